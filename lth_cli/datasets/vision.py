@@ -1,0 +1,97 @@
+"""MNIST, Fashion-MNIST and CIFAR-10, through torchvision's loaders and file formats."""
+
+import gzip
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lth_cli.datasets.dataset import Dataset, DataNotFound, Split, normalised, split_off
+
+DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
+
+
+def mnist(root: str, download: bool, val_size: int) -> Dataset:
+    """MNIST (LeCun et al. 1998): 60,000 and 10,000 grey images of 28x28; val is split off train."""
+    train, test = _torchvision("MNIST", root, download)
+    return _grey(train, test, val_size, "mnist")
+
+
+def fashion_mnist(root: str, download: bool, val_size: int, debian: str) -> Dataset:
+    """Fashion-MNIST (Xiao et al. 2017): 60,000 and 10,000 grey images of 28x28; val is split off train.
+
+    Args:
+        debian: folder of the Debian package dataset-fashion-mnist, used when its files are there.
+    """
+    if (Path(debian) / "train-images-idx3-ubyte.gz").is_file():
+        train, test = (
+            (read_idx(Path(debian) / f"{part}-images-idx3-ubyte.gz"), read_idx(Path(debian) / f"{part}-labels-idx1-ubyte.gz"))
+            for part in ("train", "t10k")
+        )
+    else:
+        train, test = _torchvision("FashionMNIST", root, download, also=debian)
+    return _grey(train, test, val_size, "fashion_mnist")
+
+
+def cifar10(root: str, download: bool, val_size: int) -> Dataset:
+    """CIFAR-10 (Krizhevsky 2009): 50,000 and 10,000 colour images of 32x32; val is split off train. No augmentation."""
+    parts = _torchvision("CIFAR10", root, download)
+    train, test = (Split(x.permute(0, 3, 1, 2).float().div(255), y) for x, y in parts)
+    rest, val = split_off(train, {"val_size": val_size}, "cifar10")
+    return normalised(rest, val, test, classes=10)
+
+
+def read_idx(path: Path) -> Tensor:
+    """An IDX file of bytes, gzipped or not -> uint8 tensor of its shape.
+
+    Raises:
+        ValueError: naming the file and what is wrong with it.
+    """
+    try:
+        data = (gzip.open if path.suffix == ".gz" else open)(path, "rb").read()
+    except (EOFError, gzip.BadGzipFile) as error:
+        raise ValueError(f"{path} is damaged: {error}") from None
+    if len(data) < 4 or data[:3] != b"\x00\x00\x08":
+        raise ValueError(f"{path} is no IDX file of bytes: it starts with {data[:4].hex(' ')}, not 00 00 08")
+    shape = np.frombuffer(data, ">u4", count=data[3], offset=4).tolist() if len(data) >= 4 + 4 * data[3] else [0]
+    expected = 4 + 4 * data[3] + int(np.prod(shape))
+    if len(data) != expected:
+        raise ValueError(f"{path} is damaged: {len(data):,} bytes, {expected:,} expected")
+    return torch.from_numpy(np.frombuffer(data, np.uint8, offset=4 + 4 * data[3]).reshape(shape).copy())
+
+
+def _grey(train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], val_size: int, name: str) -> Dataset:
+    whole, held_out = (Split(x.unsqueeze(1).float().div(255), y.long()) for x, y in (train, test))
+    rest, val = split_off(whole, {"val_size": val_size}, name)
+    return normalised(rest, val, held_out, classes=10)
+
+
+def _torchvision(name: str, root: str, download: bool, also: str = "") -> list[tuple[Tensor, Tensor]]:
+    """(images, labels) of the train and the test part, uint8 and int64."""
+    from torchvision import datasets
+
+    folder = Path(root).expanduser()
+    loader = getattr(datasets, name)
+    try:
+        parts: list[Any] = [loader(folder, train=train, download=False) for train in (True, False)]
+    except RuntimeError:
+        if not download:
+            raise _not_found(name, folder, also, "dataset.download is false") from None
+        try:
+            parts = [loader(folder, train=train, download=True) for train in (True, False)]
+        except (OSError, RuntimeError) as error:
+            reason = str(error).strip().splitlines()[-1]
+            raise _not_found(name, folder, also, f"the download failed: {reason}") from None
+    return [(torch.as_tensor(part.data), torch.as_tensor(part.targets)) for part in parts]
+
+
+def _not_found(name: str, folder: Path, also: str, why: str) -> DataNotFound:
+    places = f"{folder / name}" if name != "CIFAR10" else f"{folder / 'cifar-10-batches-py'}"
+    return DataNotFound(
+        f"{name} is not on disk, and {why}\n"
+        f"looked in {places}{f' and {also}' if also else ''} (dataset.root, or the variable LTH_DATA)\n"
+        "embedded data sets that need no download: digits, mnist_5k"
+    )

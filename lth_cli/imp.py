@@ -1,0 +1,77 @@
+"""Iterative magnitude pruning: the algorithm of Frankle & Carbin (2019, §2), on one page. No disk, terminal or clock.
+
+1. Randomly initialise a network. 2. Train it. 3. Prune a fraction of its weights. 4. Rewind the rest to where they were
+(Frankle et al. 2020, §3, for iterations after 0), and train again: that is the winning ticket. Repeat 3 and 4.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+
+from lth_cli import masks
+from lth_cli.arms import DENSE, WINNING, Context, Control
+from lth_cli.budget import Keep
+from lth_cli.invariants import check_round
+from lth_cli.masks import Mask, Params
+from lth_cli.rewind import Rewind, Start, State
+from lth_cli.seeds import generator
+from lth_cli.select import select
+from lth_cli.training.jobs import Fit, Fitted, Job
+
+Score = Callable[[Params, Mask], Params]
+
+
+def run_imp(
+    seeds: Sequence[int],
+    init: Callable[[torch.Generator], State],
+    layers: Sequence[str],
+    keep: Sequence[Keep],
+    score: Score,
+    rewind: Rewind,
+    controls: Callable[[int], Sequence[Control]],
+    fit: Fit,
+    iterations: int,
+    rewind_to: int,
+) -> Iterator[list[Fitted]]:
+    """Yield, round by round, every arm that was trained: dense in round 0, then the winning ticket and its controls.
+
+    Args:
+        seeds: one replicate each.
+        init: generator -> a fresh network.
+        layers: names of the prunable weights.
+        keep: what to keep in round 0, 1, … n, from `budget.plan`.
+        score: (params, mask) -> a score per weight; larger is kept.
+        rewind: where a pruned network restarts.
+        controls: round -> the controls to train beside the ticket.
+        fit: trains jobs.
+        iterations: length of dense training.
+        rewind_to: the iteration of dense training saved for `rewind`.
+
+    Raises:
+        InvariantError: the round that was just trained broke a rule of `invariants`.
+    """
+    start = {seed: Start(init(generator(seed, "init")), schedule=0, order=0, iterations=iterations) for seed in seeds}
+    mask = {seed: masks.ones(start[seed].state.params, layers) for seed in seeds}
+    previous, saved, trained = dict(mask), dict[int, State](), dict[int, State]()
+    for round in range(len(keep)):
+        jobs = []
+        for seed in seeds:
+            if round == 0:
+                jobs.append(Job(round, DENSE, seed, start[seed], mask[seed], save_at=rewind_to))
+                continue
+            previous[seed] = mask[seed]
+            mask[seed] = select(score(trained[seed].params, mask[seed]), mask[seed], keep[round])
+            ticket = rewind.restart(saved[seed], trained[seed], rewind_to, iterations)
+            jobs.append(Job(round, WINNING, seed, ticket, mask[seed]))
+            context = Context(seed, round, init, iterations)
+            for control in controls(round):
+                control_start, control_mask = control(ticket, mask[seed], context)
+                jobs.append(Job(round, control.__name__, seed, control_start, control_mask))
+        fitted = fit(jobs)
+        check_round(fitted, previous, keep[round])
+        for one in fitted:
+            if one.job.arm in (DENSE, WINNING):
+                trained[one.job.seed] = one.state
+            if one.saved is not None:
+                saved[one.job.seed] = one.saved
+        yield fitted

@@ -1,0 +1,87 @@
+"""Masks as data: ``{layer name: bool tensor of the weight's shape}``, True where the weight is kept."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+Params = dict[str, Tensor]
+Mask = dict[str, Tensor]
+
+
+def ones(params: Mapping[str, Tensor], names: Mapping[str, object] | list[str]) -> Mask:
+    """The dense mask over the parameters called `names`, in that order."""
+    return {name: torch.ones_like(params[name], dtype=torch.bool) for name in names}
+
+
+def apply(mask: Mask, params: Mapping[str, Tensor]) -> Params:
+    """New parameters with pruned weights at exactly +0.0; parameters without a mask are passed through."""
+    return {name: torch.where(mask[name], p, torch.zeros_like(p)) if name in mask else p for name, p in params.items()}
+
+
+def layer_counts(mask: Mask) -> dict[str, int]:
+    """Weights kept, per layer."""
+    return {name: int(m.sum()) for name, m in mask.items()}
+
+
+def remaining(mask: Mask) -> int:
+    """Weights kept, over all layers."""
+    return sum(layer_counts(mask).values())
+
+
+def total(mask: Mask) -> int:
+    """Prunable weights, kept or not."""
+    return sum(m.numel() for m in mask.values())
+
+
+def density(mask: Mask) -> float:
+    """Fraction kept, in [0, 1]."""
+    return remaining(mask) / total(mask)
+
+
+def equal(a: Mask, b: Mask) -> bool:
+    """Whether two masks keep exactly the same weights."""
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def within(inner: Mask, outer: Mask) -> bool:
+    """Whether `inner` keeps nothing that `outer` has pruned."""
+    return all(not bool((m & ~outer[name]).any()) for name, m in inner.items())
+
+
+def invert(mask: Mask) -> Mask:
+    """Keeps exactly what `mask` prunes."""
+    return {name: ~m for name, m in mask.items()}
+
+
+def overlap(a: Mask, b: Mask) -> float:
+    """Intersection over union of the weights kept, in [0, 1]; two empty masks overlap fully."""
+    both = sum(int((a[name] & b[name]).sum()) for name in a)
+    either = sum(int((a[name] | b[name]).sum()) for name in a)
+    return both / either if either else 1.0
+
+
+def empty_layers(mask: Mask) -> list[str]:
+    """Layers of which nothing is left: no signal passes them."""
+    return [name for name, kept in layer_counts(mask).items() if kept == 0]
+
+
+def can_shuffle(mask: Mask) -> bool:
+    """Whether any other mask has the same count in each layer (not so where every layer is full or empty)."""
+    return any(0 < kept < mask[name].numel() for name, kept in layer_counts(mask).items())
+
+
+def shuffle(mask: Mask, generator: torch.Generator) -> Mask:
+    """The same number of weights per layer at random places; differs from `mask` wherever that is possible.
+
+    In a layer of a handful of weights a permutation may well give the mask back, hence the redraw.
+    """
+    while True:
+        shuffled = {name: _permuted(m, generator) for name, m in mask.items()}
+        if not can_shuffle(mask) or not equal(shuffled, mask):
+            return shuffled
+
+
+def _permuted(m: Tensor, generator: torch.Generator) -> Tensor:
+    order = torch.randperm(m.numel(), generator=generator).to(m.device)
+    return m.flatten()[order].reshape(m.shape)

@@ -1,0 +1,1 @@
+"""Training: one step, shared by the executors; evaluation; what goes in (jobs) and what comes out (fitted)."""
