@@ -1,6 +1,6 @@
 """Masks as data: ``{layer name: bool tensor of the weight's shape}``, True where the weight is kept."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor
@@ -9,7 +9,7 @@ Params = dict[str, Tensor]
 Mask = dict[str, Tensor]
 
 
-def ones(params: Mapping[str, Tensor], names: Mapping[str, object] | list[str]) -> Mask:
+def ones(params: Mapping[str, Tensor], names: Iterable[str]) -> Mask:
     """The dense mask over the parameters called `names`, in that order."""
     return {name: torch.ones_like(params[name], dtype=torch.bool) for name in names}
 

@@ -23,7 +23,7 @@ def select(scores: Mapping[str, Tensor], mask: Mask, keep: int | Mapping[str, in
     if isinstance(keep, int):
         alive = torch.cat([m.flatten() for m in mask.values()])
         flat = torch.cat([scores[name].flatten() for name in mask])
-        parts = _top(flat, alive, keep, "the network").split([m.numel() for m in mask.values()])
+        parts = torch.split(_top(flat, alive, keep, "the network"), [m.numel() for m in mask.values()])
         return {name: part.reshape(m.shape) for (name, m), part in zip(mask.items(), parts, strict=True)}
     if keep.keys() != mask.keys():
         raise ValueError(f"keep names the layers {sorted(keep)}, the mask {sorted(mask)}")

@@ -54,9 +54,11 @@ def split_off(whole: Split, sizes: dict[str, int], name: str) -> list[Split]:
             raise ValueError(f"{key}={size}: at least 1 example")
     left = len(whole) - sum(sizes.values())
     if left < 1:
-        raise ValueError(f"{' + '.join(f'{k}={v}' for k, v in sizes.items())} leave no training examples of {len(whole):,}")
+        raise ValueError(
+            f"{' + '.join(f'{k}={v}' for k, v in sizes.items())} leave no training examples of {len(whole):,}"
+        )
     order = torch.randperm(len(whole), generator=generator(0, f"split/{name}"))
-    return [whole.take(index) for index in order.split([left, *sizes.values()])]
+    return [whole.take(index) for index in torch.split(order, [left, *sizes.values()])]
 
 
 def normalised(train: Split, val: Split, test: Split, classes: int) -> Dataset:

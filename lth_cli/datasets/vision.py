@@ -1,7 +1,6 @@
 """MNIST, Fashion-MNIST and CIFAR-10, through torchvision's loaders and file formats."""
 
 import gzip
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lth_cli.datasets.dataset import Dataset, DataNotFound, Split, normalised, split_off
+from lth_cli.datasets.dataset import DataNotFound, Dataset, Split, normalised, split_off
 
 DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 
@@ -28,7 +27,10 @@ def fashion_mnist(root: str, download: bool, val_size: int, debian: str) -> Data
     """
     if (Path(debian) / "train-images-idx3-ubyte.gz").is_file():
         train, test = (
-            (read_idx(Path(debian) / f"{part}-images-idx3-ubyte.gz"), read_idx(Path(debian) / f"{part}-labels-idx1-ubyte.gz"))
+            (
+                read_idx(Path(debian) / f"{part}-images-idx3-ubyte.gz"),
+                read_idx(Path(debian) / f"{part}-labels-idx1-ubyte.gz"),
+            )
             for part in ("train", "t10k")
         )
     else:

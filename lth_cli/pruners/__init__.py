@@ -1,4 +1,4 @@
-"""Pruning criteria, one file each: ``(params, mask) -> scores``; larger is kept. Selecting exactly k is not their job."""
+"""Pruning criteria, one file each: ``(params, mask) -> scores``; larger is kept. `select` then keeps exactly k."""
 
 from lth_cli.pruners.magnitude import magnitude
 

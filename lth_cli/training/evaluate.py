@@ -16,7 +16,7 @@ def evaluate(forward: Callable[[Tensor], Tensor], split: Split) -> tuple[float, 
     """(mean cross-entropy, accuracy in [0, 1]) in large batches; read from the device once, at the end."""
     loss = torch.zeros((), device=split.images.device)
     correct = torch.zeros((), device=split.images.device)
-    for x, y in zip(split.images.split(_BATCH), split.labels.split(_BATCH), strict=True):
+    for x, y in zip(torch.split(split.images, _BATCH), torch.split(split.labels, _BATCH), strict=True):
         logits = forward(x).float()
         loss += F.cross_entropy(logits, y, reduction="sum")
         correct += (logits.argmax(dim=1) == y).sum()

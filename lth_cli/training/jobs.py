@@ -1,4 +1,4 @@
-"""What the trainer is given and what it gives back. `fit` takes a list of jobs: only the trainer may run some together."""
+"""What the trainer is given and gives back. `fit` takes a list of jobs: only the trainer may run some together."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

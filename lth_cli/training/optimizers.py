@@ -41,9 +41,7 @@ def make_optimizer(recipe: Recipe, params: Sequence[Tensor]) -> torch.optim.Opti
     """A fresh optimizer, fused where the device has the kernel."""
     if recipe.optimizer == "adam":
         return torch.optim.Adam(params, lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True)
-    return torch.optim.SGD(
-        params, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay, fused=True
-    )
+    return torch.optim.SGD(params, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay, fused=True)
 
 
 def learning_rate(recipe: Recipe, iteration: int) -> float:

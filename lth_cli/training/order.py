@@ -1,4 +1,4 @@
-"""The order in which training examples are seen: a function of (seed, round, iteration), so any arm can start anywhere."""
+"""The order of training examples: a function of (seed, round, iteration), so that any arm can start anywhere."""
 
 import torch
 from torch import Tensor

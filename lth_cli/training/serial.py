@@ -93,7 +93,10 @@ class Serial:
         with torch.device("meta"):
             model = self.build()
         model.to_empty(device=self.device)
-        masked = {name: torch.where(job.mask[name], p, 0.0) if name in job.mask else p for name, p in job.start.state.params.items()}
+        masked = {
+            name: torch.where(job.mask[name], p, 0.0) if name in job.mask else p
+            for name, p in job.start.state.params.items()
+        }
         model.load_state_dict({**masked, **job.start.state.buffers})
         return model.to(memory_format=torch.channels_last).train()
 

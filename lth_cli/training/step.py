@@ -33,10 +33,10 @@ class Step:
         with self.autocast():
             loss = F.cross_entropy(self.forward(x).float(), y)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         if self.weights:
             # Gradients too, so that momentum stays exactly zero and can never revive a weight.
-            torch._foreach_mul_([weight.grad for weight in self.weights], self.masks)
+            torch._foreach_mul_([weight.grad for weight in self.weights if weight.grad is not None], self.masks)
         self.optimizer.step()
         if self.weights:
             with torch.no_grad():

@@ -1,0 +1,33 @@
+# The two commands a newcomer needs are `make demo` and `make test`; each installs what it needs into .venv.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+
+.PHONY: demo test check help constraints clean
+
+demo: .venv/installed  ## find a winning ticket on a small data set, and compare it with its controls
+	$(BIN)/lth run model=conv4 sparsity=0.9 rounds=10
+	$(BIN)/lth compare
+
+test: .venv/installed  ## run all tests
+	$(BIN)/pytest -n auto --dist worksteal
+
+check: .venv/installed  ## lint, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+help:  ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+constraints: .venv/installed  ## write the versions installed now to constraints.txt
+	$(BIN)/pip freeze --exclude-editable | grep -viE '^(nvidia|cuda|triton)' > constraints.txt
+
+clean:  ## remove .venv and caches, never outputs
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@

@@ -1,0 +1,146 @@
+"""Config -> objects. The only place that instantiates anything; the last checks, those that need data or network."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import hydra.utils
+import torch
+from hydra.errors import InstantiationException
+from omegaconf import DictConfig
+from torch import nn
+
+from lth_cli import intervals
+from lth_cli.arms import CONTROLS, Control
+from lth_cli.budget import Keep, Layer, plan
+from lth_cli.config import ConfigError, check, control_rounds, nearest
+from lth_cli.datasets.dataset import DataNotFound, Dataset
+from lth_cli.imp import Score
+from lth_cli.models.network import initialiser, prunable
+from lth_cli.rewind import Rewind, State
+from lth_cli.training.optimizers import Recipe
+from lth_cli.training.serial import Serial, Watch, to_device
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """All that a run needs, checked.
+
+    Args:
+        seeds: one per replicate.
+        parameters: how many the network has, prunable or not.
+        layers: the prunable ones.
+        keep: what rounds 0 … n keep.
+        fit: makes the trainer, given who watches it.
+    """
+
+    seeds: list[int]
+    init: Callable[[torch.Generator], State]
+    parameters: int
+    layers: dict[str, Layer]
+    keep: list[Keep]
+    score: Score
+    rewind: Rewind
+    rewind_to: int
+    controls: Callable[[int], list[Control]]
+    recipe: Recipe
+    device: torch.device
+    fit: Callable[[Watch], Serial]
+
+
+def build(config: DictConfig) -> Experiment:
+    """Check the whole config and make its objects; no file is written and nothing is trained.
+
+    Raises:
+        ConfigError: naming the key, its value and what is allowed.
+    """
+    check(config)
+    device = choose_device(config.device)
+    named = _controls(list(config.controls))
+    at = control_rounds(config.controls_at, config.rounds)
+    data: Dataset = _instantiate(config, "dataset")
+    make: Callable[[], nn.Module] = partial(_instantiate, config, "model", shape=data.shape, classes=data.classes)
+    with torch.device("meta"):
+        network = make()
+    layers = prunable(network)
+    recipe, per_epoch = _recipe(config, len(data.train))
+    eval_every = max(1, intervals.iterations(config.eval_every, per_epoch))
+    rewind: Rewind = _instantiate(config, "rewind")
+    try:
+        rewind_to = rewind.saved_at(recipe.iterations, per_epoch)
+    except ValueError as error:
+        raise ConfigError(f"rewind.{error}") from None
+    schedule = _instantiate(config, "sparsity")
+    try:
+        keep = plan(layers, schedule, config.rounds, config.pruner.scope, config.pruner.rates)
+    except ValueError as error:
+        raise ConfigError(f"sparsity={_brief(config.sparsity)}, pruner.scope={config.pruner.scope}: {error}") from None
+
+    def fit(watch: Watch) -> Serial:
+        return Serial(make, to_device(data, device), recipe, eval_every, device, config.precision == "bf16", watch)
+
+    return Experiment(
+        seeds=[config.seed + i for i in range(config.replicates)],
+        init=initialiser(make),
+        parameters=sum(p.numel() for p in network.parameters()),
+        layers=layers,
+        keep=keep,
+        score=hydra.utils.instantiate(config.pruner.score),
+        rewind=rewind,
+        rewind_to=rewind_to,
+        controls=lambda round: named if round in at else [],
+        recipe=recipe,
+        device=device,
+        fit=fit,
+    )
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of that name; auto takes cuda, then mps, then cpu."""
+    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        name = next(kind for kind, there in present.items() if there)
+    if not present[name]:
+        there = ", ".join(kind for kind, is_there in present.items() if is_there)
+        raise ConfigError(f"device={name}: this machine's PyTorch has no {name}; available: auto, {there}")
+    return torch.device(name)
+
+
+def _controls(names: list[str]) -> list[Control]:
+    known = {control.__name__: control for control in CONTROLS}
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"controls={name}: a list of {', '.join(known)}{nearest(name, known)}")
+    return [known[name] for name in dict.fromkeys(names)]
+
+
+def _recipe(config: DictConfig, examples: int) -> tuple[Recipe, int]:
+    """The recipe with its lengths in iterations, and the iterations of an epoch."""
+    train = config.train
+    per_epoch = examples // train.batch_size
+    if per_epoch == 0:
+        raise ConfigError(f"train.batch_size={train.batch_size}: the training split has only {examples:,} examples")
+    total = max(1, intervals.iterations(train.iterations, per_epoch))
+    warmup = intervals.iterations(train.warmup, per_epoch)
+    if warmup >= total:
+        raise ConfigError(f"train.warmup={train.warmup}: {warmup} iterations of {total}; must be shorter than training")
+    values = {str(key): value for key, value in train.items()}
+    return Recipe(**{**values, "iterations": total, "warmup": warmup}), per_epoch
+
+
+def _instantiate(config: DictConfig, group: str, **arguments: Any) -> Any:
+    """Build a group's `_target_`; what its constructor complains about is the user's to mend."""
+    try:
+        return hydra.utils.instantiate(config[group], **arguments, _convert_="all")
+    except InstantiationException as error:
+        cause = error.__cause__
+        if isinstance(cause, DataNotFound):
+            raise ConfigError(str(cause)) from None
+        if isinstance(cause, ValueError | TypeError):
+            raise ConfigError(f"{group}={_brief(config[group])}: {cause}") from None
+        raise ConfigError(f"{group}: {str(error).splitlines()[0]}") from error
+
+
+def _brief(node: DictConfig) -> str:
+    return str(node.get("_target_", "?")).rpartition(".")[2].lower()

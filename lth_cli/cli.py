@@ -1,0 +1,137 @@
+"""argv -> one call. The only place where errors become messages and exit codes.
+
+Exit codes: 0 done; 1 a job failed; 2 the command line or the config is wrong; 130 interrupted.
+Hydra, rich and torch are imported only when work begins.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+_COMMANDS = ("run", "compare", "list")
+_DESCRIPTION = """
+Lottery tickets: train, prune, rewind, retrain, and compare.
+
+  lth run model=conv4 sparsity=0.9 rounds=10                           find a ticket; lth run --help for every key
+  lth run -m rewind=init,early,late,learning_rate,none seed=range(5)   a sweep
+  lth compare                                                          the latest run against its controls
+  lth list models                                                      what there is
+"""
+
+
+class UsageError(Exception):
+    """The command line is wrong; the text says how."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message + _suggest_option(message, self))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _dispatch(arguments)
+    except KeyboardInterrupt:
+        print("lth: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output has gone, as in `lth compare | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except UsageError as error:
+        print(f"lth: {error}", file=sys.stderr)
+        return 2
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if arguments and arguments[0] == "run":
+        from lth_cli.launch import launch
+
+        return launch(arguments[1:])
+    if arguments and not arguments[0].startswith("-") and arguments[0] not in _COMMANDS:
+        raise UsageError(f"{arguments[0]}: the commands are {', '.join(_COMMANDS)}{_near(arguments[0], _COMMANDS)}")
+    parsed = _parser().parse_args(arguments or ["--help"])
+    if parsed.version:
+        from lth_cli import __version__
+
+        print(f"lth {__version__}")
+        return 0
+    call: Callable[[argparse.Namespace], int] = parsed.call
+    return call(parsed)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="lth", description=_DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--version", action="store_true", help="print the version and stop")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    commands.add_parser("run", help="train, prune and rewind over rounds; sweep with -m", add_help=False)
+
+    compare = commands.add_parser("compare", help="winning tickets, controls and dense side by side")
+    compare.add_argument(
+        "paths", nargs="*", metavar="PATH", help="runs, sweeps, folders of them, globs; default: latest"
+    )
+    compare.add_argument("--rounds", action="store_true", help="a row per round, not only the last")
+    compare.add_argument(
+        "--tolerance",
+        type=_tolerance,
+        default=1.0,
+        metavar="POINTS",
+        help="how far below dense is matching (default 1)",
+    )
+    compare.add_argument("--format", choices=("table", "csv", "json", "markdown"), default="table")
+    compare.add_argument("-o", "--output", metavar="FILE", help="write there instead of the terminal")
+    compare.add_argument("--plot", metavar="FILE", help="also draw accuracy over density (.png, .svg or .pdf)")
+    compare.set_defaults(call=_compare)
+
+    listing = commands.add_parser("list", help="models, datasets, pruners, rewinds, sparsities, trains, experiments")
+    listing.add_argument("kind", nargs="?", metavar="KIND", help="one of these; default: all")
+    listing.add_argument("--config-dir", metavar="DIR", help="your own YAML too")
+    listing.set_defaults(call=_list)
+    return parser
+
+
+def _tolerance(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 100:
+        raise ValueError
+    return value
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    from lth_cli.report.comparison import NothingToCompare, report
+
+    try:
+        report(
+            arguments.paths, arguments.rounds, arguments.tolerance, arguments.format, arguments.output, arguments.plot
+        )
+    except NothingToCompare as error:
+        raise UsageError(str(error)) from None
+    except OSError as error:
+        raise UsageError(f"{error.filename}: {error.strerror}") from None
+    return 0
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    from lth_cli.report.listing import listing
+
+    try:
+        print(listing(arguments.kind, arguments.config_dir), end="")
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    return 0
+
+
+def _near(word: str, allowed: Sequence[str]) -> str:
+    import difflib
+
+    close = difflib.get_close_matches(word, allowed, n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _suggest_option(message: str, parser: argparse.ArgumentParser) -> str:
+    unknown = [word for word in message.split() if word.startswith("-")]
+    known = [option for action in parser._actions for option in action.option_strings]
+    return _near(unknown[0], known) if unknown and "unrecognized" in message else ""

@@ -1,0 +1,187 @@
+"""Run records -> groups -> rows with statistics over seeds. Pure: no disk, no terminal."""
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+from typing import Any
+
+from scipy.special import stdtrit
+
+from lth_cli.rundir.read import Run
+
+# What may differ between two runs of the same experiment.
+_SAME_EXPERIMENT = ("seed", "replicates", "output")
+_CONFIDENCE = 0.95
+
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One arm at one round of one experiment, over its seeds.
+
+    Accuracies and densities are fractions, differences are percentage points. `spread` is the standard deviation over
+    seeds, None for one seed. `difference` is to the dense network of the same seed; `interval` its 95% Student
+    interval's half-width. `gap` is the winning ticket minus this control, by seed. `early_stop_ratio` is the early-stop
+    iteration over that of dense.
+    """
+
+    run: str
+    round: int
+    arm: str
+    seeds: int
+    density: float
+    remaining: int
+    total: int
+    parameters_kept: int
+    parameters: int
+    accuracy: float
+    spread: float | None
+    accuracy_min: float
+    accuracy_max: float
+    difference: float
+    interval: float | None
+    retained: float
+    gap: float | None
+    early_stop: float
+    early_stop_ratio: float
+    early_stop_accuracy: float
+    seconds: float
+    verdict: str
+
+
+def compare(runs: Sequence[Run], tolerance: float = 1.0, every_round: bool = False) -> list[Row]:
+    """A row per experiment and arm: dense, then each arm at the last round (or at each) that trained it.
+
+    Runs whose configs differ only in seeds are one experiment. A seed that was run twice counts once, the later run.
+
+    Args:
+        tolerance: points below dense up to which a ticket is matching.
+    """
+    groups: dict[str, list[Run]] = defaultdict(list)
+    for run in runs:
+        groups[_identity(run)].append(run)
+    names = _names([members[0] for members in groups.values()])
+    return [
+        row
+        for name, members in zip(names, groups.values(), strict=True)
+        for row in _rows(name, members, tolerance, every_round)
+    ]
+
+
+def verdict(differences: Sequence[float], tolerance: float) -> str:
+    """winning, matching or below dense, from the difference of each seed in points.
+
+    winning: above dense, with a 95% interval over seeds that leaves out 0 (a single seed has no spread, and must be
+    above by more than the tolerance). below: worse by more than the tolerance. matching: neither.
+    """
+    mean, margin = fmean(differences), half_width(differences)
+    if mean > (tolerance if margin is None else margin):
+        return "winning"
+    return "below" if mean < -tolerance else "matching"
+
+
+def half_width(values: Sequence[float]) -> float | None:
+    """Half the 95% Student interval of a mean; None for one value."""
+    n = len(values)
+    return float(stdtrit(n - 1, (1 + _CONFIDENCE) / 2)) * stdev(values) / math.sqrt(n) if n > 1 else None
+
+
+def _rows(name: str, members: Sequence[Run], tolerance: float, every_round: bool) -> Iterator[Row]:
+    cells: dict[tuple[str, int], dict[int, Record]] = defaultdict(dict)
+    for run in sorted(members, key=lambda run: str(run.record.get("started"))):
+        for record in run.history:
+            cells[record["arm"], record["round"]][record["seed"]] = record
+    dense = cells.get(("dense", 0), {})
+    parameters = int(members[0].record.get("parameters", 0))
+    last = {arm: max(round for a, round in cells if a == arm) for arm, _ in cells}
+    order = list(last)
+    for arm, round in sorted(cells, key=lambda cell: (cell[1], order.index(cell[0]))):
+        paired = {seed: record for seed, record in cells[arm, round].items() if seed in dense}
+        if paired and (every_round or round == last[arm]):
+            yield _row(name, arm, round, paired, dense, cells.get(("winning", round), {}), parameters, tolerance)
+
+
+def _row(
+    name: str,
+    arm: str,
+    round: int,
+    records: Mapping[int, Record],
+    dense: Mapping[int, Record],
+    winning: Mapping[int, Record],
+    parameters: int,
+    tolerance: float,
+) -> Row:
+    first = next(iter(records.values()))
+    accuracy = [record["test_accuracy"] for record in records.values()]
+    differences = [100 * (record["test_accuracy"] - dense[seed]["test_accuracy"]) for seed, record in records.items()]
+    gaps = [
+        100 * (winning[seed]["test_accuracy"] - record["test_accuracy"])
+        for seed, record in records.items()
+        if seed in winning and arm not in ("dense", "winning")
+    ]
+    early = fmean(record["early_stop_iteration"] for record in records.values())
+    dense_accuracy = fmean(dense[seed]["test_accuracy"] for seed in records)
+    return Row(
+        run=name,
+        round=round,
+        arm=arm,
+        seeds=len(records),
+        density=first["density"],
+        remaining=first["remaining"],
+        total=first["total"],
+        parameters_kept=parameters - first["total"] + first["remaining"],
+        parameters=parameters,
+        accuracy=fmean(accuracy),
+        spread=stdev(accuracy) if len(accuracy) > 1 else None,
+        accuracy_min=min(accuracy),
+        accuracy_max=max(accuracy),
+        difference=fmean(differences),
+        interval=half_width(differences),
+        retained=fmean(accuracy) / dense_accuracy if dense_accuracy else math.nan,
+        gap=fmean(gaps) if gaps else None,
+        early_stop=early,
+        early_stop_ratio=early / fmean(dense[seed]["early_stop_iteration"] for seed in records),
+        early_stop_accuracy=fmean(record["early_stop_test_accuracy"] for record in records.values()),
+        seconds=fmean(record["train_seconds"] for record in records.values()),
+        verdict="" if arm == "dense" else verdict(differences, tolerance),
+    )
+
+
+def _identity(run: Run) -> str:
+    return json.dumps({key: value for key, value in run.config.items() if key not in _SAME_EXPERIMENT}, sort_keys=True)
+
+
+def _names(runs: Sequence[Run]) -> list[str]:
+    """What tells the experiments apart: the choices that differ, and keys that differ under the same choice."""
+    choices = [dict(run.record.get("choices", {})) for run in runs]
+    flat = [dict(_flatten(run.config)) for run in runs]
+    groups = [group for group in _union(choices) if group != "experiment" and _differ(choices, group)]
+    keys = [
+        key for key in _union(flat) if _differ(flat, key) and key.partition(".")[0] not in (*groups, *_SAME_EXPERIMENT)
+    ]
+    if not groups and not keys:
+        return [" ".join(str(choice.get(group, "")) for group in ("model", "dataset")).strip() for choice in choices]
+    return [
+        " ".join([*(f"{g}={choice.get(g)}" for g in groups), *(f"{k}={values.get(k)}" for k in keys)])
+        for choice, values in zip(choices, flat, strict=True)
+    ]
+
+
+def _flatten(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield from _flatten(value, f"{prefix}.{key}" if prefix else str(key))
+    else:
+        yield prefix, node
+
+
+def _union(dicts: Iterable[Mapping[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(key for d in dicts for key in d))
+
+
+def _differ(dicts: Sequence[Mapping[str, Any]], key: str) -> bool:
+    return any(d.get(key) != dicts[0].get(key) for d in dicts)

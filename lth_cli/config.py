@@ -1,0 +1,162 @@
+"""The typed root schema of the config, and every check of a value that needs neither the data nor the network.
+
+Defaults live in conf/ only. A group with a `_target_` (model, dataset, rewind, sparsity) is a plain dict: its
+constructor checks its own arguments when it is built.
+"""
+
+import difflib
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from lth_cli import intervals
+
+
+class ConfigError(Exception):
+    """The command line or the config is wrong; the text names the key, the value and what is allowed."""
+
+
+@dataclass
+class Pruner:
+    """`score` makes the criterion; `rates` are multipliers of the pruning rate by layer kind."""
+
+    score: dict[str, Any] = MISSING
+    scope: str = MISSING
+    rates: dict[str, float] = MISSING
+
+
+@dataclass
+class Train:
+    """See `training.optimizers.Recipe`; lengths here carry their unit."""
+
+    optimizer: str = MISSING
+    lr: float = MISSING
+    batch_size: int = MISSING
+    iterations: str = MISSING
+    momentum: float = MISSING
+    weight_decay: float = MISSING
+    schedule: str = MISSING
+    warmup: str = MISSING
+    milestones: list[float] = MISSING
+    gamma: float = MISSING
+
+
+@dataclass
+class Config:
+    """Everything that decides a run; conf/config.yaml says what each key means."""
+
+    model: dict[str, Any] = MISSING
+    dataset: dict[str, Any] = MISSING
+    pruner: Pruner = MISSING
+    rewind: dict[str, Any] = MISSING
+    sparsity: dict[str, Any] = MISSING
+    train: Train = MISSING
+    seed: int = MISSING
+    replicates: int = MISSING
+    rounds: int = MISSING
+    controls: list[str] = MISSING
+    controls_at: Any = MISSING
+    device: str = MISSING
+    precision: str = MISSING
+    matmul_precision: str = MISSING
+    eval_every: str = MISSING
+    output: str = MISSING
+
+
+ConfigStore.instance().store(name="schema", node=Config, provider="lth_cli")
+OmegaConf.register_new_resolver("lth.length", len, replace=True)
+
+_KINDS = ("conv", "fc", "output")
+_CHOICES = {
+    "pruner.scope": ("global", "layerwise"),
+    "train.optimizer": ("adam", "sgd"),
+    "train.schedule": ("constant", "step", "cosine"),
+    "device": ("auto", "cpu", "cuda", "mps"),
+    "precision": ("fp32", "bf16"),
+    "matmul_precision": ("highest", "high", "medium"),
+}
+_LENGTHS = {"train.iterations": 1, "train.warmup": 0, "eval_every": 1}
+_NUMBERS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "seed": (lambda v: 0 <= v < 2**63, "a whole number from 0"),
+    "replicates": (lambda v: v >= 1, "at least 1"),
+    "rounds": (lambda v: v >= 1, "at least 1"),
+    "train.lr": (lambda v: 0 < v < math.inf, "a number above 0"),
+    "train.batch_size": (lambda v: v >= 1, "at least 1"),
+    "train.momentum": (lambda v: 0 <= v < 1, "a number in [0, 1)"),
+    "train.weight_decay": (lambda v: 0 <= v < math.inf, "a number from 0"),
+    "train.gamma": (lambda v: 0 < v < math.inf, "a number above 0"),
+}
+
+
+def conf_dir() -> Path:
+    """Where the YAML is: the checkout's conf/ for an editable install, else the copy inside the package."""
+    package = Path(__file__).resolve().parent
+    # An editable install leaves a copy in site-packages that goes stale, but `package` is then the checkout's.
+    for folder in (package / "conf", package.parent / "conf"):
+        if (folder / "config.yaml").is_file():
+            return folder
+    raise FileNotFoundError(f"no conf/config.yaml in {package} or beside it; reinstall lth-cli")
+
+
+def nearest(word: str, allowed: Iterable[str]) -> str:
+    """``"; did you mean conv4?"``, or nothing where no allowed word is near."""
+    close = difflib.get_close_matches(word, list(allowed), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def check(config: DictConfig) -> None:
+    """Raise ConfigError for the first value that is out of its range."""
+    try:
+        for key, (holds, allowed) in _NUMBERS.items():
+            value = OmegaConf.select(config, key, throw_on_missing=True)
+            _require(isinstance(value, int | float) and holds(value), key, value, allowed)
+        for key, words in _CHOICES.items():
+            value = OmegaConf.select(config, key, throw_on_missing=True)
+            _require(value in words, key, value, f"one of {', '.join(words)}{nearest(str(value), words)}")
+        for key, least in _LENGTHS.items():
+            _check_length(key, OmegaConf.select(config, key, throw_on_missing=True), least)
+        for fraction in config.train.milestones:
+            _require(0 < fraction < 1, "train.milestones", fraction, "fractions of training, in (0, 1)")
+        for kind, rate in config.pruner.rates.items():
+            _require(kind in _KINDS, "pruner.rates", kind, f"layer kinds are {', '.join(_KINDS)}")
+            _require(0 <= rate < math.inf, f"pruner.rates.{kind}", rate, "a multiplier, at least 0")
+        if "sparsity" in config and isinstance(config.sparsity.get("rate"), DictConfig):
+            for kind in config.sparsity.rate:
+                _require(kind in _KINDS, "sparsity.rate", kind, f"layer kinds are {', '.join(_KINDS)}")
+        control_rounds(config.controls_at, config.rounds)
+    except OmegaConfBaseException as error:
+        raise ConfigError(str(error).splitlines()[0]) from None
+
+
+def control_rounds(at: Any, rounds: int) -> Sequence[int]:
+    """The rounds that `controls_at` names: last, all, or a list of rounds from 1 to `rounds`."""
+    if at == "last":
+        return [rounds]
+    if at == "all":
+        return range(1, rounds + 1)
+    listed = [at] if isinstance(at, int) else at
+    allowed = f"last, all, or a list of rounds from 1 to {rounds}"
+    _require(not isinstance(listed, str) and isinstance(listed, Sequence), "controls_at", at, allowed)
+    for round in listed:
+        _require(type(round) is int and 1 <= round <= rounds, "controls_at", at, allowed)
+    return list(listed)
+
+
+def _check_length(key: str, value: Any, least: int) -> None:
+    try:
+        intervals.check(value)
+        long_enough = float(value[:-2]) >= least or (value.endswith("ep") and float(value[:-2]) > 0)
+    except ValueError as error:
+        raise ConfigError(f"{key}={value}: {error}") from None
+    _require(long_enough, key, value, "longer than nothing")
+
+
+def _require(holds: bool, key: str, value: Any, allowed: str) -> None:
+    if not holds:
+        raise ConfigError(f"{key}={value}: {allowed}")

@@ -1,0 +1,101 @@
+"""``sparsity=0.9``, although `sparsity` is a config group: the override is rewritten before Hydra sees it.
+
+Hydra refuses a number on a group key before it asks any config source, so no plugin or file could do this.
+"""
+
+import hashlib
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import ChoiceSweep, Glob, IntervalSweep, Override, RangeSweep
+
+from lth_cli.config import ConfigError
+
+_LONGEST = 100
+_ALLOWED = "sparsity is the fraction of weights removed, in [0, 1)"
+
+
+def rewrite(overrides: list[str]) -> list[str]:
+    """Turn ``sparsity=<numbers>`` into ``sparsity.target=<numbers>``; leave everything else as it is.
+
+    Raises:
+        ConfigError: a number outside [0, 1), or numbers and names of schedules mixed in one sweep.
+        hydra.errors.OverrideParseException: an override that is not of Hydra's grammar.
+    """
+    return [_rewrite(text) if text.lstrip("+").startswith("sparsity") else text for text in overrides]
+
+
+def swept(overrides: list[str]) -> list[str]:
+    """The keys that take several values in a multirun."""
+    return [override.key_or_group for override in _parsed(overrides) if override.is_sweep_override()]
+
+
+def jobs(overrides: list[str]) -> Iterator[list[str]]:
+    """The overrides of each job of a multirun, as Hydra's basic sweeper makes them.
+
+    A glob or an interval stands for what only Hydra or another sweeper can expand, and is left out.
+    """
+    choices = []
+    for override in _parsed(overrides):
+        if not override.is_sweep_override():
+            choices.append([override.input_line or ""])
+        elif isinstance(override.value(), ChoiceSweep | RangeSweep):
+            key = override.get_key_element()
+            choices.append([f"{key}={value}" for value in override.sweep_string_iterator()])
+    return (list(job) for job in itertools.product(*choices))
+
+
+def job_name(overrides: Sequence[str], keys: Sequence[str] = ()) -> str:
+    """The folder of a sweep's job: its overrides of `keys` (all, if none are named), sorted, safe as a file name.
+
+    A name that had to be changed or cut ends in a hash of the whole, so that two jobs never share one.
+    """
+    named = sorted(text for text in overrides if not keys or text.lstrip("+~").partition("=")[0] in keys)
+    whole = ",".join(named) or "job"
+    safe = re.sub(r"[^\w.,=+~\[\]-]", "_", whole, flags=re.ASCII)[:_LONGEST]
+    return safe if safe == whole else f"{safe}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
+
+
+def _parsed(overrides: list[str]) -> list[Override]:
+    return OverridesParser.create().parse_overrides(overrides)
+
+
+def _rewrite(text: str) -> str:
+    override = OverridesParser.create().parse_override(text)
+    if override.key_or_group not in ("sparsity", "sparsity.target") or override.is_delete():
+        return text
+    values = _values(override)
+    numbers = [value for value in values if _is_number(value)]
+    for number in numbers:
+        if not 0 <= number < 1:
+            raise ConfigError(f"{override.key_or_group}={number}: {_ALLOWED}")
+    if override.key_or_group == "sparsity.target" or not numbers:
+        return text
+    if len(numbers) < len(values):
+        mixed = ",".join(map(str, values))
+        raise ConfigError(
+            f"sparsity={mixed}: schedules and numbers do not mix in one sweep\n"
+            "write the schedule and its targets apart: sparsity=geometric,linear sparsity.target=0.5,0.9"
+        )
+    if isinstance(override.value(), IntervalSweep):
+        return f"sparsity.target={text.partition('=')[2]}"
+    return "sparsity.target=" + ",".join(map(str, numbers))
+
+
+def _values(override: Override) -> list[Any]:
+    value = override.value()
+    if isinstance(value, ChoiceSweep):
+        return [getattr(item, "text", item) for item in value.list]
+    if isinstance(value, RangeSweep):
+        # range(0.5,0.9,0.2) would yield 0.7000000000000001.
+        return [round(float(item), 10) for item in value.range()]
+    if isinstance(value, IntervalSweep):
+        return [value.start, value.end]
+    return [] if isinstance(value, Glob) else [value]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

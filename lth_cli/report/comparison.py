@@ -1,0 +1,108 @@
+"""`lth compare`: find runs, read them, and show them side by side."""
+
+import glob
+import io
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from lth_cli.compare import Row, compare
+from lth_cli.report import table
+from lth_cli.rundir.read import Damaged, Run, find, latest, read
+
+
+class NothingToCompare(Exception):
+    """No finished run was found."""
+
+
+def report(
+    paths: Sequence[str], every_round: bool, tolerance: float, form: str, output: str | None, plot: str | None
+) -> None:
+    """Compare the runs at `paths` (default: the latest) and print or write the table.
+
+    Args:
+        paths: run directories, sweeps, folders of them, or globs.
+        every_round: a row per round.
+        tolerance: points below dense up to which a ticket is matching.
+        form: table, csv, json or markdown.
+        output: file to write instead of the terminal.
+        plot: picture to draw as well, or None.
+
+    Raises:
+        NothingToCompare: no finished run there.
+        OSError: a file cannot be written.
+    """
+    runs, skipped = collect(paths)
+    for line in skipped:
+        print(f"lth: {line}", file=sys.stderr)
+    rows = compare(runs, tolerance, every_round)
+    if not rows:
+        raise NothingToCompare("nothing to compare: no finished run" + _where(paths))
+    console = Console()
+    if form == "table" and output is None:
+        _print(console, rows, tolerance)
+    else:
+        text = _text(rows, tolerance, form, skipped)
+        if output is None:
+            sys.stdout.write(text)
+        else:
+            Path(output).write_text(text)
+            console.print(f"wrote {output}", highlight=False, markup=False, soft_wrap=True)
+    if plot is not None:
+        from lth_cli.report.plot import draw
+
+        draw(compare(runs, tolerance, every_round=True), plot)
+        console.print(f"wrote {plot}", highlight=False, markup=False, soft_wrap=True)
+
+
+def collect(paths: Sequence[str]) -> tuple[list[Run], list[str]]:
+    """The finished runs, and a line for each that is missing, damaged or not finished."""
+    runs: dict[Path, Run] = {}
+    skipped = []
+    for path in _expand(paths):
+        found = find(path)
+        if not found:
+            skipped.append(f"no run directory: {path}" if path.exists() else f"missing: {path}")
+        for folder in found:
+            try:
+                run = read(folder)
+            except Damaged as damaged:
+                skipped.append(f"damaged: {damaged}")
+                continue
+            if run.status == "done":
+                runs[folder.resolve()] = run
+            else:
+                error = run.record.get("error")
+                skipped.append(f"{run.status}: {folder}{f': {error}' if error else ''}")
+    return list(runs.values()), skipped
+
+
+def _expand(paths: Sequence[str]) -> list[Path]:
+    if not paths:
+        newest = latest(Path("outputs"))
+        return [] if newest is None else [newest]
+    return [Path(found) for path in paths for found in (sorted(glob.glob(path)) or [path])]
+
+
+def _where(paths: Sequence[str]) -> str:
+    return f" in {', '.join(paths)}" if paths else " in outputs; name a run directory, or start with: lth run"
+
+
+def _print(console: Console, rows: Sequence[Row], tolerance: float) -> None:
+    table.show(console, table.comparison(rows))
+    for line in table.legend(rows, tolerance):
+        console.print(line, highlight=False, style="dim")
+
+
+def _text(rows: Sequence[Row], tolerance: float, form: str, skipped: Sequence[str]) -> str:
+    if form == "csv":
+        return table.to_csv(rows)
+    if form == "json":
+        return table.to_json(rows, tolerance, skipped)
+    if form == "markdown":
+        return table.markdown(rows) + "\n" + "\n\n".join(table.legend(rows, tolerance)) + "\n"
+    text = io.StringIO()
+    _print(Console(file=text, width=200), rows, tolerance)
+    return text.getvalue()

@@ -1,0 +1,48 @@
+"""`lth list`: what each config group offers, from the first comment of each YAML."""
+
+from pathlib import Path
+
+from lth_cli.config import conf_dir, nearest
+
+_GROUPS = {
+    "models": "model",
+    "datasets": "dataset",
+    "pruners": "pruner",
+    "rewinds": "rewind",
+    "sparsities": "sparsity",
+    "trains": "train",
+    "experiments": "experiment",
+}
+
+
+def listing(kind: str | None, config_dir: str | None) -> str:
+    """One line per option: its name and its one-sentence description.
+
+    Args:
+        kind: models, datasets, …; None for all.
+        config_dir: a folder of the user's own YAML, or None.
+
+    Raises:
+        ValueError: no such kind, or no such folder.
+    """
+    if kind is not None and kind not in _GROUPS:
+        raise ValueError(f"list {kind}: there are {', '.join(_GROUPS)}{nearest(kind, _GROUPS)}")
+    if config_dir is not None and not Path(config_dir).is_dir():
+        raise ValueError(f"--config-dir={config_dir}: there is no such folder")
+    folders = [conf_dir()] + ([Path(config_dir)] if config_dir is not None else [])
+    blocks = []
+    for plural, group in _GROUPS.items():
+        if kind in (None, plural):
+            files = sorted(file for folder in folders for file in (folder / group).glob("*.yaml"))
+            key = f"+{group}" if group == "experiment" else group
+            width = max((len(f"{key}={file.stem}") for file in files), default=0)
+            blocks.append("".join(f"{f'{key}={file.stem}':{width}}  {description(file)}\n" for file in files))
+    return "\n".join(blocks)
+
+
+def description(file: Path) -> str:
+    """The first comment of a YAML file that is not a directive of Hydra."""
+    for line in file.read_text().splitlines():
+        if line.startswith("#") and not line.startswith("# @"):
+            return line.lstrip("# ").strip()
+    return ""

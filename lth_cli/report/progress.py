@@ -1,0 +1,73 @@
+"""What a run shows while it works: a live bar on a terminal, and one line per finished round."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from statistics import fmean
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from lth_cli.masks import remaining, total
+from lth_cli.training.jobs import Evaluation, Fitted, Job
+
+
+class Display:
+    """A context manager around a run; call it with the trainer's progress.
+
+    Args:
+        console: where to print; a live bar only if it is a terminal and `live`.
+        live: false for the jobs of a sweep, whose bars would overwrite each other.
+        prefix: of each line that is printed.
+        rounds: of the run, without round 0.
+        iterations: of all jobs of the run together.
+    """
+
+    def __init__(self, console: Console, live: bool, prefix: str, rounds: int, iterations: int) -> None:
+        self.prefix, self.rounds = prefix, rounds
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not (live and console.is_terminal),
+            refresh_per_second=4,
+        )
+        self._task = self._progress.add_task("starting", total=iterations)
+        self._done = 0
+        self._latest = ""
+
+    def __enter__(self) -> "Display":
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def __call__(self, job: Job, done: int, evaluation: Evaluation | None) -> None:
+        self._done += 1
+        if evaluation is not None:
+            self._latest = f"loss {evaluation.train_loss:.3f}  val {100 * evaluation.val_accuracy:.1f}%"
+        if self._progress.disable or (evaluation is None and done % 10):
+            return
+        where = f"round {job.round}/{self.rounds}  {job.arm}  seed {job.seed}  it {done}/{job.start.iterations}"
+        self._progress.update(self._task, description=f"{where}  {self._latest}", completed=self._done)
+
+    def round(self, fitted: Sequence[Fitted], seconds: float) -> None:
+        """One line: the mean over seeds of each arm."""
+        arms: dict[str, list[float]] = defaultdict(list)
+        for one in fitted:
+            arms[one.job.arm].append(one.curve[-1].test_accuracy)
+        first = fitted[0].job
+        density = remaining(first.mask) / total(first.mask)
+        accuracies = "  ".join(f"{arm} {100 * fmean(values):.2f}%" for arm, values in arms.items())
+        self.say(f"round {first.round:>2}/{self.rounds}  density {density:.4f}  {accuracies}  {seconds:.1f} s")
+
+    def say(self, text: str) -> None:
+        """Print a line above the bar."""
+        self._progress.console.print(self.prefix + text, highlight=False, soft_wrap=True, markup=False)

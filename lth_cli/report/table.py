@@ -1,0 +1,131 @@
+"""Rows of a comparison as a rich table, markdown, CSV or JSON."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, fields
+from typing import Literal
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from lth_cli.compare import Row
+
+Column = tuple[str, Callable[[Row], str]]
+
+_VERDICT_STYLE = {"winning": "bold green", "matching": "green", "below": "red"}
+
+
+def _points(value: float | None, margin: float | None = None) -> str:
+    if value is None:
+        return ""
+    return f"{value:+.2f}" if margin is None else f"{value:+.2f} ± {margin:.2f}"
+
+
+def _accuracy(row: Row) -> str:
+    return f"{100 * row.accuracy:.2f}" + ("" if row.spread is None else f" ± {100 * row.spread:.2f}")
+
+
+def _vs_dense(row: Row) -> str:
+    return "" if row.arm == "dense" else _points(row.difference, row.interval)
+
+
+_DENSITY: Column = ("density", lambda row: f"{row.density:.4f}")
+_ACCURACY: Column = ("test accuracy %", _accuracy)
+_GAP: Column = ("winning − control", lambda row: _points(row.gap))
+_EARLY: Column = ("early stop", lambda row: f"{row.early_stop:,.0f} ({row.early_stop_ratio:.2f}x)")
+
+COMPARE: tuple[Column, ...] = (
+    ("run", lambda row: row.run),
+    ("round", lambda row: str(row.round)),
+    ("arm", lambda row: row.arm),
+    ("seeds", lambda row: str(row.seeds)),
+    _DENSITY,
+    _ACCURACY,
+    ("vs dense", _vs_dense),
+    _GAP,
+    _EARLY,
+    ("verdict", lambda row: row.verdict),
+)
+SUMMARY: tuple[Column, ...] = (
+    ("parameters kept", lambda row: f"{row.parameters_kept:,}"),
+    ("prunable weights kept", lambda row: f"{row.remaining:,}"),
+    _DENSITY,
+    _ACCURACY,
+    ("retained of dense %", lambda row: f"{100 * row.retained:.1f}"),
+    _GAP,
+    _EARLY,
+    ("time", lambda row: f"{row.seconds:.1f} s"),
+)
+
+
+def legend(rows: Sequence[Row], tolerance: float) -> list[str]:
+    """What the numbers mean, in a few lines."""
+    lines = [
+        f"winning: above dense beyond the 95% interval over seeds; matching: within {tolerance:g} points of dense; "
+        "below: worse than that.",
+        "test accuracy: at the end of training, ± standard deviation over seeds; vs dense: points, by seed, ± 95% "
+        "interval; early stop: iteration of minimum validation loss (over dense's).",
+    ]
+    if any(row.seeds == 1 for row in rows):
+        lines.append(f"One seed has no spread: there, winning is more than {tolerance:g} points above dense.")
+    return lines
+
+
+def comparison(rows: Sequence[Row]) -> Table:
+    """A line per row, for the terminal; a rule between experiments."""
+    table = Table(header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for title, _ in COMPARE:
+        table.add_column(title, justify=_justify(title), no_wrap=True)
+    for row, following in zip(rows, [*rows[1:], None], strict=True):
+        style = _VERDICT_STYLE.get(row.verdict, "") if row.arm == "winning" else ""
+        table.add_row(*(cell(row) for _, cell in COMPARE), style=style)
+        if following is not None and following.run != row.run:
+            table.add_section()
+    return table
+
+
+def summary(rows: Sequence[Row]) -> Table:
+    """A column per arm, for the end of a run."""
+    table = Table(header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("")
+    for row in rows:
+        table.add_column(row.arm, justify="right", no_wrap=True, style="green" if row.arm == "winning" else "")
+    for title, cell in SUMMARY:
+        table.add_row(title, *(cell(row) for row in rows))
+    return table
+
+
+def show(console: Console, table: Table) -> None:
+    """Print at full width: a table that is cut off says something else."""
+    width = Console(width=1000).measure(table).maximum
+    console.print(table, width=max(width, console.width), soft_wrap=False, crop=False, no_wrap=True)
+
+
+def _justify(title: str) -> Literal["left", "right"]:
+    return "left" if title in ("run", "arm", "verdict") else "right"
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """A GitHub table."""
+    lines = ["| " + " | ".join(title for title, _ in COMPARE) + " |"]
+    lines.append("|" + "|".join(" --- " if _justify(title) == "left" else " ---: " for title, _ in COMPARE) + "|")
+    lines += ["| " + " | ".join(cell(row).replace("|", "\\|") for _, cell in COMPARE) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def to_csv(rows: Sequence[Row]) -> str:
+    """Every field of every row, unrounded."""
+    text = io.StringIO()
+    table = csv.DictWriter(text, [field.name for field in fields(Row)], lineterminator="\n")
+    table.writeheader()
+    table.writerows(asdict(row) for row in rows)
+    return text.getvalue()
+
+
+def to_json(rows: Sequence[Row], tolerance: float, skipped: Sequence[str]) -> str:
+    """Every field of every row, with the tolerance of the verdicts and the runs that were left out."""
+    document = {"tolerance": tolerance, "rows": [asdict(row) for row in rows], "skipped": list(skipped)}
+    return json.dumps(document, indent=2) + "\n"

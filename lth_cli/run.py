@@ -1,0 +1,161 @@
+"""One run: config -> build -> run_imp -> run directory, with what the terminal shows meanwhile."""
+
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+
+from lth_cli import masks
+from lth_cli.arms import WINNING
+from lth_cli.build import Experiment, build
+from lth_cli.compare import compare
+from lth_cli.imp import run_imp
+from lth_cli.report.progress import Display
+from lth_cli.report.table import show, summary
+from lth_cli.rundir.read import read
+from lth_cli.rundir.write import Writer
+from lth_cli.training.jobs import Evaluation, Job
+from lth_cli.training.serial import Watch
+
+
+def run(config: DictConfig, path: Path, choices: Mapping[str, Any], console: Console, prefix: str, live: bool) -> None:
+    """Run one experiment in `path`.
+
+    Args:
+        config: composed, not yet checked.
+        path: the run directory, which exists and is ours.
+        choices: option by config group, for the record.
+        prefix: of each line that is printed.
+        live: whether to show a live display on a terminal, and the summary.
+
+    Raises:
+        ConfigError: before any file is written.
+        InvariantError, Diverged, OSError, KeyboardInterrupt: after marking the run directory.
+    """
+    experiment = build(config)
+    _set_up_torch(config)
+    writer = Writer(path, OmegaConf.to_yaml(config, resolve=True), _record(experiment, choices))
+    try:
+        with Display(console, live, prefix, config.rounds, _iterations(experiment)) as display:
+            _rounds(experiment, writer, display)
+        writer.finish("done")
+    except KeyboardInterrupt:
+        writer.finish("interrupted")
+        raise
+    except Exception as error:
+        writer.finish("failed", f"{type(error).__name__}: {error}")
+        raise
+    if live:
+        show(console, summary(compare([read(path)])))
+        console.print(f"{path}", highlight=False, soft_wrap=True)
+
+
+def mark_failed(path: Path, config: DictConfig, choices: Mapping[str, Any], error: Exception) -> None:
+    """Leave a record of a job of a sweep whose config was wrong."""
+    writer = Writer(path, OmegaConf.to_yaml(config, resolve=True), {"command": sys.argv, "choices": dict(choices)})
+    writer.finish("failed", str(error))
+
+
+def _rounds(experiment: Experiment, writer: Writer, display: Display) -> None:
+    last = len(experiment.keep) - 1
+    rounds = run_imp(
+        seeds=experiment.seeds,
+        init=experiment.init,
+        layers=list(experiment.layers),
+        keep=experiment.keep,
+        score=experiment.score,
+        rewind=experiment.rewind,
+        controls=experiment.controls,
+        fit=experiment.fit(_watch(writer, display)),
+        iterations=experiment.recipe.iterations,
+        rewind_to=experiment.rewind_to,
+    )
+    began = time.perf_counter()
+    for fitted in rounds:
+        writer.round(fitted)
+        for one in fitted:
+            if one.job.round == last and one.job.arm == WINNING:
+                writer.ticket(one)
+        display.round(fitted, time.perf_counter() - began)
+        began = time.perf_counter()
+
+
+def _watch(writer: Writer, display: Display) -> Watch:
+    """Pass training progress on to the display, and say at once, by name, when pruning has emptied a layer."""
+    said: set[tuple[int, str]] = set()
+
+    def watch(job: Job, done: int, evaluation: Evaluation | None) -> None:
+        display(job, done, evaluation)
+        if done > 1 or job.arm != WINNING:
+            return
+        for name in masks.empty_layers(job.mask):
+            if (job.seed, name) not in said:
+                said.add((job.seed, name))
+                text = f"round {job.round}, seed {job.seed}: pruning emptied the layer {name}; no signal passes it"
+                writer.note(text)
+                display.say(text)
+
+    return watch
+
+
+def _set_up_torch(config: DictConfig) -> None:
+    torch.set_float32_matmul_precision(config.matmul_precision)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)
+
+
+def _iterations(experiment: Experiment) -> int:
+    """Of all jobs together; a rewound ticket takes a little less, which only makes the bar end early."""
+    jobs = 1 + sum(1 + len(experiment.controls(round)) for round in range(1, len(experiment.keep)))
+    return jobs * len(experiment.seeds) * experiment.recipe.iterations
+
+
+def _record(experiment: Experiment, choices: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "command": sys.argv,
+        "choices": dict(choices),
+        "seeds": experiment.seeds,
+        "parameters": experiment.parameters,
+        "prunable_weights": sum(layer.size for layer in experiment.layers.values()),
+        "layers": {name: {"kind": layer.kind, "weights": layer.size} for name, layer in experiment.layers.items()},
+        "keep": experiment.keep,
+        "iterations": experiment.recipe.iterations,
+        "device": _device_name(experiment.device),
+        "threads": torch.get_num_threads(),
+        "host": platform.node(),
+        "pid": os.getpid(),
+        "git": _git(),
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("lth-cli", "torch", "numpy", "hydra-core", "omegaconf")},
+        },
+    }
+
+
+def _device_name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return f"cuda: {torch.cuda.get_device_name(device)}"
+    return f"{device.type}: {platform.processor() or platform.machine()}"
+
+
+def _git() -> dict[str, Any] | None:
+    """Commit and cleanliness of the working directory's repository, if it is one."""
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", *arguments], capture_output=True, text=True, check=True, timeout=10
+        ).stdout.strip()
+
+    try:
+        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}
+    except (OSError, subprocess.SubprocessError):
+        return None

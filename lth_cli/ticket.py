@@ -1,0 +1,65 @@
+"""A ticket: a mask with the start weights it belongs to, in one portable file."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+
+from lth_cli.masks import Mask, Params
+from lth_cli.masks import apply as apply_mask
+from lth_cli.rundir.files import write
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """A mask and the weights a sparse network starts from.
+
+        ticket = Ticket.load("outputs/…/tickets/seed0.safetensors")
+        model.load_state_dict(ticket.state_dict())
+
+    Args:
+        mask: bool tensors by parameter name, True where kept; only prunable weights have one.
+        weights: all parameters at the rewind point, unmasked.
+        buffers: such as running statistics of batch norm.
+        metadata: round, seed, density, accuracies, positions and the config, as JSON values.
+    """
+
+    mask: Mask
+    weights: Params
+    buffers: Params
+    metadata: Mapping[str, Any]
+
+    def state_dict(self) -> Params:
+        """Parameters with pruned weights at zero, and buffers, for ``load_state_dict``."""
+        return {**apply_mask(self.mask, self.weights), **self.buffers}
+
+    def save(self, path: str | Path) -> None:
+        """Write the ticket as safetensors: mask/…, weights/…, buffers/… and one JSON text."""
+        parts = {"mask": self.mask, "weights": self.weights, "buffers": self.buffers}
+        tensors = {f"{part}/{name}": t.cpu() for part, values in parts.items() for name, t in values.items()}
+        # One metadata key only: safetensors does not promise an order, and the same ticket must be the same bytes.
+        write(Path(path), safetensors.torch.save(tensors, {"ticket": json.dumps(self.metadata)}))
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Ticket":
+        """Read a ticket; no code in it can run.
+
+        Raises:
+            ValueError: the file is not a ticket.
+            FileNotFoundError: there is no such file.
+        """
+        try:
+            with safetensors.safe_open(path, "pt") as file:
+                metadata = json.loads((file.metadata() or {})["ticket"])
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+        except (safetensors.SafetensorError, KeyError, ValueError) as error:
+            raise ValueError(f"{path} is not a ticket: {error}") from None
+
+        def part(name: str) -> Params:
+            return {key.removeprefix(f"{name}/"): t for key, t in tensors.items() if key.startswith(f"{name}/")}
+
+        return cls(part("mask"), part("weights"), part("buffers"), metadata)
