@@ -37,8 +37,6 @@ def plan(
         ValueError: a round keeps nothing at all, or the rates do not allow the density.
     """
     rate = {name: rates.get(layer.kind, 1.0) for name, layer in layers.items()}
-    if scope == "global" and any(r != 1 for r in rate.values()):
-        raise ValueError("rates differ by layer kind, so the scope must be layerwise")
     size = {name: float(layer.size) for name, layer in layers.items()}
     target = dict(size)
     keeps: list[Keep] = [_whole(target, sum(layer.size for layer in layers.values()), None)]

@@ -1,6 +1,6 @@
 """Config -> objects. The only place that instantiates anything; the last checks, those that need data or network."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -49,8 +49,12 @@ class Experiment:
     fit: Callable[[Watch], Serial]
 
 
-def build(config: DictConfig) -> Experiment:
+def build(config: DictConfig, choices: Mapping[str, Any]) -> Experiment:
     """Check the whole config and make its objects; no file is written and nothing is trained.
+
+    Args:
+        config: composed.
+        choices: option by config group, to name in errors.
 
     Raises:
         ConfigError: naming the key, its value and what is allowed.
@@ -59,23 +63,25 @@ def build(config: DictConfig) -> Experiment:
     device = choose_device(config.device)
     named = _controls(list(config.controls))
     at = control_rounds(config.controls_at, config.rounds)
-    data: Dataset = _instantiate(config, "dataset")
-    make: Callable[[], nn.Module] = partial(_instantiate, config, "model", shape=data.shape, classes=data.classes)
+    data: Dataset = _instantiate("dataset", config, choices)
+    make: Callable[[], nn.Module] = partial(
+        _instantiate, "model", config, choices, shape=data.shape, classes=data.classes
+    )
     with torch.device("meta"):
         network = make()
     layers = prunable(network)
     recipe, per_epoch = _recipe(config, len(data.train))
     eval_every = max(1, intervals.iterations(config.eval_every, per_epoch))
-    rewind: Rewind = _instantiate(config, "rewind")
+    rewind: Rewind = _instantiate("rewind", config, choices)
     try:
         rewind_to = rewind.saved_at(recipe.iterations, per_epoch)
     except ValueError as error:
         raise ConfigError(f"rewind.{error}") from None
-    schedule = _instantiate(config, "sparsity")
+    schedule = _instantiate("sparsity", config, choices)
     try:
         keep = plan(layers, schedule, config.rounds, config.pruner.scope, config.pruner.rates)
     except ValueError as error:
-        raise ConfigError(f"sparsity={_brief(config.sparsity)}, pruner.scope={config.pruner.scope}: {error}") from None
+        raise ConfigError(f"{_named('sparsity', config, choices)}: {error}") from None
 
     def fit(watch: Watch) -> Serial:
         return Serial(make, to_device(data, device), recipe, eval_every, device, config.precision == "bf16", watch)
@@ -129,7 +135,7 @@ def _recipe(config: DictConfig, examples: int) -> tuple[Recipe, int]:
     return Recipe(**{**values, "iterations": total, "warmup": warmup}), per_epoch
 
 
-def _instantiate(config: DictConfig, group: str, **arguments: Any) -> Any:
+def _instantiate(group: str, config: DictConfig, choices: Mapping[str, Any], **arguments: Any) -> Any:
     """Build a group's `_target_`; what its constructor complains about is the user's to mend."""
     try:
         return hydra.utils.instantiate(config[group], **arguments, _convert_="all")
@@ -138,9 +144,11 @@ def _instantiate(config: DictConfig, group: str, **arguments: Any) -> Any:
         if isinstance(cause, DataNotFound):
             raise ConfigError(str(cause)) from None
         if isinstance(cause, ValueError | TypeError):
-            raise ConfigError(f"{group}={_brief(config[group])}: {cause}") from None
-        raise ConfigError(f"{group}: {str(error).splitlines()[0]}") from error
+            raise ConfigError(f"{_named(group, config, choices)}: {cause}") from None
+        raise ConfigError(f"{_named(group, config, choices)}: {type(cause).__name__}: {cause or error}") from error
 
 
-def _brief(node: DictConfig) -> str:
-    return str(node.get("_target_", "?")).rpartition(".")[2].lower()
+def _named(group: str, config: DictConfig, choices: Mapping[str, Any]) -> str:
+    """``sparsity=geometric (target=0.9)``."""
+    values = ", ".join(f"{key}={value}" for key, value in config[group].items() if key != "_target_")
+    return f"{group}={choices.get(group)}" + (f" ({values})" if values else "")

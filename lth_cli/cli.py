@@ -133,5 +133,11 @@ def _near(word: str, allowed: Sequence[str]) -> str:
 
 def _suggest_option(message: str, parser: argparse.ArgumentParser) -> str:
     unknown = [word for word in message.split() if word.startswith("-")]
-    known = [option for action in parser._actions for option in action.option_strings]
+    actions = [action for part in (parser, *_subparsers(parser)) for action in part._actions]
+    known = [option for action in actions for option in action.option_strings]
     return _near(unknown[0], known) if unknown and "unrecognized" in message else ""
+
+
+def _subparsers(parser: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
+    choices = [action.choices for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    return [sub for named in choices for sub in named.values()]

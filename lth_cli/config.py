@@ -126,6 +126,8 @@ def check(config: DictConfig) -> None:
         for kind, rate in config.pruner.rates.items():
             _require(kind in _KINDS, "pruner.rates", kind, f"layer kinds are {', '.join(_KINDS)}")
             _require(0 <= rate < math.inf, f"pruner.rates.{kind}", rate, "a multiplier, at least 0")
+            if config.pruner.scope == "global":
+                _require(rate == 1, f"pruner.rates.{kind}", rate, "rates by layer kind need pruner.scope=layerwise")
         if "sparsity" in config and isinstance(config.sparsity.get("rate"), DictConfig):
             for kind in config.sparsity.rate:
                 _require(kind in _KINDS, "sparsity.rate", kind, f"layer kinds are {', '.join(_KINDS)}")

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import sys
 import traceback
 from argparse import Namespace
@@ -61,7 +62,7 @@ def _launch(arguments: list[str]) -> int:
     ours = [_quoted(key, str(path))]
     if sweep and not any(text.startswith("hydra.sweep.subdir=") for text in rewritten):
         keys = ",".join(overrides.swept(rewritten))
-        ours.append(f"hydra.sweep.subdir=${{lth.job_name:${{hydra.overrides.task}},[{keys}]}}")
+        ours.append(_quoted("hydra.sweep.subdir", f"${{lth.job_name:${{hydra.overrides.task}},[{keys}]}}"))
     _outcome.clear()
     try:
         _hand_to_hydra([*flags, *rewritten, *ours])
@@ -86,13 +87,16 @@ def job(config: DictConfig) -> None:
     task = HydraConfig.get()
     path = Path(task.runtime.output_dir)
     sweep = task.mode == RunMode.MULTIRUN
-    choices = {group: option for group, option in task.runtime.choices.items() if not group.startswith("hydra/")}
+    source = {
+        "command": shlex.join(["lth", "run", *task.overrides.task]),
+        "choices": {group: option for group, option in task.runtime.choices.items() if not group.startswith("hydra/")},
+    }
     try:
-        run(config, path, choices, Console(), prefix=f"{path.name}: " if sweep else "", live=not sweep)
+        run(config, path, source, Console(), prefix=f"{path.name}: " if sweep else "", live=not sweep)
     except ConfigError as error:
         # A run on its own leaves nothing behind; in a sweep the others must be told.
         if sweep:
-            mark_failed(path, config, choices, error)
+            mark_failed(path, config, source, error)
         _outcome.append(error)
     except Exception as error:
         _outcome.append(error)
@@ -103,8 +107,11 @@ def explain(error: Exception) -> str:
     text = str(error).strip()
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}"
-    if found := re.search(r"Could not find '([\w-]+)/(.+)'", text):
+    if found := re.search(r"Could not find '([^']+)/([^/']+)'", text):
         return _unknown_option(found[1], found[2], text)
+    if found := re.search(r"Ambiguous value for argument '([^=]+)=(.*)'", text):
+        key, values = found.groups()
+        return f"{key}={values}: several values are a sweep and need -m; a list is written {key}=[{values}]"
     if found := re.search(r"Could not override '([^']+)'", text):
         return _unknown_key(found[1])
     cause = str(error.__cause__).splitlines()[0] if error.__cause__ is not None else ""
@@ -175,7 +182,10 @@ def _checked(rewritten: list[str], sweep: bool, options: Namespace) -> DictConfi
     first: DictConfig | None = None
     with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
         for job in islice(overrides.jobs(rewritten) if sweep else [rewritten], _MOST_CHECKED):
-            config = hydra.compose(options.config_name or "config", [*job, *search], return_hydra_config=True)
+            try:
+                config = hydra.compose(options.config_name or "config", [*job, *search], return_hydra_config=True)
+            except ValueError as error:  # such as model=3
+                raise ConfigError(f"{' '.join(job)}: {error}") from None
             check(config)
             first = config if first is None else first
     if first is None:

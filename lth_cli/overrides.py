@@ -15,7 +15,7 @@ from hydra.core.override_parser.types import ChoiceSweep, Glob, IntervalSweep, O
 from lth_cli.config import ConfigError
 
 _LONGEST = 100
-_ALLOWED = "sparsity is the fraction of weights removed, in [0, 1)"
+_ALLOWED = "the fraction of weights removed, in [0, 1)"
 
 
 def rewrite(overrides: list[str]) -> list[str]:

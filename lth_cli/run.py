@@ -3,7 +3,6 @@
 import os
 import platform
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -27,13 +26,13 @@ from lth_cli.training.jobs import Evaluation, Job
 from lth_cli.training.serial import Watch
 
 
-def run(config: DictConfig, path: Path, choices: Mapping[str, Any], console: Console, prefix: str, live: bool) -> None:
+def run(config: DictConfig, path: Path, source: Mapping[str, Any], console: Console, prefix: str, live: bool) -> None:
     """Run one experiment in `path`.
 
     Args:
         config: composed, not yet checked.
         path: the run directory, which exists and is ours.
-        choices: option by config group, for the record.
+        source: what the config was made from, for the record: the command, and the choices by config group.
         prefix: of each line that is printed.
         live: whether to show a live display on a terminal, and the summary.
 
@@ -41,9 +40,9 @@ def run(config: DictConfig, path: Path, choices: Mapping[str, Any], console: Con
         ConfigError: before any file is written.
         InvariantError, Diverged, OSError, KeyboardInterrupt: after marking the run directory.
     """
-    experiment = build(config)
+    experiment = build(config, source["choices"])
     _set_up_torch(config)
-    writer = Writer(path, OmegaConf.to_yaml(config, resolve=True), _record(experiment, choices))
+    writer = Writer(path, OmegaConf.to_yaml(config, resolve=True), _record(experiment, source))
     try:
         with Display(console, live, prefix, config.rounds, _iterations(experiment)) as display:
             _rounds(experiment, writer, display)
@@ -59,9 +58,9 @@ def run(config: DictConfig, path: Path, choices: Mapping[str, Any], console: Con
         console.print(f"{path}", highlight=False, soft_wrap=True)
 
 
-def mark_failed(path: Path, config: DictConfig, choices: Mapping[str, Any], error: Exception) -> None:
+def mark_failed(path: Path, config: DictConfig, source: Mapping[str, Any], error: Exception) -> None:
     """Leave a record of a job of a sweep whose config was wrong."""
-    writer = Writer(path, OmegaConf.to_yaml(config, resolve=True), {"command": sys.argv, "choices": dict(choices)})
+    writer = Writer(path, OmegaConf.to_yaml(config, resolve=True), source)
     writer.finish("failed", str(error))
 
 
@@ -119,10 +118,9 @@ def _iterations(experiment: Experiment) -> int:
     return jobs * len(experiment.seeds) * experiment.recipe.iterations
 
 
-def _record(experiment: Experiment, choices: Mapping[str, Any]) -> dict[str, Any]:
+def _record(experiment: Experiment, source: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "command": sys.argv,
-        "choices": dict(choices),
+        **source,
         "seeds": experiment.seeds,
         "parameters": experiment.parameters,
         "prunable_weights": sum(layer.size for layer in experiment.layers.values()),

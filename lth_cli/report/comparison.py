@@ -93,7 +93,7 @@ def _where(paths: Sequence[str]) -> str:
 def _print(console: Console, rows: Sequence[Row], tolerance: float) -> None:
     table.show(console, table.comparison(rows))
     for line in table.legend(rows, tolerance):
-        console.print(line, highlight=False, style="dim")
+        console.print(line, highlight=False, soft_wrap=True, style="dim")
 
 
 def _text(rows: Sequence[Row], tolerance: float, form: str, skipped: Sequence[str]) -> str:

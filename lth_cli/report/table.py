@@ -51,7 +51,7 @@ COMPARE: tuple[Column, ...] = (
 )
 SUMMARY: tuple[Column, ...] = (
     ("parameters kept", lambda row: f"{row.parameters_kept:,}"),
-    ("prunable weights kept", lambda row: f"{row.remaining:,}"),
+    ("prunable kept", lambda row: f"{row.remaining:,}"),
     _DENSITY,
     _ACCURACY,
     ("retained of dense %", lambda row: f"{100 * row.retained:.1f}"),
@@ -100,8 +100,8 @@ def summary(rows: Sequence[Row]) -> Table:
 
 def show(console: Console, table: Table) -> None:
     """Print at full width: a table that is cut off says something else."""
-    width = Console(width=1000).measure(table).maximum
-    console.print(table, width=max(width, console.width), soft_wrap=False, crop=False, no_wrap=True)
+    console.width = max(console.width, Console(width=1000).measure(table).maximum)
+    console.print(table)
 
 
 def _justify(title: str) -> Literal["left", "right"]:
