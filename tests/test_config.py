@@ -1,0 +1,166 @@
+"""Every YAML composes and builds, and every wrong value is named."""
+
+from pathlib import Path
+
+import hydra
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from omegaconf import DictConfig, OmegaConf
+
+from lth_cli import overrides
+from lth_cli.build import build
+from lth_cli.config import ConfigError, check, conf_dir, control_rounds
+from lth_cli.report.listing import description
+
+OPTIONS = [
+    (folder.name, file.stem)
+    for folder in sorted(conf_dir().iterdir())
+    if folder.is_dir() and folder.name != "hydra"
+    for file in sorted(folder.glob("*.yaml"))
+]
+EMBEDDED = ("digits", "mnist_5k")
+
+
+def compose(*changes: str) -> DictConfig:
+    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        return hydra.compose("config", list(changes))
+
+
+@pytest.mark.parametrize(("group", "option"), OPTIONS)
+def test_every_option_composes_passes_the_checks_and_describes_itself(group: str, option: str) -> None:
+    config = compose(f"{'+' if group == 'experiment' else ''}{group}={option}")
+    check(config)
+    OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    words = description(conf_dir() / group / f"{option}.yaml")
+    assert len(words) > 20
+    assert words.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("group", "option"),
+    [pair for pair in OPTIONS if pair[0] not in ("dataset", "experiment")] + [("dataset", name) for name in EMBEDDED],
+)
+def test_every_option_that_needs_no_download_builds(group: str, option: str) -> None:
+    config = compose(f"{group}={option}", *(["dataset=mnist_5k"] if group == "model" else []))
+    experiment = build(config, {group: option})
+    assert len(experiment.keep) == config.rounds + 1
+
+
+@pytest.mark.parametrize("name", ["lenet_mnist_5k", "conv4_digits"])
+def test_experiments_on_embedded_data_build(name: str) -> None:
+    experiment = build(compose(f"+experiment={name}"), {})
+    assert isinstance(experiment.keep[-1], dict)
+
+
+def test_the_papers_hyperparameters() -> None:
+    figure_2 = {
+        "lenet_mnist": (1.2e-3, "50000it", {"fc": 0.2, "output": 0.1}),
+        "conv2_cifar10": (2e-4, "20000it", {"conv": 0.1, "fc": 0.2, "output": 0.1}),
+        "conv4_cifar10": (3e-4, "25000it", {"conv": 0.1, "fc": 0.2, "output": 0.1}),
+        "conv6_cifar10": (3e-4, "30000it", {"conv": 0.15, "fc": 0.2, "output": 0.1}),
+    }
+    for name, (lr, iterations, rate) in figure_2.items():
+        config = compose(f"+experiment={name}")
+        assert (config.train.lr, config.train.iterations, config.train.batch_size) == (lr, iterations, 60)
+        assert {kind: config.sparsity.rate[kind] for kind in rate} == rate
+        assert (config.pruner.scope, config.dataset.val_size, config.eval_every) == ("layerwise", 5000, "100it")
+        assert (config.replicates, config.controls_at) == (5, "all")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "rounds=0", "rounds=-3", "replicates=0", "seed=-1", "train.lr=-1", "train.lr=nan", "train.lr=inf",
+        "train.batch_size=0", "train.momentum=1", "train.weight_decay=-1", "train.gamma=0", "train.milestones=[2]",
+        "train.optimizer=adamw", "train.schedule=cosin", "device=gpu", "precision=fp16", "matmul_precision=low",
+        "train.iterations=0it", "train.iterations=20", "train.warmup=abc", "eval_every=0ep", "eval_every=5",
+        "pruner.scope=layer", "pruner.rates.conv=0.5", "pruner.rates.fc=-1", "controls_at=sometimes",
+        "controls_at=[0]", "controls_at=[11]", "controls_at=[1.5]", "controls_at=null",
+    ],
+)  # fmt: skip
+def test_a_wrong_value_is_named_with_its_key(change: str) -> None:
+    key, _, value = change.partition("=")
+    with pytest.raises(ConfigError) as caught:
+        check(compose(change))
+    assert str(caught.value).startswith(f"{key}=")
+    assert value.strip("[]").removesuffix("it") in str(caught.value).replace("None", "null")
+    assert len(str(caught.value).splitlines()) <= 3
+
+
+def test_control_rounds() -> None:
+    assert list(control_rounds("last", 5)) == [5]
+    assert list(control_rounds("all", 3)) == [1, 2, 3]
+    assert list(control_rounds([2, 5], 5)) == [2, 5]
+    assert list(control_rounds(4, 5)) == [4]
+
+
+def test_seed_zero_is_a_seed() -> None:
+    """lightning-hydra-template ignores seed 0."""
+    assert build(compose("seed=0", "replicates=2"), {}).seeds == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("given_", "expected"),
+    [
+        ("sparsity=0.9", "sparsity.target=0.9"),
+        ("sparsity=0", "sparsity.target=0"),
+        ("sparsity=0.5,0.9", "sparsity.target=0.5,0.9"),
+        ("sparsity=choice(0.5,0.9)", "sparsity.target=0.5,0.9"),
+        ("sparsity=range(0.5,0.9,0.2)", "sparsity.target=0.5,0.7"),
+        ("sparsity=interval(0.5,0.9)", "sparsity.target=interval(0.5,0.9)"),
+        ("sparsity=geometric", "sparsity=geometric"),
+        ("sparsity=geometric,linear", "sparsity=geometric,linear"),
+        ("sparsity=glob(*)", "sparsity=glob(*)"),
+        ("sparsity.target=0.9", "sparsity.target=0.9"),
+        ("rounds=3", "rounds=3"),
+        ("~experiment", "~experiment"),
+    ],
+)
+def test_numbers_on_the_group_sparsity_become_its_target(given_: str, expected: str) -> None:
+    assert overrides.rewrite([given_]) == [expected]
+
+
+def test_a_schedule_and_a_target_go_together() -> None:
+    rewritten = overrides.rewrite(["sparsity=linear", "sparsity=0.5,0.6"])
+    assert rewritten == ["sparsity=linear", "sparsity.target=0.5,0.6"]
+
+
+@given(st.floats(allow_nan=False).filter(lambda x: not 0 <= x < 1))
+def test_a_sparsity_outside_its_range_is_refused(value: float) -> None:
+    with pytest.raises(ConfigError, match=r"\[0, 1\)"):
+        overrides.rewrite([f"sparsity={value}"])
+
+
+def test_numbers_and_schedules_in_one_sweep_are_refused_with_the_way_to_write_it() -> None:
+    with pytest.raises(ConfigError, match=r"sparsity=geometric,linear sparsity.target=0.5,0.9"):
+        overrides.rewrite(["sparsity=0.5,linear"])
+
+
+def test_jobs_of_a_sweep() -> None:
+    assert list(overrides.jobs(["a=1,2", "b=x", "seed=range(2)"])) == [
+        ["a=1", "b=x", "seed=0"],
+        ["a=1", "b=x", "seed=1"],
+        ["a=2", "b=x", "seed=0"],
+        ["a=2", "b=x", "seed=1"],
+    ]
+
+
+def test_job_names_are_safe_sorted_and_never_shared() -> None:
+    assert overrides.job_name(["seed=1", "rewind=late", "rounds=3"], ["rewind", "seed"]) == "rewind=late,seed=1"
+    slashed = overrides.job_name(["dataset.root=/a/b"])
+    assert "/" not in slashed
+    assert slashed != overrides.job_name(["dataset.root=/a_b"])
+    long = [overrides.job_name([f"x={'y' * 500}{i}"]) for i in range(2)]
+    assert long[0] != long[1]
+    assert max(map(len, long)) < 150
+
+
+def test_a_users_own_yaml_is_checked_by_the_same_schema(tmp_path: Path) -> None:
+    (tmp_path / "train").mkdir()
+    (tmp_path / "train" / "mine.yaml").write_text("lr: fast\n")
+    with (
+        hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"),
+        pytest.raises(hydra.errors.ConfigCompositionException),
+    ):
+        hydra.compose("config", ["train=mine", f"hydra.searchpath=['file://{tmp_path}']"])

@@ -1,0 +1,146 @@
+"""Real formats: the embedded sets, and small files that the tests write as torchvision and Debian would have them."""
+
+import gzip
+import hashlib
+import pickle
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torchvision import datasets as tv
+
+from lth_cli import datasets
+from lth_cli.datasets.dataset import DataNotFound, Dataset
+from lth_cli.datasets.vision import read_idx
+
+
+def rows(data: torch.Tensor) -> set[bytes]:
+    return {image.numpy().tobytes() for image in data}
+
+
+def idx(array: np.ndarray) -> bytes:
+    return struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape) + array.astype(np.uint8).tobytes()
+
+
+def write_mnist(folder: Path, packed: bool) -> None:
+    """40 training and 10 test images in the four files of the MNIST format; image i is filled with the value i."""
+    folder.mkdir(parents=True)
+    for part, n in (("train", 40), ("t10k", 10)):
+        images = np.repeat(np.arange(n), 28 * 28).reshape(n, 28, 28)
+        for name, array in ((f"{part}-images-idx3-ubyte", images), (f"{part}-labels-idx1-ubyte", np.arange(n) % 10)):
+            if packed:
+                (folder / f"{name}.gz").write_bytes(gzip.compress(idx(array)))
+            else:
+                (folder / name).write_bytes(idx(array))
+
+
+def check_grey(data: Dataset) -> None:
+    assert data.shape == (1, 28, 28)
+    assert data.classes == 10
+    assert [len(part) for part in (data.train, data.val, data.test)] == [32, 8, 10]
+    # Image i was filled with i and labelled i % 10: images and labels are still together, and in order in test.
+    assert data.test.labels.tolist() == list(range(10))
+    assert data.test.images[:, 0, 0, 0].diff().gt(0).all()
+    assert torch.cat([data.train.labels, data.val.labels]).bincount().tolist() == [4] * 10
+    assert not rows(data.train.images) & rows(data.val.images)
+
+
+@pytest.mark.parametrize(("name", "sizes"), [("digits", (1257, 180, 360)), ("mnist_5k", (3500, 500, 1000))])
+def test_embedded_sets_are_split_into_disjoint_parts_that_never_change(name: str, sizes: tuple[int, int, int]) -> None:
+    data = getattr(datasets, name)(val_size=sizes[1], test_size=sizes[2])
+    again = getattr(datasets, name)(val_size=sizes[1], test_size=sizes[2])
+    parts = (data.train, data.val, data.test)
+    assert tuple(len(part) for part in parts) == sizes
+    assert all(
+        torch.equal(a.images, b.images) for a, b in zip(parts, (again.train, again.val, again.test), strict=True)
+    )
+    train, val, test = (rows(part.images) for part in parts)
+    assert not train & val
+    assert not train & test
+    assert not val & test
+    assert set(data.train.labels.tolist()) == set(range(10))
+    assert data.train.images.mean().item() == pytest.approx(0, abs=1e-4)
+    assert data.train.images.std().item() == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.parametrize("sizes", [(0, 10), (10, -1), (1000, 797), (True, 10), ("5", 10)])
+def test_a_split_that_leaves_nothing_is_refused(sizes: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match=r"at least 1 example|leave no training examples of 1,797"):
+        datasets.digits(*sizes)
+
+
+def test_mnist_in_torchvisions_format(tmp_path: Path) -> None:
+    write_mnist(tmp_path / "MNIST" / "raw", packed=False)
+    check_grey(datasets.mnist(str(tmp_path), download=False, val_size=8))
+
+
+def test_fashion_mnist_in_torchvisions_format(tmp_path: Path) -> None:
+    write_mnist(tmp_path / "FashionMNIST" / "raw", packed=False)
+    check_grey(datasets.fashion_mnist(str(tmp_path), download=False, val_size=8, debian=str(tmp_path / "none")))
+
+
+def test_fashion_mnist_from_debians_package(tmp_path: Path) -> None:
+    write_mnist(tmp_path / "debian", packed=True)
+    check_grey(datasets.fashion_mnist(str(tmp_path), download=False, val_size=8, debian=str(tmp_path / "debian")))
+
+
+def test_cifar10_in_torchvisions_format(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "cifar-10-batches-py"
+    folder.mkdir()
+
+    def write(name: str, content: dict[str, object]) -> list[str]:
+        (folder / name).write_bytes(pickle.dumps(content))
+        return [name, hashlib.md5((folder / name).read_bytes()).hexdigest()]
+
+    red = np.zeros((20, 3, 32, 32), np.uint8)
+    red[:, 0] = np.arange(20)[:, None, None]
+    batch = {"data": red.reshape(20, -1), "labels": [i % 10 for i in range(20)]}
+    meta_name, meta_md5 = write("batches.meta", {"label_names": list("abcdefghij")})
+    monkeypatch.setattr(tv.CIFAR10, "train_list", [write("data_batch_1", batch)])
+    monkeypatch.setattr(tv.CIFAR10, "test_list", [write("test_batch", batch)])
+    monkeypatch.setattr(tv.CIFAR10, "meta", {"filename": meta_name, "key": "label_names", "md5": meta_md5})
+    data = datasets.cifar10(str(tmp_path), download=False, val_size=5)
+    assert data.shape == (3, 32, 32)
+    assert [len(part) for part in (data.train, data.val, data.test)] == [15, 5, 20]
+    assert data.test.images[:, 0, 5, 5].diff().gt(0).all()
+    assert data.test.images[:, 1].unique().numel() == 1
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion_mnist", "cifar10"])
+def test_missing_data_is_three_lines_what_where_and_what_else(name: str, tmp_path: Path) -> None:
+    debian = {"debian": str(tmp_path / "none")} if name == "fashion_mnist" else {}
+    with pytest.raises(DataNotFound) as caught:
+        getattr(datasets, name)(root=str(tmp_path), download=False, val_size=5, **debian)
+    what, where, instead = str(caught.value).splitlines()
+    assert "is not on disk" in what
+    assert "dataset.download is false" in what
+    assert str(tmp_path) in where
+    assert "digits, mnist_5k" in instead
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"\x00\x00\x0d\x01\x00\x00\x00\x01\x00", "no IDX file of bytes: it starts with 00 00 0d 01"),
+        (b"", "no IDX file"),
+        (idx(np.zeros((3, 2, 2)))[:-1], "damaged: 27 bytes, 28 expected"),
+        (idx(np.zeros((3, 2, 2))) + b"x", "damaged: 29 bytes, 28 expected"),
+        (b"\x00\x00\x08\x03\x00", "damaged"),
+    ],
+)
+def test_a_damaged_idx_file_is_named(content: bytes, words: str, tmp_path: Path) -> None:
+    file = tmp_path / "images"
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=words) as caught:
+        read_idx(file)
+    assert str(file) in str(caught.value)
+
+
+def test_a_truncated_gzip_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "images.gz"
+    file.write_bytes(gzip.compress(idx(np.zeros((3, 2, 2))))[:-6])
+    with pytest.raises(ValueError, match=r"images.gz is damaged"):
+        read_idx(file)

@@ -1,0 +1,180 @@
+"""The algorithm, its arms and its invariants."""
+
+import itertools
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lth_cli import masks
+from lth_cli.invariants import InvariantError, check_round
+from lth_cli.pruners import magnitude
+from lth_cli.rewind import Early, FineTune, Late, LearningRate, Rewind
+from lth_cli.select import select
+from lth_cli.training.order import Order
+from tests.tiny import CPU, arm, conv, imp, mlp, normed
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_a_winning_ticket_is_the_largest_trained_weights_on_the_original_initialisation() -> None:
+    rounds = imp(rounds=1, target=0.75)
+    dense, winning = arm(rounds[0], "dense"), arm(rounds[1], "winning")
+    trained = torch.cat([dense.state.params[name].flatten() for name in winning.job.mask]).abs()
+    kept = torch.cat([m.flatten() for m in winning.job.mask.values()])
+    assert kept.sum() == round(kept.numel() * 0.25)
+    assert trained[kept].min() >= trained[~kept].max()
+    assert same(winning.job.start.state.params, dense.job.start.state.params)
+
+
+def test_pruning_2_of_10_prunes_2_and_equal_weights_do_not_all_go() -> None:
+    """open_lth keeps one weight too few and drops all ties; rahulvigneswaran freezes every negative weight."""
+    mask = {"w": torch.ones(10, dtype=torch.bool)}
+    weights = {"w": torch.tensor([-9.0, -8.0, 7.0, 6.0, -5.0, 4.0, 3.0, 2.0, 0.1, -0.2])}
+    kept = select(magnitude(weights, mask), mask, 8)["w"]
+    assert kept.tolist() == [True] * 8 + [False] * 2
+    equal = {"w": torch.full((10,), -0.5)}
+    assert select(magnitude(equal, mask), mask, 8)["w"].sum() == 8
+
+
+def test_controls_are_what_they_say() -> None:
+    for fitted in imp(rounds=2)[1:]:
+        ticket, reinit, shuffled = (arm(fitted, name).job for name in ("winning", "random_reinit", "random_mask"))
+        assert masks.equal(reinit.mask, ticket.mask)
+        assert not torch.equal(reinit.start.state.params["fc1.weight"], ticket.start.state.params["fc1.weight"])
+        assert not masks.equal(shuffled.mask, ticket.mask)
+        assert masks.layer_counts(shuffled.mask) == masks.layer_counts(ticket.mask)
+        assert same(shuffled.start.state.params, ticket.start.state.params)
+
+
+def test_random_controls_differ_between_seeds_and_rounds() -> None:
+    """jaxpruner's random masks are the same for every replicate."""
+    rounds = imp(seeds=(0, 1), rounds=2, target=0.5)
+    reinits = [arm(rounds[r], "random_reinit", s).job.start.state.params["fc1.weight"] for r in (1, 2) for s in (0, 1)]
+    assert len({tuple(weight.flatten().tolist()) for weight in reinits}) == 4
+    a, b = (arm(rounds[1], "random_mask", seed).job.mask for seed in (0, 1))
+    assert not masks.equal(a, b)
+
+
+def test_all_arms_of_a_round_and_seed_see_the_same_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, int, int, tuple[int, ...]]] = []
+    original = Order.batch
+
+    def recording(self: Order, iteration: int) -> torch.Tensor:
+        batch = original(self, iteration)
+        seen.append((self.seed, self.round, iteration, tuple(batch.tolist())))
+        return batch
+
+    monkeypatch.setattr(Order, "batch", recording)
+    imp(rounds=1, rewind=Early(3))
+    by_place: dict[tuple[int, int, int], set[tuple[int, ...]]] = {}
+    for seed, round, iteration, batch in seen:
+        by_place.setdefault((seed, round, iteration), set()).add(batch)
+    assert all(len(batches) == 1 for batches in by_place.values())
+    # Round 1: ticket and random_mask start at 3, random_reinit at 0; round 0 starts at 0.
+    starts = [iteration for _, round, iteration, _ in seen if round == 1]
+    assert starts.count(0) == 1
+    assert starts.count(3) == 3
+
+
+@pytest.mark.parametrize("rewind", [Early(0), Early(4), Late(0.5), LearningRate(), FineTune()])
+def test_rewinding_restores_weights_schedule_and_order(rewind: Rewind) -> None:
+    """Lightning's callback never resets weights; open_lth restores all three."""
+    rounds = imp(rounds=2, rewind=rewind)
+    dense, ticket = arm(rounds[0], "dense"), arm(rounds[2], "winning")
+    start = ticket.job.start
+    if isinstance(rewind, LearningRate | FineTune):
+        assert same(start.state.params, arm(rounds[1], "winning").state.params)
+    else:
+        assert dense.saved is not None
+        assert same(start.state.params, dense.saved.params)
+        assert start.schedule == start.order == 20 - start.iterations
+        assert same(start.state.params, dense.job.start.state.params) == (start.order == 0)
+
+
+def test_buffers_are_rewound_too() -> None:
+    rounds = imp(normed, rounds=1)
+    dense, ticket = arm(rounds[0], "dense"), arm(rounds[1], "winning")
+    assert same(ticket.job.start.state.buffers, dense.job.start.state.buffers)
+    assert not same(dense.state.buffers, dense.job.start.state.buffers)
+
+
+def test_replicates_are_the_runs_of_their_own_seeds() -> None:
+    together = imp(seeds=(0, 1), rounds=1)
+    alone = imp(seeds=(1,), rounds=1)
+    for name in ("winning", "random_reinit", "random_mask"):
+        assert arm(together[1], name, 1).curve == arm(alone[1], name, 1).curve
+    assert arm(together[1], "winning", 0).curve != arm(together[1], "winning", 1).curve
+
+
+@settings(max_examples=8, deadline=None)
+@given(
+    st.sampled_from([mlp, conv]),
+    st.integers(1, 3),
+    st.floats(0, 0.9),
+    st.sampled_from(["global", "layerwise"]),
+    st.integers(0, 2**40),
+)
+def test_any_run_is_exact_and_nested(build: object, rounds: int, target: float, scope: str, seed: int) -> None:
+    done = imp(build, (seed,), rounds, target, scope, iterations=3)  # type: ignore[arg-type]
+    tickets = [arm(fitted, "winning", seed).job.mask for fitted in done[1:]]
+    total = masks.total(tickets[0])
+    assert masks.remaining(tickets[-1]) == round(round(total * (1 - target), 6))
+    for before, after in itertools.pairwise(tickets):
+        assert masks.within(after, before)
+
+
+def corrupted(what: str) -> None:
+    """Break one thing in a round that was right, and check it."""
+    rounds = imp(rounds=1)
+    fitted = {one.job.arm: one for one in rounds[1]}
+    ticket = fitted["winning"]
+    previous, keep = {0: arm(rounds[0], "dense").job.mask}, masks.remaining(ticket.job.mask)
+    check_round(rounds[1], previous, keep)
+    if what == "revived weight":
+        params = {name: p + 1 for name, p in ticket.state.params.items()}
+        fitted["winning"] = replace(ticket, state=replace(ticket.state, params=params))
+    elif what == "nan":
+        params = {name: p * float("nan") for name, p in ticket.state.params.items()}
+        fitted["winning"] = replace(ticket, state=replace(ticket.state, params=params))
+    elif what == "wrong count":
+        keep += 1
+    elif what == "not nested":
+        previous = {0: masks.invert(previous[0])}
+    elif what == "same mask":
+        shuffled = fitted["random_mask"]
+        fitted["random_mask"] = replace(ticket, job=replace(shuffled.job, mask=ticket.job.mask))
+    elif what == "same weights":
+        reinit = fitted["random_reinit"]
+        fitted["random_reinit"] = replace(reinit, job=replace(reinit.job, start=ticket.job.start))
+    elif what == "other layer counts":
+        shuffled = fitted["random_mask"]
+        dense = masks.ones(ticket.state.params, ticket.job.mask)
+        fitted["random_mask"] = replace(shuffled, job=replace(shuffled.job, mask=dense))
+    check_round(list(fitted.values()), previous, keep)
+
+
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        ("revived weight", "a pruned weight is not zero"),
+        ("nan", "a pruned weight is not zero"),
+        ("wrong count", "does not keep the"),
+        ("not nested", "revived a weight"),
+        ("same mask", "the shuffled mask is the ticket's"),
+        ("same weights", "a layer was not reinitialised"),
+        ("other layer counts", "other layer counts"),
+    ],
+)
+def test_a_broken_invariant_stops_the_run(what: str, words: str) -> None:
+    """Synaptic-Flow's shuffle control changes nothing, and nobody notices."""
+    with pytest.raises(InvariantError, match=words):
+        corrupted(what)
+
+
+def test_the_batches_of_rounds_differ() -> None:
+    assert not torch.equal(Order(0, 0, 96, 8, CPU).batch(0), Order(0, 1, 96, 8, CPU).batch(0))

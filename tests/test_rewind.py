@@ -1,0 +1,59 @@
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lth_cli.intervals import iterations
+from lth_cli.rewind import Early, FineTune, Late, LearningRate, Rewind, State
+
+SAVED, TRAINED = State({"w": torch.zeros(2)}, {}), State({"w": torch.ones(2)}, {})
+
+
+def start(rewind: Rewind, total: int = 100, per_epoch: int = 10) -> tuple[State, int, int, int]:
+    at = rewind.saved_at(total, per_epoch)
+    begun = rewind.restart(SAVED, TRAINED, at, total)
+    return begun.state, begun.schedule, begun.order, begun.iterations
+
+
+def test_each_strategy_restores_its_triple() -> None:
+    assert start(Early("0it")) == (SAVED, 0, 0, 100)
+    assert start(Early("7it")) == (SAVED, 7, 7, 93)
+    assert start(Early(7)) == (SAVED, 7, 7, 93)
+    assert start(Early("2ep")) == (SAVED, 20, 20, 80)
+    assert start(Late(0.25)) == (SAVED, 25, 25, 75)
+    assert start(LearningRate()) == (TRAINED, 0, 0, 100)
+    assert start(FineTune()) == (TRAINED, 100, 0, 100)
+
+
+@given(st.integers(1, 10_000), st.floats(0, 0.999999))
+def test_rewinding_to_a_fraction_leaves_something_to_train(total: int, fraction: float) -> None:
+    _, schedule, order, left = start(Late(fraction), total)
+    assert schedule == order
+    assert schedule + left == total
+    assert left >= 1
+
+
+@given(st.integers(0, 200))
+def test_rewinding_past_the_end_is_refused(k: int) -> None:
+    if k < 100:
+        assert Early(k).saved_at(100, 10) == k
+    else:
+        with pytest.raises(ValueError, match="not before the end of training, 100 iterations"):
+            Early(k).saved_at(100, 10)
+
+
+@pytest.mark.parametrize("bad", [1.0, -0.1, float("nan"), True])
+def test_a_fraction_of_training_is_below_one(bad: float) -> None:
+    with pytest.raises(ValueError, match="a fraction of training"):
+        Late(bad)
+
+
+@pytest.mark.parametrize(("text", "expected"), [("500it", 500), ("2ep", 42), ("0.5ep", 10), ("0it", 0)])
+def test_lengths_carry_their_unit(text: str, expected: int) -> None:
+    assert iterations(text, per_epoch=21) == expected
+
+
+@pytest.mark.parametrize("bad", ["", "500", "it", "1.5it", "-1ep", "2 ep", "2epochs", "nanep", "1e3it"])
+def test_a_length_without_its_unit_is_refused(bad: str) -> None:
+    with pytest.raises(ValueError, match="500it"):
+        iterations(bad, per_epoch=21)

@@ -1,0 +1,76 @@
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from lth_cli import masks
+from lth_cli.select import select
+
+
+def alive(*shape: int) -> Tensor:
+    return torch.ones(shape, dtype=torch.bool)
+
+
+def test_keeps_the_highest_scores() -> None:
+    kept = select({"w": torch.tensor([0.1, 0.9, -0.2, 0.5])}, {"w": alive(4)}, 2)
+    assert kept["w"].tolist() == [False, True, False, True]
+
+
+def test_ties_go_to_the_lower_index_and_k_stays_exact() -> None:
+    kept = select({"w": torch.full((5,), 0.3)}, {"w": alive(5)}, 3)
+    assert kept["w"].tolist() == [True, True, True, False, False]
+
+
+def test_a_tie_across_layers_goes_to_the_earlier_layer() -> None:
+    kept = select({"a": torch.tensor([1.0, 2.0]), "b": torch.tensor([1.0, 3.0])}, {"a": alive(2), "b": alive(2)}, 3)
+    assert kept["a"].tolist() == [True, True]
+    assert kept["b"].tolist() == [False, True]
+
+
+@pytest.mark.parametrize(("k", "expected"), [(0, [False] * 3), (3, [True] * 3)])
+def test_k_of_nothing_and_k_of_all(k: int, expected: list[bool]) -> None:
+    assert select({"w": torch.tensor([3.0, 1.0, 2.0])}, {"w": alive(3)}, k)["w"].tolist() == expected
+
+
+def test_a_pruned_weight_is_never_revived_however_high_its_score() -> None:
+    mask = {"w": torch.tensor([True, False, True])}
+    assert select({"w": torch.tensor([1.0, 99.0, 2.0])}, mask, 1)["w"].tolist() == [False, False, True]
+
+
+def test_layerwise_keeps_its_count_in_each_layer() -> None:
+    scores = {"a": torch.tensor([9.0, 8.0, 7.0]), "b": torch.tensor([1.0, 2.0, 3.0])}
+    kept = select(scores, {"a": alive(3), "b": alive(3)}, {"a": 1, "b": 2})
+    assert kept["a"].tolist() == [True, False, False]
+    assert kept["b"].tolist() == [False, True, True]
+
+
+def test_infinite_scores_are_scores() -> None:
+    scores = {"w": torch.tensor([float("-inf"), 0.0, float("inf"), float("inf")])}
+    assert select(scores, {"w": alive(4)}, 3)["w"].tolist() == [False, True, True, True]
+
+
+@pytest.mark.parametrize(
+    ("scores", "k", "words"), [([1.0, 2.0], 3, "2 are alive"), ([1.0, float("nan")], 1, "NaN"), ([1.0, 2.0], -1, "-1")]
+)
+def test_says_what_it_cannot_do(scores: list[float], k: int, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        select({"w": torch.tensor(scores)}, {"w": alive(2)}, k)
+
+
+def test_layerwise_needs_every_layer() -> None:
+    with pytest.raises(ValueError, match="names the layers"):
+        select({"w": torch.ones(2)}, {"w": alive(2)}, {"v": 1})
+
+
+@given(st.data())
+def test_equals_a_stable_sort_on_any_scores(data: st.DataObject) -> None:
+    n = data.draw(st.integers(1, 40))
+    scores = data.draw(st.lists(st.integers(-3, 3), min_size=n, max_size=n))
+    old = data.draw(st.lists(st.booleans(), min_size=n, max_size=n))
+    k = data.draw(st.integers(0, sum(old)))
+    mask = {"w": torch.tensor(old)}
+    kept = select({"w": torch.tensor(scores, dtype=torch.float)}, mask, k)
+    reference = sorted((i for i in range(n) if old[i]), key=lambda i: -scores[i])[:k]
+    assert kept["w"].nonzero().flatten().tolist() == sorted(reference)
+    assert masks.within(kept, mask)

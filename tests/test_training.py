@@ -1,0 +1,160 @@
+import math
+from contextlib import nullcontext
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lth_cli import masks
+from lth_cli.models.network import initialiser, prunable
+from lth_cli.rewind import Start
+from lth_cli.seeds import generator
+from lth_cli.training.jobs import Evaluation, Fitted, Job
+from lth_cli.training.optimizers import learning_rate, make_optimizer
+from lth_cli.training.order import Order
+from lth_cli.training.serial import Diverged
+from lth_cli.training.step import Step
+from tests.tiny import CPU, DATA, RECIPE, conv, mlp, normed, serial
+
+
+def job(build: object = mlp, density: float = 0.5, iterations: int = 20, schedule: int = 0, **more: object) -> Job:
+    state = initialiser(build)(generator(0, "init"))  # type: ignore[arg-type]
+    draw = generator(0, "test")
+    mask = {
+        name: torch.rand(state.params[name].shape, generator=draw) < density
+        for name in prunable(build())  # type: ignore[operator]
+    }
+    return Job(1, "winning", 0, Start(state, schedule, schedule, iterations), mask, **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_weights_and_momentum_are_exactly_zero_after_every_step(optimizer: str) -> None:
+    """Not hidden in forward (open_lth), and momentum cannot revive a weight (FPGM)."""
+    torch.manual_seed(0)
+    weight = nn.Parameter(torch.randn(3, 4))
+    mask = torch.rand(3, 4) < 0.5
+    weight.data *= mask
+    recipe = replace(RECIPE, optimizer=optimizer, momentum=0.9, weight_decay=0.01, lr=0.1)
+    opt = make_optimizer(recipe, [weight])
+    step = Step(lambda x: x @ weight.T, [(weight, mask.float())], opt, nullcontext)
+    for _ in range(5):
+        step(torch.randn(6, 4), torch.tensor([0, 1, 2, 0, 1, 2]))
+        assert not weight[~mask].any()
+        assert weight[mask].all()
+        for value in opt.state[weight].values():
+            if isinstance(value, Tensor) and value.shape == weight.shape:
+                assert not value[~mask].any()
+
+
+def test_the_step_equals_plain_pytorch_with_a_mask_in_forward() -> None:
+    """An independent reference: the mask multiplies inside forward, and plain SGD does the rest."""
+    one = job(iterations=12)
+    fitted = serial(optimizer="sgd", lr=0.1, momentum=0.9, weight_decay=1e-3, iterations=12)([one])[0]
+    params = {name: p.clone().requires_grad_() for name, p in masks.apply(one.mask, one.start.state.params).items()}
+    velocity = {name: torch.zeros_like(p) for name, p in params.items()}
+    order = Order(0, 1, len(DATA.train), 8, CPU)
+    for i in range(12):
+        batch = order.batch(i)
+        masked = {name: p * one.mask[name] if name in one.mask else p for name, p in params.items()}
+        loss = F.cross_entropy(
+            torch.func.functional_call(mlp(), masked, DATA.train.images[batch]), DATA.train.labels[batch]
+        )
+        gradients = torch.autograd.grad(loss, list(params.values()))
+        with torch.no_grad():
+            for (name, p), gradient in zip(params.items(), gradients, strict=True):
+                velocity[name] = 0.9 * velocity[name] + gradient + 1e-3 * p
+                p -= 0.1 * velocity[name]
+    for name, p in params.items():
+        torch.testing.assert_close(fitted.state.params[name], p.detach())
+
+
+@pytest.mark.parametrize("build", [mlp, conv, normed])
+def test_pruned_weights_stay_zero_through_training(build: object) -> None:
+    one = job(build)
+    fitted = serial(build)([one])[0]  # type: ignore[arg-type]
+    for name, mask in one.mask.items():
+        assert not fitted.state.params[name][~mask].any()
+        assert fitted.state.params[name][mask].ne(one.start.state.params[name][mask]).any()
+
+
+def test_the_same_job_gives_the_same_bits_and_leaves_its_start_alone() -> None:
+    one = job(conv)
+    before = {name: p.clone() for name, p in one.start.state.params.items()}
+    first, second = serial(conv)([one, one])
+    assert first.curve == second.curve
+    assert all(torch.equal(first.state.params[name], second.state.params[name]) for name in before)
+    assert all(torch.equal(one.start.state.params[name], p) for name, p in before.items())
+
+
+def test_training_in_two_halves_sees_the_same_batches_and_rates() -> None:
+    """SGD without momentum has no state, so stopping at k and going on from there must give the same weights."""
+    recipe = {"optimizer": "sgd", "schedule": "cosine", "lr": 0.1}
+    whole = serial(**recipe)([job(save_at=8)])[0]
+    assert whole.saved is not None
+    rest = Job(1, "winning", 0, Start(whole.saved, schedule=8, order=8, iterations=12), whole.job.mask)
+    again = serial(**recipe)([rest])[0]
+    assert all(torch.equal(whole.state.params[n], again.state.params[n]) for n in whole.state.params)
+    assert again.curve[-1].iteration == 20
+
+
+def test_evaluates_when_asked_and_always_at_the_end() -> None:
+    assert [point.iteration for point in serial()([job(iterations=12)])[0].curve] == [5, 10, 12]
+
+
+def test_an_evaluation_is_what_a_plain_loop_computes() -> None:
+    fitted = serial(normed)([job(normed)])[0]
+    model = normed()
+    model.load_state_dict({**fitted.state.params, **fitted.state.buffers})
+    logits = model.eval()(DATA.test.images)
+    point = fitted.curve[-1]
+    assert point.test_accuracy == (logits.argmax(1) == DATA.test.labels).sum().item() / 30
+    assert point.test_loss == pytest.approx(F.cross_entropy(logits, DATA.test.labels).item(), rel=1e-5)
+
+
+def test_bf16_trains_close_to_fp32_with_fp32_weights() -> None:
+    exact = serial(conv)
+    rough = replace(exact, bf16=True)([job(conv)])[0]
+    assert rough.state.params["conv1.weight"].dtype == torch.float32
+    assert rough.curve[-1].train_loss == pytest.approx(exact([job(conv)])[0].curve[-1].train_loss, rel=0.1)
+
+
+def test_early_stop_is_the_first_minimum_of_validation_loss() -> None:
+    curve = [Evaluation(i, 0.0, loss, 0.0, 0.0, i / 10) for i, loss in enumerate([3.0, 1.0, 2.0, 1.0])]
+    one = job()
+    assert Fitted(one, one.start.state, None, curve, 1.0, 1).early_stop == curve[1]
+
+
+def test_divergence_stops_with_a_word_on_what_to_do() -> None:
+    with pytest.raises(Diverged, match=r"round 1, winning, seed 0: the training loss is (nan|inf).*lower train.lr"):
+        serial(optimizer="sgd", lr=1e20)([job()])
+
+
+def rates(**changes: object) -> list[float]:
+    recipe = replace(RECIPE, lr=1.0, **changes)  # type: ignore[arg-type]
+    return [learning_rate(recipe, i) for i in range(20)]
+
+
+def test_learning_rates_by_hand() -> None:
+    assert rates() == [1.0] * 20
+    assert rates(schedule="step") == pytest.approx([1.0] * 10 + [0.1] * 5 + [0.01] * 5)
+    assert rates(warmup=4)[:5] == [0.25, 0.5, 0.75, 1.0, 1.0]
+    assert rates(schedule="cosine") == pytest.approx([0.5 * (1 + math.cos(math.pi * i / 20)) for i in range(20)])
+    assert rates(schedule="cosine", warmup=4)[4] == 1.0
+
+
+def test_past_the_end_the_last_rate_holds() -> None:
+    recipe = replace(RECIPE, schedule="step", lr=1.0)
+    assert learning_rate(recipe, 1000) == learning_rate(recipe, 19) == pytest.approx(0.01)
+
+
+def test_an_epoch_is_a_permutation_and_the_order_is_a_function_of_the_iteration() -> None:
+    order = Order(0, 1, examples=10, batch_size=3, device=CPU)
+    epoch = torch.cat([order.batch(i) for i in range(3)])
+    assert len(set(epoch.tolist())) == 9
+    later = order.batch(7).tolist()
+    assert Order(0, 1, 10, 3, CPU).batch(7).tolist() == later
+    assert order.batch(0).tolist() == epoch[:3].tolist()
+    orders = {tuple(Order(seed, round, 10, 3, CPU).batch(0).tolist()) for seed in (0, 1) for round in (0, 1)}
+    assert len(orders) == 4

@@ -1,0 +1,99 @@
+"""A problem that trains in milliseconds: two Gaussian blobs per class on 4x4 images."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+
+import torch
+from torch import nn
+
+from lth_cli import models
+from lth_cli.arms import CONTROLS, Control
+from lth_cli.budget import plan
+from lth_cli.datasets.dataset import Dataset, Split
+from lth_cli.imp import run_imp
+from lth_cli.models.network import initialiser, prunable
+from lth_cli.pruners import magnitude
+from lth_cli.rewind import Early, Rewind
+from lth_cli.schedules import Geometric
+from lth_cli.seeds import generator
+from lth_cli.training.jobs import Fitted
+from lth_cli.training.optimizers import Recipe
+from lth_cli.training.serial import Serial
+
+CPU = torch.device("cpu")
+SHAPE, CLASSES = (1, 4, 4), 3
+RECIPE = Recipe(
+    optimizer="adam",
+    lr=0.01,
+    batch_size=8,
+    iterations=20,
+    momentum=0.0,
+    weight_decay=0.0,
+    schedule="constant",
+    warmup=0,
+    milestones=(0.5, 0.75),
+    gamma=0.1,
+)
+
+
+def split(n: int, seed: int) -> Split:
+    stream = generator(seed, "tiny")
+    labels = torch.arange(n) % CLASSES
+    centres = torch.randn(CLASSES, *SHAPE, generator=generator(0, "centres"))
+    return Split(centres[labels] + 0.7 * torch.randn(n, *SHAPE, generator=stream), labels)
+
+
+DATA = Dataset(split(96, 0), split(30, 1), split(30, 2), CLASSES)
+
+
+def mlp() -> nn.Module:
+    return models.mlp(SHAPE, CLASSES, [12])
+
+
+def conv() -> nn.Module:
+    return models.conv(SHAPE, CLASSES, [[4]], [6])
+
+
+def normed() -> nn.Module:
+    return nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(64, 3))
+
+
+def serial(build: Callable[[], nn.Module] = mlp, **changes: object) -> Serial:
+    recipe = replace(RECIPE, **changes)  # type: ignore[arg-type]
+    return Serial(build, DATA, recipe, 5, CPU, bf16=False, watch=lambda job, done, evaluation: None)
+
+
+def imp(
+    build: Callable[[], nn.Module] = mlp,
+    seeds: Sequence[int] = (0,),
+    rounds: int = 2,
+    target: float = 0.8,
+    scope: str = "global",
+    rewind: Rewind | None = None,
+    controls: Sequence[Control] = CONTROLS,
+    **changes: object,
+) -> list[list[Fitted]]:
+    """All rounds of a tiny run, controls in every round."""
+    rewind = Early(0) if rewind is None else rewind
+    fit = serial(build, **changes)
+    layers = prunable(build())
+    return list(
+        run_imp(
+            seeds=seeds,
+            init=initialiser(partial(build)),
+            layers=list(layers),
+            keep=plan(layers, Geometric(target), rounds, scope, {}),
+            score=magnitude,
+            rewind=rewind,
+            controls=lambda round: controls,
+            fit=fit,
+            iterations=fit.recipe.iterations,
+            rewind_to=rewind.saved_at(fit.recipe.iterations, len(DATA.train) // fit.recipe.batch_size),
+        )
+    )
+
+
+def arm(fitted: Sequence[Fitted], name: str, seed: int = 0) -> Fitted:
+    (found,) = (one for one in fitted if one.job.arm == name and one.job.seed == seed)
+    return found
