@@ -1,6 +1,8 @@
 """MNIST, Fashion-MNIST and CIFAR-10, through torchvision's loaders and file formats."""
 
 import gzip
+import math
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -53,13 +55,13 @@ def read_idx(path: Path) -> Tensor:
         ValueError: naming the file and what is wrong with it.
     """
     try:
-        data = (gzip.open if path.suffix == ".gz" else open)(path, "rb").read()
-    except (EOFError, gzip.BadGzipFile) as error:
+        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ValueError(f"{path} is damaged: {error}") from None
     if len(data) < 4 or data[:3] != b"\x00\x00\x08":
         raise ValueError(f"{path} is no IDX file of bytes: it starts with {data[:4].hex(' ')}, not 00 00 08")
     shape = np.frombuffer(data, ">u4", count=data[3], offset=4).tolist() if len(data) >= 4 + 4 * data[3] else [0]
-    expected = 4 + 4 * data[3] + int(np.prod(shape))
+    expected = 4 + 4 * data[3] + math.prod(shape)
     if len(data) != expected:
         raise ValueError(f"{path} is damaged: {len(data):,} bytes, {expected:,} expected")
     return torch.from_numpy(np.frombuffer(data, np.uint8, offset=4 + 4 * data[3]).reshape(shape).copy())

@@ -8,7 +8,8 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from lth_cli.masks import remaining, total
+from lth_cli.masks import density as mask_density
+from lth_cli.report.table import density
 from lth_cli.training.jobs import Evaluation, Fitted, Job
 
 
@@ -63,10 +64,10 @@ class Display:
         arms: dict[str, list[float]] = defaultdict(list)
         for one in fitted:
             arms[one.job.arm].append(one.curve[-1].test_accuracy)
-        first = fitted[0].job
-        density = remaining(first.mask) / total(first.mask)
+        job = fitted[0].job
         accuracies = "  ".join(f"{arm} {100 * fmean(values):.2f}%" for arm, values in arms.items())
-        self.say(f"round {first.round:>2}/{self.rounds}  density {density:.4f}  {accuracies}  {seconds:.1f} s")
+        where = f"round {job.round:>2}/{self.rounds}  density {density(mask_density(job.mask))}"
+        self.say(f"{where}  {accuracies}  {seconds:.1f} s")
 
     def say(self, text: str) -> None:
         """Print a line above the bar."""

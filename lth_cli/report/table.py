@@ -32,7 +32,7 @@ def _vs_dense(row: Row) -> str:
     return "" if row.arm == "dense" else _points(row.difference, row.interval)
 
 
-_DENSITY: Column = ("density", lambda row: f"{row.density:.4f}")
+_DENSITY: Column = ("density", lambda row: density(row.density))
 _ACCURACY: Column = ("test accuracy %", _accuracy)
 _GAP: Column = ("winning − control", lambda row: _points(row.gap))
 _EARLY: Column = ("early stop", lambda row: f"{row.early_stop:,.0f} ({row.early_stop_ratio:.2f}x)")
@@ -59,6 +59,11 @@ SUMMARY: tuple[Column, ...] = (
     _EARLY,
     ("time", lambda row: f"{row.seconds:.1f} s"),
 )
+
+
+def density(value: float) -> str:
+    """Four decimals, or as many as it takes to see something."""
+    return f"{value:.4f}" if value >= 0.001 else f"{value:.1e}"
 
 
 def legend(rows: Sequence[Row], tolerance: float) -> list[str]:

@@ -1,0 +1,349 @@
+"""The real command line, end to end: every command, every message, every exit code."""
+
+import csv
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+import lth_cli
+from lth_cli import masks
+from tests.conftest import Lth, only_run
+
+FAST = ("rounds=2", "train.iterations=3ep")
+
+
+def history(run: Path) -> list[dict[str, str]]:
+    with open(run / "history.csv") as file:
+        return list(csv.DictReader(file))
+
+
+def test_run_compare_and_list_as_a_newcomer_would(lth: Lth, tmp_path: Path) -> None:
+    ran = lth("run", *FAST, "sparsity=0.9", "replicates=2", "controls_at=all")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    lines = ran.stdout.splitlines()
+    assert re.fullmatch(r"round  0/2  density 1.0000  dense \d+\.\d+%  \d+\.\d s", lines[0])
+    assert re.match(r"round  2/2  density 0.1000  winning .*  random_reinit .*  random_mask ", lines[2])
+    for word in (
+        "parameters kept",
+        "density",
+        "test accuracy %",
+        "retained",
+        "winning − control",
+        "early stop",
+        "time",
+    ):
+        assert word in ran.stdout
+    run = only_run(tmp_path)
+    assert lines[-1] == str(run)
+    assert re.fullmatch(r"\d\d-\d\d-\d\d_lenet_300_100_digits", run.name)
+    record = json.loads((run / "run.json").read_text())
+    assert (record["status"], record["seeds"], record["prunable_weights"]) == ("done", [0, 1], 50_200)
+    assert record["command"] == f"lth run {' '.join(FAST)} sparsity.target=0.9 replicates=2 controls_at=all"
+    assert yaml.safe_load((run / "config.yaml").read_text())["sparsity"]["target"] == 0.9
+    assert (run / ".hydra" / "overrides.yaml").is_file()
+    rows = history(run)
+    assert len(rows) == 2 * (1 + 3 + 3)
+    for seed in (0, 1):
+        ticket = lth_cli.Ticket.load(run / "tickets" / f"seed{seed}.safetensors")
+        assert masks.remaining(ticket.mask) == 5_020
+        kept = {(row["round"], row["arm"]): row["remaining"] for row in rows if row["seed"] == str(seed)}
+        assert kept["2", "winning"] == kept["2", "random_reinit"] == kept["2", "random_mask"] == "5020"
+
+    table = lth("compare")
+    assert (table.returncode, table.stderr) == (0, "")
+    assert "within 1 points" in table.stdout
+    for arm in ("dense", "winning", "random_reinit", "random_mask"):
+        assert re.search(rf"lenet_300_100 digits +\d +{arm} +2 ", table.stdout)
+    every = lth("compare", "--rounds", "--format", "csv", str(run))
+    assert [row["round"] for row in csv.DictReader(every.stdout.splitlines())] == ["0", "1", "1", "1", "2", "2", "2"]
+    document = json.loads(lth("compare", "--format", "json", "--tolerance", "0.5", "outputs").stdout)
+    assert (document["tolerance"], len(document["rows"])) == (0.5, 4)
+    assert lth("compare", "outputs/*/*", "--format", "markdown").stdout.startswith("| run | round | arm |")
+    written = lth("compare", "-o", "table.txt", "--plot", "picture.png")
+    assert written.stdout.splitlines() == ["wrote table.txt", "wrote picture.png"]
+    assert "winning" in (tmp_path / "table.txt").read_text()
+    assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not(lth: Lth, tmp_path: Path) -> None:
+    for folder, seed in (("a", 0), ("b", 0), ("c", 1)):
+        (tmp_path / folder).mkdir()
+        ran = lth("run", *FAST, "model=conv2", f"seed={seed}", "rewind=early", cwd=tmp_path / folder)
+        assert ran.returncode == 0
+    a, b, c = (only_run(tmp_path / folder) for folder in "abc")
+    timed = ("train_seconds", "examples_per_second")
+    untimed = [[{k: v for k, v in row.items() if k not in timed} for row in history(run)] for run in (a, b, c)]
+    assert untimed[0] == untimed[1] != untimed[2]
+    files = sorted(str(file.relative_to(a)) for file in a.rglob("*.safetensors"))
+    assert len(files) == 2 + 1 + 3 + 1
+    for file in [*files, "layers.csv", "curves.csv", "config.yaml"]:
+        assert (a / file).read_bytes() == (b / file).read_bytes(), file
+    ticket = "tickets/seed0.safetensors"
+    assert (a / ticket).read_bytes() != (c / "tickets" / "seed1.safetensors").read_bytes()
+
+
+def test_a_sweep_over_rewinds_and_seeds(lth: Lth, tmp_path: Path) -> None:
+    rewinds = ["init", "early", "late", "learning_rate", "none"]
+    swept = lth("run", "-m", f"rewind={','.join(rewinds)}", "seed=range(2)", "rounds=1", "train.iterations=2ep")
+    assert (swept.returncode, swept.stderr) == (0, "")
+    sweep = only_run(tmp_path)
+    assert swept.stdout.splitlines()[-1] == f"10 done in {sweep.relative_to(tmp_path)}"
+    assert {path.name for path in sweep.iterdir() if path.is_dir()} == {
+        f"rewind={rewind},seed={seed}" for rewind in rewinds for seed in (0, 1)
+    }
+    # One plain line per round and job, and no bars.
+    assert (
+        sum(re.match(r"rewind=\w+,seed=\d: round +\d/1 ", line) is not None for line in swept.stdout.splitlines()) == 20
+    )
+    document = json.loads(lth("compare", str(sweep), "--format", "json").stdout)
+    rows = {(row["run"], row["arm"]): row["seeds"] for row in document["rows"]}
+    arms = ("dense", "winning", "random_reinit", "random_mask")
+    assert rows == {(f"rewind={rewind}", arm): 2 for rewind in rewinds for arm in arms}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "targets"),
+    [(["sparsity=0.5,0.9"], {0.5, 0.9}), (["sparsity=linear", "sparsity.target=0.5,0.6"], {0.5, 0.6})],
+)
+def test_sweeps_over_sparsity(lth: Lth, tmp_path: Path, arguments: list[str], targets: set[float]) -> None:
+    assert lth("run", "-m", *arguments, "rounds=1", "train.iterations=1ep", "controls=[]").returncode == 0
+    configs = [yaml.safe_load(file.read_text()) for file in only_run(tmp_path).glob("*/config.yaml")]
+    assert {config["sparsity"]["target"] for config in configs} == targets
+
+
+def test_a_sweep_in_worker_processes(lth: Lth, tmp_path: Path) -> None:
+    swept = lth("run", "-m", "hydra/launcher=joblib", "seed=0,1", "rounds=1", "train.iterations=1ep")
+    assert swept.returncode == 0, swept.stderr
+    assert "2 done in" in swept.stdout
+    assert {path.name for path in only_run(tmp_path).iterdir() if path.is_dir()} == {"seed=0", "seed=1"}
+
+
+def test_a_job_that_fails_does_not_hide_the_others(lth: Lth, tmp_path: Path) -> None:
+    swept = lth("run", "-m", "train.lr=1e30,1e-3", "train.optimizer=sgd", "rounds=1", "train.iterations=2ep")
+    assert swept.returncode == 1
+    sweep = only_run(tmp_path)
+    assert "1 done, 1 failed in" in swept.stdout
+    assert re.search(r"failed: .*train.lr=1e.?30: Diverged: round 0, dense, seed 0: the training loss is", swept.stdout)
+    compared = lth("compare", str(sweep))
+    assert compared.returncode == 0
+    assert "winning" in compared.stdout
+    assert compared.stderr.startswith("lth: failed: ")
+
+
+def test_runs_in_the_same_second_do_not_share_a_folder(lth: Lth, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "lth_cli", "run", "rounds=1", "train.iterations=1ep", "controls=[]"]
+    both = [subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL) for _ in range(3)]
+    assert [process.wait(120) for process in both] == [0, 0, 0]
+    runs = [path for day in (tmp_path / "outputs").iterdir() for path in day.iterdir()]
+    assert len(runs) == 3
+    assert all(len(history(run)) == 2 for run in runs)
+
+
+@pytest.mark.parametrize("arguments", [("rounds=1",), ("sparsity=one_shot",), ("sparsity=densities",), ("seed=0",)])
+def test_shapes_of_a_run(lth: Lth, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    assert lth("run", "train.iterations=1ep", "controls=[]", *arguments).returncode == 0
+    rounds = {"sparsity=densities": 4, "seed=0": 10}.get(arguments[0], 1)
+    assert [int(row["round"]) for row in history(only_run(tmp_path))] == list(range(rounds + 1))
+
+
+def test_a_layer_that_is_emptied_is_named_while_the_run_goes_on(lth: Lth, tmp_path: Path) -> None:
+    """SynFlow's users see layers pruned completely without a word."""
+    ran = lth("run", "model=conv2", "rounds=1", "sparsity=0.9999", "train.iterations=2ep")
+    assert ran.returncode == 0
+    assert re.search(r"round 1, seed 0: pruning emptied the layer \w+\.weight; no signal passes it", ran.stdout)
+    notes = json.loads((only_run(tmp_path) / "run.json").read_text())["notes"]
+    assert all(note in ran.stdout for note in notes)
+
+
+def test_a_users_own_yaml(lth: Lth, tmp_path: Path) -> None:
+    (tmp_path / "my conf" / "model").mkdir(parents=True)
+    text = "# Two layers of my own.\n_target_: lth_cli.models.mlp\nhidden: [7]\n"
+    (tmp_path / "my conf" / "model" / "mine.yaml").write_text(text)
+    ran = lth("run", "--config-dir", "my conf", "model=mine", *FAST)
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads((only_run(tmp_path) / "run.json").read_text())["parameters"] == 64 * 7 + 7 + 7 * 10 + 10
+    assert "model=mine           Two layers of my own." in lth("list", "models", "--config-dir", "my conf").stdout
+    assert "model=mine" not in lth("list", "models").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("run", "--cfg", "job", "sparsity=0.8"), "target: 0.8"),
+        (("run", "--info", "defaults"), "lenet_300_100"),
+        (("run", "--help"), "lth run model=conv4 sparsity=0.9 rounds=10"),
+        (("--help",), "lth compare"),
+        (("compare", "--help"), "--tolerance"),
+        (("--version",), f"lth {lth_cli.__version__}"),
+        (("list", "models"), "model=conv4"),
+        (("list", "datasets"), "dataset=fashion_mnist"),
+        (("list", "pruners"), "pruner=magnitude"),
+        (("list", "rewinds"), "rewind=learning_rate"),
+        (("list", "sparsities"), "sparsity=fixed_rate"),
+        (("list", "experiments"), "+experiment=lenet_mnist"),
+        (("list",), "train=sgd"),
+    ],
+)
+def test_what_only_shows_something(lth: Lth, tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
+    shown = lth(*arguments)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert words in shown.stdout
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--help",), ("--version",), ("list",), ("run", "--cfg", "job"), ("compare", "x")]
+)
+def test_torch_is_imported_only_when_work_begins(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    code = (
+        "import sys\nfrom lth_cli.cli import main\n"
+        f"try:\n    main({list(arguments)!r})\nexcept SystemExit:\n    pass\n"
+        "print(sorted({'torch', 'hydra', 'sklearn'} & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    imported = done.stderr.splitlines()[-1]
+    assert "torch" not in imported
+    assert arguments[0] == "run" or arguments == ("list",) or "hydra" not in imported
+
+
+WRONG = [
+    (("run", "modle=conv4"), "modle: there is no such key; did you mean model?"),
+    (("run", "train.lrr=3"), "train.lrr: there is no such key; did you mean train.lr?"),
+    (("run", "--multirum"), "--multirum: there is no such option; did you mean --multirun?"),
+    (("run", "--experimental-rerun", "x"), "--experimental-rerun: there is no such option"),
+    (("run", "sparsity=1.5"), "sparsity=1.5: the fraction of weights removed, in [0, 1)"),
+    (("run", "sparsity=-0.1"), "sparsity=-0.1: the fraction of weights removed, in [0, 1)"),
+    (("run", "sparsity=abc"), "a number in [0, 1), the fraction of weights removed"),
+    (("run", "sparsity=0.5,0.9"), "several values are a sweep and need -m"),
+    (("run", "rounds=0"), "rounds=0: at least 1"),
+    (("run", "rounds=-3"), "rounds=-3: at least 1"),
+    (("run", "rounds=abc"), "rounds=abc"),
+    (("run", "replicates=0"), "replicates=0: at least 1"),
+    (("run", "model=covn4"), "model=covn4: there is no such option; did you mean conv4?"),
+    (("run", "model=3"), "model=3"),
+    (("run", "+model.foo=1"), "unexpected keyword argument 'foo'"),
+    (
+        ("run", "rewind=early", "rewind.iteration=999it"),
+        "rewind.iteration=999it is not before the end of training, 300",
+    ),
+    (("run", "rewind=late", "rewind.fraction=1"), "fraction=1: a fraction of training, in [0, 1)"),
+    (("run", "train.lr=-0.1"), "train.lr=-0.1: a number above 0"),
+    (("run", "train.batch_size=5000"), "train.batch_size=5000: the training split has only 1,257 examples"),
+    (("run", "model=lenet5"), "model=lenet5: images of 8x8 are too small, at least 12x12 are needed"),
+    (("run", "output=/proc/nope"), "/proc/nope"),
+    (("run", "output=blocked/x"), "blocked"),
+    (("run", "device=cuda"), "device=cuda: this machine's PyTorch has no cuda; available: auto, cpu"),
+    (("run", "dataset=mnist", "dataset.root=empty", "dataset.download=false"), "MNIST is not on disk"),
+    (("run", "sparsity=0.999999"), "would keep none of 50,200 weights"),
+    (("run", "sparsity=one_shot", "rounds=3"), "rounds must be 1, not 3"),
+    (("run", "controls=[shufle]"), "controls=shufle: a list of random_reinit, random_mask"),
+    (("run", "-m", "rounds=1,0"), "rounds=0: at least 1"),
+    (("run", "-m", "sparsity=0.5,linear"), "sparsity=geometric,linear sparsity.target=0.5,0.9"),
+    (("run", "--config-dir", "nowhere"), "--config-dir=nowhere: there is no such folder"),
+    (("run", "hydra/launcher=submitit_slurm"), "launchers are installed as extras"),
+    (("run", "rounds"), "rounds: overrides are written key=value"),
+    (("rnu",), "rnu: the commands are run, compare, list; did you mean run?"),
+    (("compare",), "nothing to compare: no finished run in outputs"),
+    (("compare", "nowhere"), "missing: nowhere"),
+    (("compare", "--formt", "csv"), "did you mean --format?"),
+    (("compare", "--tolerance", "-1"), "--tolerance"),
+    (("list", "model"), "did you mean models?"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "words"), WRONG, ids=[" ".join(arguments) for arguments, _ in WRONG])
+def test_what_is_wrong_is_said_in_a_few_lines_and_leaves_nothing_behind(
+    lth: Lth, tmp_path: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    (tmp_path / "blocked").write_text("a file where a folder should be")
+    if arguments[-1] == "device=cuda":
+        import torch
+
+        if torch.cuda.is_available():
+            pytest.skip("this machine has CUDA")
+    done = lth(*arguments)
+    assert done.returncode == 2, done.stdout
+    assert words in done.stderr
+    assert len(done.stderr.splitlines()) <= 5
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert [path.name for path in tmp_path.iterdir()] == ["blocked"]
+
+
+def test_the_traceback_is_there_for_who_asks(lth: Lth) -> None:
+    assert "Traceback" in lth("run", "rounds=0", HYDRA_FULL_ERROR="1").stderr
+
+
+def test_unfinished_and_damaged_runs_are_named_and_hide_nothing(lth: Lth, tmp_path: Path) -> None:
+    for _ in range(4):
+        assert lth("run", "rounds=1", "train.iterations=1ep", "controls=[]").returncode == 0
+    good, damaged, running, failed = sorted(path for day in (tmp_path / "outputs").iterdir() for path in day.iterdir())
+    (damaged / "history.csv").write_text("nonsense")
+    for path, status in ((running, "running"), (failed, "failed")):
+        record = json.loads((path / "run.json").read_text())
+        (path / "run.json").write_text(json.dumps({**record, "status": status, "pid": os.getpid(), "error": "no luck"}))
+    compared = lth("compare", "outputs", "missing")
+    assert compared.returncode == 0
+    assert "winning" in compared.stdout
+    lines = compared.stderr.splitlines()
+    assert len(lines) == 4
+    for path, word in ((damaged, "damaged"), (running, "running"), (failed, "failed"), (Path("missing"), "missing")):
+        relative = path.relative_to(tmp_path) if path.is_absolute() else path
+        assert any(line.startswith(f"lth: {word}: {relative}") for line in lines)
+    only_bad = lth("compare", str(damaged))
+    assert (only_bad.returncode, only_bad.stdout) == (2, "")
+    assert good.is_dir()
+
+
+def test_ctrl_c_keeps_the_finished_rounds(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "lth_cli", "run", "rounds=100", "train.iterations=30ep", "controls=[]"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    while "round  1/100" not in process.stdout.readline():
+        assert process.poll() is None
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (130, "lth: interrupted\n")
+    run = only_run(tmp_path)
+    assert json.loads((run / "run.json").read_text())["status"] == "interrupted"
+    rounds = [int(row["round"]) for row in history(run)]
+    assert rounds[:2] == [0, 1]
+    for round in rounds:
+        assert list((run / "rounds" / f"{round:02d}").glob("*.safetensors"))
+
+
+def test_on_a_terminal_there_is_a_live_bar(tmp_path: Path) -> None:
+    """Under a pseudo-terminal: round, arm, iteration, loss, accuracy and the time left."""
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lth_cli", "run", "rounds=1", "train.iterations=15ep"],
+        cwd=tmp_path,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "TERM": "xterm-256color", "COLUMNS": "150"},
+        stdout=follower,
+        stderr=follower,
+    )
+    os.close(follower)
+    shown = b""
+    while True:
+        try:
+            shown += os.read(leader, 65536)
+        except OSError:  # the other side is closed
+            break
+    os.close(leader)
+    assert process.wait(60) == 0
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode())
+    assert re.search(r"round 0/1  dense  seed 0  it \d+/300  loss \d\.\d+  val \d+\.\d% .*left \d:\d\d:\d\d", text)
+    assert re.search(r"round 1/1  (winning|random_reinit|random_mask)  seed 0", text)

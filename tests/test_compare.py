@@ -1,0 +1,124 @@
+"""Statistics and verdicts, by hand; and the same rows in every format."""
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+from scipy import stats
+
+from lth_cli.compare import Row, compare, half_width, verdict
+from lth_cli.report import table
+from lth_cli.report.plot import draw
+from lth_cli.rundir.read import Run
+
+
+def run(accuracies: dict[tuple[int, str, int], float], **config: Any) -> Run:
+    """A run with the test accuracy of each (round, arm, seed); 1,000 weights, a tenth of them kept per round."""
+    history = [
+        {
+            "round": round, "arm": arm, "seed": seed, "density": 0.1**round, "sparsity": 1 - 0.1**round,
+            "remaining": round_to(1000, round), "total": 1000, "iterations": 100, "test_accuracy": accuracy,
+            "test_loss": 0.1, "val_accuracy": accuracy, "val_loss": 0.1,
+            "early_stop_iteration": 50 if arm == "winning" else 100, "early_stop_test_accuracy": accuracy,
+            "train_seconds": 1.0, "examples_per_second": 1.0,
+        }
+        for (round, arm, seed), accuracy in accuracies.items()
+    ]  # fmt: skip
+    record = {"status": "done", "parameters": 1010, "choices": {"model": "m", "dataset": "d"}, "started": "2026"}
+    return Run(Path("run"), {**record, **config.pop("record", {})}, {"rounds": 1, **config}, history)
+
+
+def round_to(total: int, round: int) -> int:
+    return total // 10**round
+
+
+PAIR = {(0, "dense", 0): 0.90, (0, "dense", 1): 0.92, (1, "winning", 0): 0.91, (1, "winning", 1): 0.95,
+        (1, "random_reinit", 0): 0.80, (1, "random_reinit", 1): 0.81}  # fmt: skip
+
+
+def by_arm(rows: list[Row]) -> dict[str, Row]:
+    return {row.arm: row for row in rows}
+
+
+def test_rows_by_hand() -> None:
+    rows = by_arm(compare([run(PAIR)]))
+    winning, control = rows["winning"], rows["random_reinit"]
+    assert (winning.run, winning.seeds, winning.round, winning.density) == ("m d", 2, 1, 0.1)
+    assert (winning.remaining, winning.parameters_kept, winning.parameters) == (100, 110, 1010)
+    assert winning.accuracy == pytest.approx(0.93)
+    assert winning.spread == pytest.approx(0.02 * 2**0.5)
+    assert (winning.accuracy_min, winning.accuracy_max) == (0.91, 0.95)
+    assert winning.difference == pytest.approx(2.0)
+    assert winning.retained == pytest.approx(0.93 / 0.91)
+    assert (winning.early_stop, winning.early_stop_ratio) == (50, 0.5)
+    assert control.gap == pytest.approx(100 * ((0.91 - 0.80) + (0.95 - 0.81)) / 2)
+    assert (winning.gap, rows["dense"].gap, rows["dense"].verdict) == (None, None, "")
+
+
+def test_seeds_of_several_runs_are_one_experiment_and_a_seed_counts_once() -> None:
+    one = {(0, "dense", 0): 0.9, (1, "winning", 0): 0.9}
+    two = {(0, "dense", 1): 0.8, (1, "winning", 1): 0.8}
+    again = {(0, "dense", 0): 0.7, (1, "winning", 0): 0.7}
+    runs = [run(one, seed=0), run(two, seed=1), run(again, seed=0, record={"started": "2027"})]
+    rows = by_arm(compare(runs))
+    assert rows["winning"].seeds == 2
+    assert rows["winning"].accuracy == pytest.approx(0.75)
+
+
+def test_experiments_are_named_by_what_tells_them_apart() -> None:
+    choices = [{"model": "m", "dataset": "d", "rewind": name} for name in ("init", "late")]
+    runs = [run(PAIR, rewind=c["rewind"], record={"choices": c}) for c in choices]
+    assert [row.run for row in compare(runs)][::3] == ["rewind=init", "rewind=late"]
+    runs = [run(PAIR, sparsity={"target": target}) for target in (0.5, 0.9)]
+    assert [row.run for row in compare(runs)][::3] == ["sparsity.target=0.5", "sparsity.target=0.9"]
+
+
+def test_every_round_or_the_last() -> None:
+    two = {**PAIR, (2, "winning", 0): 0.9, (2, "winning", 1): 0.9}
+    assert [(row.round, row.arm) for row in compare([run(two)])] == [(0, "dense"), (1, "random_reinit"), (2, "winning")]
+    assert [row.round for row in compare([run(two)], every_round=True)] == [0, 1, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("differences", "expected"),
+    [
+        ([1.5], "winning"), ([0.9], "matching"), ([-0.9], "matching"), ([-1.1], "below"),
+        ([0.5, 0.6, 0.55], "winning"), ([2.0, -1.5, 1.0], "matching"),
+        ([-2.0, -2.1], "below"), ([0.0, 0.0], "matching"),
+    ],
+)  # fmt: skip
+def test_verdicts(differences: list[float], expected: str) -> None:
+    assert verdict(differences, tolerance=1.0) == expected
+
+
+def test_the_interval_is_scipys() -> None:
+    values = [0.3, 1.1, -0.4, 0.8]
+    low, high = stats.t.interval(0.95, 3, loc=0.45, scale=stats.sem(values))
+    assert half_width(values) == pytest.approx((high - low) / 2)
+    assert half_width([1.0]) is None
+
+
+def test_every_format_has_every_row() -> None:
+    rows = compare([run(PAIR)])
+    parsed = list(csv.DictReader(io.StringIO(table.to_csv(rows))))
+    assert [row["arm"] for row in parsed] == ["dense", "winning", "random_reinit"]
+    assert float(parsed[1]["accuracy"]) == rows[1].accuracy
+    document = json.loads(table.to_json(rows, 1.0, ["damaged: x"]))
+    assert document["rows"][1]["verdict"] == rows[1].verdict
+    assert document["skipped"] == ["damaged: x"]
+    assert table.markdown(rows).count("\n") == 2 + 3
+    text = io.StringIO()
+    table.show(Console(file=text, width=40), table.comparison(rows))
+    assert "93.00 ± 2.83" in text.getvalue()
+    assert "…" not in text.getvalue()
+
+
+@pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
+def test_a_picture_is_drawn(ending: str, tmp_path: Path) -> None:
+    file = tmp_path / f"picture.{ending}"
+    draw(compare([run(PAIR)], every_round=True), str(file))
+    assert file.read_bytes()[:5] in (b"\x89PNG\r", b"<?xml", b"%PDF-")

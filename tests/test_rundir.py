@@ -1,0 +1,158 @@
+"""The run directory: names, writes, reads, tickets."""
+
+import csv
+import json
+import platform
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import torch
+
+import lth_cli
+from lth_cli import masks
+from lth_cli.rundir.files import discard, free_dir
+from lth_cli.rundir.read import HISTORY, Damaged, find, latest, read
+from lth_cli.rundir.write import Writer
+from tests.tiny import arm, imp, mlp
+
+
+def write_run(path: Path, rounds: int = 1, seeds: tuple[int, ...] = (0,), **config: object) -> Path:
+    """A run directory as `lth run` leaves it, of the tiny problem."""
+    path.mkdir(parents=True)
+    text = "".join(f"{key}: {json.dumps(value)}\n" for key, value in {"seed": seeds[0], **config}.items())
+    writer = Writer(path, text, {"parameters": 300, "choices": {"model": "tiny"}})
+    done = imp(seeds=seeds, rounds=rounds)
+    for fitted in done:
+        writer.round(fitted)
+    for seed in seeds:
+        writer.ticket(arm(done[-1], "winning", seed))
+    writer.finish("done")
+    return path
+
+
+def test_a_run_is_read_back_as_it_was_written(tmp_path: Path) -> None:
+    run = read(write_run(tmp_path / "run", rounds=2, seeds=(0, 3), rounds_config=2))
+    assert (run.status, run.record["format"], run.config["seed"]) == ("done", 1, 0)
+    arms = [(row["round"], row["arm"], row["seed"]) for row in run.history]
+    assert arms[:3] == [(0, "dense", 0), (0, "dense", 3), (1, "winning", 0)]
+    assert len(arms) == 2 + 2 * 2 * 3
+    last = run.history[-1]
+    assert last["density"] == last["remaining"] / last["total"] == pytest.approx(0.2, abs=0.01)
+    assert last["density"] + last["sparsity"] == pytest.approx(1)
+
+
+def test_the_files_are_those_of_the_format(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "run")
+    names = {str(file.relative_to(path)) for file in path.rglob("*") if file.is_file()}
+    assert names == {
+        "config.yaml",
+        "run.json",
+        "history.csv",
+        "layers.csv",
+        "curves.csv",
+        "rounds/00/dense_seed0.safetensors",
+        "rounds/00/rewind_seed0.safetensors",
+        "rounds/01/winning_seed0.safetensors",
+        "rounds/01/random_reinit_seed0.safetensors",
+        "rounds/01/random_mask_seed0.safetensors",
+        "tickets/seed0.safetensors",
+    }
+    header = (path / "history.csv").read_text().splitlines()[0]
+    assert header == (
+        "round,arm,seed,density,sparsity,remaining,total,iterations,test_accuracy,test_loss,val_accuracy,val_loss,"
+        "early_stop_iteration,early_stop_test_accuracy,train_seconds,examples_per_second"
+    )
+    assert header.split(",") == list(HISTORY)
+    with open(path / "layers.csv") as file:
+        counts = [row for row in csv.DictReader(file) if row["arm"] == "winning"]
+    assert sum(int(row["remaining"]) for row in counts) == read(path).history[1]["remaining"]
+
+
+def test_a_ticket_is_portable_and_its_bytes_are_those_of_its_seed(tmp_path: Path) -> None:
+    a, b = (write_run(tmp_path / name) / "tickets" / "seed0.safetensors" for name in ("a", "b"))
+    assert a.read_bytes() == b.read_bytes()
+    ticket = lth_cli.Ticket.load(a)
+    winning = arm(imp(rounds=1)[1], "winning")
+    assert masks.equal(ticket.mask, winning.job.mask)
+    model = mlp()
+    model.load_state_dict(ticket.state_dict())
+    for name, mask in ticket.mask.items():
+        weight = model.get_parameter(name)
+        assert not weight[~mask].any()
+        assert torch.equal(weight[mask], winning.job.start.state.params[name][mask])
+    assert ticket.metadata["density"] == masks.density(ticket.mask)
+    assert ticket.metadata["test_accuracy"] == winning.curve[-1].test_accuracy
+
+
+@pytest.mark.parametrize("content", [b"", b"\x80\x04.", b"\xff" * 100, b"\x08\x00\x00\x00\x00\x00\x00\x00{}      "])
+def test_what_is_not_a_ticket_is_refused(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(content)
+    with pytest.raises(ValueError, match="is not a ticket"):
+        lth_cli.Ticket.load(tmp_path / "x")
+
+
+def test_two_runs_never_share_a_folder(tmp_path: Path) -> None:
+    wanted = str(tmp_path / "outputs" / "day" / "time_name")
+    with ThreadPoolExecutor(16) as pool:
+        got = list(pool.map(lambda _: free_dir(wanted), range(50)))
+    assert len(set(got)) == 50
+    assert {wanted, f"{wanted}-2", f"{wanted}-50"} <= set(got)
+
+
+def test_discard_removes_what_was_made_and_nothing_else(tmp_path: Path) -> None:
+    discard(Path(free_dir(str(tmp_path / "outputs" / "day" / "run"))))
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "outputs").mkdir()
+    kept = Path(free_dir(str(tmp_path / "outputs" / "day" / "one")))
+    discard(Path(free_dir(str(tmp_path / "outputs" / "day" / "two"))))
+    assert kept.is_dir()
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "words"),
+    [
+        ("run.json", None, "run.json: missing"),
+        ("run.json", "{", "run.json: Expecting"),
+        ("run.json", "[]", "not the record of a run"),
+        ("run.json", '{"format": 99, "status": "done"}', "format 99, but this version of lth reads up to 1"),
+        ("history.csv", None, "history.csv: missing or empty, although the run is done"),
+        ("history.csv", "round,arm\n0,dense\n", "no column"),
+        ("history.csv", ",".join(HISTORY) + "\n0,dense,0,1.0\n", "history.csv: "),
+        ("config.yaml", "a: [", "config.yaml: "),
+        ("config.yaml", "!!python/object/apply:os.system ['true']", "config.yaml: could not determine a constructor"),
+    ],
+)
+def test_a_damaged_run_is_named_with_its_file(file: str, content: str | None, words: str, tmp_path: Path) -> None:
+    path = write_run(tmp_path / "run")
+    (path / file).unlink()
+    if content is not None:
+        (path / file).write_text(content)
+    with pytest.raises(Damaged, match=words):
+        read(path)
+
+
+def test_a_run_whose_process_is_gone_was_killed(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "run")
+    record = json.loads((path / "run.json").read_text())
+    for pid, expected in ((2**22 + 1, "killed"), (1, "running")):
+        record.update(status="running", host=platform.node(), pid=pid)
+        (path / "run.json").write_text(json.dumps(record))
+        assert read(path).status == expected
+
+
+def test_runs_are_found_below_a_folder_and_the_latest_is_by_name(tmp_path: Path) -> None:
+    day = tmp_path / "2026-01-02"
+    first = write_run(day / "09-00-00_a")
+    for copy in ("09-00-00_a-2", "09-00-00_a-10"):
+        shutil.copytree(first, day / copy)
+    shutil.copytree(first, tmp_path / "2026-01-01" / "23-00-00_z")
+    assert len(find(tmp_path)) == 4
+    assert find(first) == [first]
+    assert latest(tmp_path) == day / "09-00-00_a-10"
+    assert latest(tmp_path / "nothing") is None
+
+
+def test_a_writer_leaves_no_temporary_files(tmp_path: Path) -> None:
+    assert not list(write_run(tmp_path / "run").rglob("*.tmp"))
