@@ -41,7 +41,7 @@ def run(config: DictConfig, path: Path, source: Mapping[str, Any], console: Cons
         InvariantError, Diverged, OSError, KeyboardInterrupt: after marking the run directory.
     """
     experiment = build(config, source["choices"])
-    _set_up_torch(config)
+    _set_up_torch(config, experiment.device)
     writer = Writer(path, OmegaConf.to_yaml(config, resolve=True), _record(experiment, source))
     try:
         with Display(console, live, prefix, config.rounds, _iterations(experiment)) as display:
@@ -106,10 +106,11 @@ def _watch(writer: Writer, display: Display) -> Watch:
     return watch
 
 
-def _set_up_torch(config: DictConfig) -> None:
+def _set_up_torch(config: DictConfig, device: torch.device) -> None:
     torch.set_float32_matmul_precision(config.matmul_precision)
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True)
+    if device.type != "cpu":  # CPU kernels are deterministic as they are, and this costs a second of imports
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True)
     # Moments of pruned networks decay into subnormal numbers, on which CPUs are many times slower.
     torch.set_flush_denormal(True)
 
