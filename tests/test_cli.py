@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,9 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
+from safetensors.torch import load_file
 
 import lth_cli
 from lth_cli import masks
@@ -175,6 +178,23 @@ def test_a_users_own_yaml(lth: Lth, tmp_path: Path) -> None:
     assert "model=mine" not in lth("list", "models").stdout
 
 
+def test_a_pruner_of_ones_own_is_one_function_and_one_yaml(lth: Lth, tmp_path: Path) -> None:
+    (tmp_path / "conf" / "pruner").mkdir(parents=True)
+    (tmp_path / "mine.py").write_text("def smallest(params, mask):\n    return {n: -params[n].abs() for n in mask}\n")
+    (tmp_path / "conf" / "pruner" / "smallest.yaml").write_text(
+        "defaults: [magnitude]\nscore: {_target_: mine.smallest}\n"
+    )
+    options = ("rounds=1", "train.iterations=2ep", "controls=[]")
+    ran = lth("run", "--config-dir", "conf", "pruner=smallest", *options, PYTHONPATH=str(tmp_path))
+    assert ran.returncode == 0, ran.stderr
+    run = only_run(tmp_path)
+    trained = load_file(run / "rounds" / "00" / "dense_seed0.safetensors")
+    mask = lth_cli.Ticket.load(run / "tickets" / "seed0.safetensors").mask
+    kept = torch.cat([trained[f"params/{name}"][m].abs() for name, m in mask.items()])
+    gone = torch.cat([trained[f"params/{name}"][~m].abs() for name, m in mask.items()])
+    assert kept.max() <= gone.min()
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -265,11 +285,8 @@ def test_what_is_wrong_is_said_in_a_few_lines_and_leaves_nothing_behind(
     lth: Lth, tmp_path: Path, arguments: tuple[str, ...], words: str
 ) -> None:
     (tmp_path / "blocked").write_text("a file where a folder should be")
-    if arguments[-1] == "device=cuda":
-        import torch
-
-        if torch.cuda.is_available():
-            pytest.skip("this machine has CUDA")
+    if arguments[-1] == "device=cuda" and torch.cuda.is_available():
+        pytest.skip("this machine has CUDA")
     done = lth(*arguments)
     assert done.returncode == 2, done.stdout
     assert words in done.stderr
@@ -284,9 +301,9 @@ def test_the_traceback_is_there_for_who_asks(lth: Lth) -> None:
 
 
 def test_unfinished_and_damaged_runs_are_named_and_hide_nothing(lth: Lth, tmp_path: Path) -> None:
-    for _ in range(4):
-        assert lth("run", "rounds=1", "train.iterations=1ep", "controls=[]").returncode == 0
-    good, damaged, running, failed = sorted(path for day in (tmp_path / "outputs").iterdir() for path in day.iterdir())
+    assert lth("run", "rounds=1", "train.iterations=1ep", "controls=[]").returncode == 0
+    good = only_run(tmp_path)
+    damaged, running, failed = (Path(shutil.copytree(good, good.with_name(name))) for name in ("a", "b", "c"))
     (damaged / "history.csv").write_text("nonsense")
     for path, status in ((running, "running"), (failed, "failed")):
         record = json.loads((path / "run.json").read_text())
