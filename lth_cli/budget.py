@@ -36,12 +36,15 @@ def plan(
     Raises:
         ValueError: a round keeps nothing at all, or the rates do not allow the density.
     """
+    kinds = {layer.kind for layer in layers.values()}
     rate = {name: rates.get(layer.kind, 1.0) for name, layer in layers.items()}
     size = {name: float(layer.size) for name, layer in layers.items()}
     target = dict(size)
     keeps: list[Keep] = [_whole(target, sum(layer.size for layer in layers.values()), None)]
     for round in range(1, rounds + 1):
         density = schedule(round, rounds)
+        if isinstance(density, dict) and scope == "global" and len({density.get(k, 1.0) for k in kinds}) > 1:
+            raise ValueError("rates by layer kind need pruner.scope=layerwise")
         if isinstance(density, dict):
             before = schedule(round - 1, rounds)
             assert isinstance(before, dict)
@@ -49,8 +52,8 @@ def plan(
             target = {n: t * max(0.0, 1 - removed[n] * rate[n]) for n, t in target.items()}
             total = _round(sum(target.values()))
         else:
-            total = _round(sum(size.values()) * density)
-            target = _shrink(target, rate, total)
+            exact = sum(size.values()) * density
+            total, target = _round(exact), _shrink(target, rate, exact)
         if total == 0:
             raise ValueError(f"round {round} would keep none of {sum(size.values()):,.0f} weights")
         previous = keeps[-1]
@@ -64,7 +67,7 @@ def _round(x: float) -> int:
     return round(round(x, 6))
 
 
-def _shrink(target: dict[str, float], rate: Mapping[str, float], total: int) -> dict[str, float]:
+def _shrink(target: dict[str, float], rate: Mapping[str, float], total: float) -> dict[str, float]:
     """Scale each layer by 1 - r * rate, with the one r >= 0 at which they sum to `total`; found by bisection."""
 
     def at(r: float) -> dict[str, float]:
@@ -72,7 +75,7 @@ def _shrink(target: dict[str, float], rate: Mapping[str, float], total: int) -> 
 
     fixed = sum(t for name, t in target.items() if rate[name] == 0)
     if total < fixed - 0.5:
-        raise ValueError(f"layers with rate 0 alone hold {fixed:,.0f} weights, more than the {total:,} to be kept")
+        raise ValueError(f"layers with rate 0 alone hold {fixed:,.0f} weights, more than the {total:,.0f} to be kept")
     positive = [r for r in rate.values() if r > 0]
     if not positive:
         return target

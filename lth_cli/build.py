@@ -14,11 +14,12 @@ from torch import nn
 from lth_cli import intervals
 from lth_cli.arms import CONTROLS, Control
 from lth_cli.budget import Keep, Layer, plan
-from lth_cli.config import ConfigError, check, control_rounds, nearest
+from lth_cli.config import ConfigError, check, control_rounds
 from lth_cli.datasets.dataset import DataNotFound, Dataset
 from lth_cli.imp import Score
 from lth_cli.models.network import initialiser, prunable
 from lth_cli.rewind import Rewind, State
+from lth_cli.spelling import nearest
 from lth_cli.training.optimizers import Recipe
 from lth_cli.training.serial import Serial, Watch, to_device
 
@@ -45,6 +46,7 @@ class Experiment:
     rewind_to: int
     controls: Callable[[int], list[Control]]
     recipe: Recipe
+    test_examples: int
     device: torch.device
     fit: Callable[[Watch], Serial]
 
@@ -63,21 +65,23 @@ def build(config: DictConfig, choices: Mapping[str, Any]) -> Experiment:
     device = choose_device(config.device)
     named = _controls(list(config.controls))
     at = control_rounds(config.controls_at, config.rounds)
-    data: Dataset = _instantiate("dataset", config, choices)
+    data = _instantiate("dataset", config, choices, Dataset)
     make: Callable[[], nn.Module] = partial(
-        _instantiate, "model", config, choices, shape=data.shape, classes=data.classes
+        _instantiate, "model", config, choices, nn.Module, shape=data.shape, classes=data.classes
     )
     with torch.device("meta"):
         network = make()
     layers = prunable(network)
     recipe, per_epoch = _recipe(config, len(data.train))
     eval_every = max(1, intervals.iterations(config.eval_every, per_epoch))
-    rewind: Rewind = _instantiate("rewind", config, choices)
+    rewind: Rewind = _instantiate("rewind", config, choices, Rewind)
     try:
         rewind_to = rewind.saved_at(recipe.iterations, per_epoch)
     except ValueError as error:
         raise ConfigError(f"rewind.{error}") from None
-    schedule = _instantiate("sparsity", config, choices)
+    except TypeError as error:
+        raise ConfigError(f"{_named('rewind', config, choices)}: {error}") from None
+    schedule = _instantiate("sparsity", config, choices, Callable)
     try:
         keep = plan(layers, schedule, config.rounds, config.pruner.scope, config.pruner.rates)
     except ValueError as error:
@@ -97,6 +101,7 @@ def build(config: DictConfig, choices: Mapping[str, Any]) -> Experiment:
         rewind_to=rewind_to,
         controls=lambda round: named if round in at else [],
         recipe=recipe,
+        test_examples=len(data.test),
         device=device,
         fit=fit,
     )
@@ -114,7 +119,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def _controls(names: list[str]) -> list[Control]:
-    known = {control.__name__: control for control in CONTROLS}
+    known = {control.name: control for control in CONTROLS}
     for name in names:
         if name not in known:
             raise ConfigError(f"controls={name}: a list of {', '.join(known)}{nearest(name, known)}")
@@ -135,10 +140,13 @@ def _recipe(config: DictConfig, examples: int) -> tuple[Recipe, int]:
     return Recipe(**{**values, "iterations": total, "warmup": warmup}), per_epoch
 
 
-def _instantiate(group: str, config: DictConfig, choices: Mapping[str, Any], **arguments: Any) -> Any:
-    """Build a group's `_target_`; what its constructor complains about is the user's to mend."""
+def _instantiate(group: str, config: DictConfig, choices: Mapping[str, Any], kind: Any, **arguments: Any) -> Any:
+    """Build a group's `_target_`, a `kind`; what its constructor complains about is the user's to mend."""
     try:
-        return hydra.utils.instantiate(config[group], **arguments, _convert_="all")
+        made = hydra.utils.instantiate(config[group], **arguments, _convert_="all")
+        if not isinstance(made, kind):
+            raise ConfigError(f"{_named(group, config, choices)}: _target_ makes a {type(made).__name__}, no {group}")
+        return made
     except InstantiationException as error:
         cause = error.__cause__
         if isinstance(cause, DataNotFound):

@@ -5,10 +5,13 @@ Hydra, rich and torch are imported only when work begins.
 """
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
+
+from lth_cli.spelling import nearest
 
 _COMMANDS = ("run", "compare", "list")
 _DESCRIPTION = """
@@ -33,8 +36,13 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without ± still gets its table
     try:
-        return _dispatch(arguments)
+        code = _dispatch(arguments)
+        sys.stdout.flush()
+        return code
     except KeyboardInterrupt:
         print("lth: interrupted", file=sys.stderr)
         return 130
@@ -44,15 +52,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UsageError as error:
         print(f"lth: {error}", file=sys.stderr)
         return 2
+    except OSError as error:
+        print(f"lth: {error}", file=sys.stderr)
+        return 1
 
 
 def _dispatch(arguments: list[str]) -> int:
+    if arguments[:1] == ["-sc"]:  # Hydra's completion script asks `lth -sc query=bash` while `lth run …` is typed
+        arguments = ["run", *arguments]
     if arguments and arguments[0] == "run":
         from lth_cli.launch import launch
 
         return launch(arguments[1:])
     if arguments and not arguments[0].startswith("-") and arguments[0] not in _COMMANDS:
-        raise UsageError(f"{arguments[0]}: the commands are {', '.join(_COMMANDS)}{_near(arguments[0], _COMMANDS)}")
+        raise UsageError(f"{arguments[0]}: the commands are {', '.join(_COMMANDS)}{nearest(arguments[0], _COMMANDS)}")
     parsed = _parser().parse_args(arguments or ["--help"])
     if parsed.version:
         from lth_cli import __version__
@@ -83,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     compare.add_argument("--format", choices=("table", "csv", "json", "markdown"), default="table")
     compare.add_argument("-o", "--output", metavar="FILE", help="write there instead of the terminal")
-    compare.add_argument("--plot", metavar="FILE", help="also draw accuracy over density (.png, .svg or .pdf)")
+    compare.add_argument("--plot", type=_picture, metavar="FILE", help="also draw it (.png, .svg, .pdf)")
     compare.set_defaults(call=_compare)
 
     listing = commands.add_parser("list", help="models, datasets, pruners, rewinds, sparsities, trains, experiments")
@@ -94,10 +107,19 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _tolerance(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1
     if not 0 <= value <= 100:
-        raise ValueError
+        raise argparse.ArgumentTypeError(f"{text} is not a number of points from 0 to 100")
     return value
+
+
+def _picture(text: str) -> str:
+    if not text.endswith((".png", ".svg", ".pdf")) or not text.rpartition("/")[2].partition(".")[0]:
+        raise argparse.ArgumentTypeError(f"{text} does not end in .png, .svg or .pdf")
+    return text
 
 
 def _compare(arguments: argparse.Namespace) -> int:
@@ -110,6 +132,8 @@ def _compare(arguments: argparse.Namespace) -> int:
     except NothingToCompare as error:
         raise UsageError(str(error)) from None
     except OSError as error:
+        if error.filename is None:  # the terminal or pipe, not a file that the command line names
+            raise
         raise UsageError(f"{error.filename}: {error.strerror}") from None
     return 0
 
@@ -124,18 +148,11 @@ def _list(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _near(word: str, allowed: Sequence[str]) -> str:
-    import difflib
-
-    close = difflib.get_close_matches(word, allowed, n=1)
-    return f"; did you mean {close[0]}?" if close else ""
-
-
 def _suggest_option(message: str, parser: argparse.ArgumentParser) -> str:
     unknown = [word for word in message.split() if word.startswith("-")]
     actions = [action for part in (parser, *_subparsers(parser)) for action in part._actions]
     known = [option for action in actions for option in action.option_strings]
-    return _near(unknown[0], known) if unknown and "unrecognized" in message else ""
+    return nearest(unknown[0], known) if unknown and "unrecognized" in message else ""
 
 
 def _subparsers(parser: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:

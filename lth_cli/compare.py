@@ -26,7 +26,8 @@ class Row:
     Accuracies and densities are fractions, differences are percentage points. `spread` is the standard deviation over
     seeds, None for one seed. `difference` is to the dense network of the same seed; `interval` its 95% Student
     interval's half-width. `gap` is the winning ticket minus this control, by seed. `early_stop_ratio` is the early-stop
-    iteration over that of dense.
+    iteration over that of dense; with `early_stop_at_end` the validation loss of a seed was still at its minimum when
+    training ended, and the iteration is only a lower bound.
     """
 
     run: str
@@ -47,10 +48,12 @@ class Row:
     retained: float
     gap: float | None
     early_stop: float
+    early_stop_at_end: bool
     early_stop_ratio: float
     early_stop_accuracy: float
     seconds: float
     verdict: str
+    tolerance: float
 
 
 def compare(runs: Sequence[Run], tolerance: float = 1.0, every_round: bool = False) -> list[Row]:
@@ -72,22 +75,29 @@ def compare(runs: Sequence[Run], tolerance: float = 1.0, every_round: bool = Fal
     ]
 
 
-def verdict(differences: Sequence[float], tolerance: float) -> str:
+def verdict(differences: Sequence[float], tolerance: float, resolution: float = 0.0) -> str:
     """winning, matching or below dense, from the difference of each seed in points.
 
     winning: above dense, with a 95% interval over seeds that leaves out 0 (a single seed has no spread, and must be
     above by more than the tolerance). below: worse by more than the tolerance. matching: neither.
     """
-    mean, margin = fmean(differences), half_width(differences)
+    mean, margin = fmean(differences), half_width(differences, resolution)
     if mean > (tolerance if margin is None else margin):
         return "winning"
     return "below" if mean < -tolerance else "matching"
 
 
-def half_width(values: Sequence[float]) -> float | None:
-    """Half the 95% Student interval of a mean; None for one value."""
+def half_width(values: Sequence[float], resolution: float = 0.0) -> float | None:
+    """Half the 95% Student interval of a mean; None for one value.
+
+    Accuracies come in steps of one test image, so that two differences may be equal by rounding alone: the deviation is
+    taken to be at least that of the rounding of two accuracies, `resolution` / √6.
+    """
     n = len(values)
-    return float(stdtrit(n - 1, (1 + _CONFIDENCE) / 2)) * stdev(values) / math.sqrt(n) if n > 1 else None
+    if n == 1:
+        return None
+    deviation = max(stdev(values), resolution / math.sqrt(6))
+    return float(stdtrit(n - 1, (1 + _CONFIDENCE) / 2)) * deviation / math.sqrt(n)
 
 
 def _rows(name: str, members: Sequence[Run], tolerance: float, every_round: bool) -> Iterator[Row]:
@@ -96,13 +106,13 @@ def _rows(name: str, members: Sequence[Run], tolerance: float, every_round: bool
         for record in run.history:
             cells[record["arm"], record["round"]][record["seed"]] = record
     dense = cells.get(("dense", 0), {})
-    parameters = int(members[0].record.get("parameters", 0))
+    record = members[0].record
     last = {arm: max(round for a, round in cells if a == arm) for arm, _ in cells}
     order = list(last)
     for arm, round in sorted(cells, key=lambda cell: (cell[1], order.index(cell[0]))):
         paired = {seed: record for seed, record in cells[arm, round].items() if seed in dense}
         if paired and (every_round or round == last[arm]):
-            yield _row(name, arm, round, paired, dense, cells.get(("winning", round), {}), parameters, tolerance)
+            yield _row(name, arm, round, paired, dense, cells.get(("winning", round), {}), record, tolerance)
 
 
 def _row(
@@ -112,18 +122,20 @@ def _row(
     records: Mapping[int, Record],
     dense: Mapping[int, Record],
     winning: Mapping[int, Record],
-    parameters: int,
+    record: Record,
     tolerance: float,
 ) -> Row:
     first = next(iter(records.values()))
-    accuracy = [record["test_accuracy"] for record in records.values()]
-    differences = [100 * (record["test_accuracy"] - dense[seed]["test_accuracy"]) for seed, record in records.items()]
+    accuracy = [row["test_accuracy"] for row in records.values()]
+    differences = [100 * (row["test_accuracy"] - dense[seed]["test_accuracy"]) for seed, row in records.items()]
     gaps = [
-        100 * (winning[seed]["test_accuracy"] - record["test_accuracy"])
-        for seed, record in records.items()
+        100 * (winning[seed]["test_accuracy"] - row["test_accuracy"])
+        for seed, row in records.items()
         if seed in winning and arm not in ("dense", "winning")
     ]
-    early = fmean(record["early_stop_iteration"] for record in records.values())
+    early = fmean(row["early_stop_iteration"] for row in records.values())
+    parameters = record.get("parameters", first["total"])
+    resolution = 100 / record["test_examples"] if record.get("test_examples") else 0.0
     dense_accuracy = fmean(dense[seed]["test_accuracy"] for seed in records)
     return Row(
         run=name,
@@ -140,14 +152,18 @@ def _row(
         accuracy_min=min(accuracy),
         accuracy_max=max(accuracy),
         difference=fmean(differences),
-        interval=half_width(differences),
+        interval=half_width(differences, resolution),
         retained=fmean(accuracy) / dense_accuracy if dense_accuracy else math.nan,
         gap=fmean(gaps) if gaps else None,
         early_stop=early,
+        early_stop_at_end=any(
+            row["early_stop_iteration"] >= dense[seed]["iterations"] for seed, row in records.items()
+        ),
         early_stop_ratio=early / fmean(dense[seed]["early_stop_iteration"] for seed in records),
-        early_stop_accuracy=fmean(record["early_stop_test_accuracy"] for record in records.values()),
-        seconds=fmean(record["train_seconds"] for record in records.values()),
-        verdict="" if arm == "dense" else verdict(differences, tolerance),
+        early_stop_accuracy=fmean(row["early_stop_test_accuracy"] for row in records.values()),
+        seconds=fmean(row["train_seconds"] for row in records.values()),
+        verdict="" if arm == "dense" else verdict(differences, tolerance, resolution),
+        tolerance=tolerance,
     )
 
 
@@ -156,19 +172,25 @@ def _identity(run: Run) -> str:
 
 
 def _names(runs: Sequence[Run]) -> list[str]:
-    """What tells the experiments apart: the choices that differ, and keys that differ under the same choice."""
-    choices = [dict(run.record.get("choices", {})) for run in runs]
+    """What tells the experiments apart: the choices that differ, and the keys that differ under the same choice."""
+    choices = [run.record.get("choices", {}) for run in runs]
     flat = [dict(_flatten(run.config)) for run in runs]
     groups = [group for group in _union(choices) if group != "experiment" and _differ(choices, group)]
-    keys = [
-        key for key in _union(flat) if _differ(flat, key) and key.partition(".")[0] not in (*groups, *_SAME_EXPERIMENT)
-    ]
-    if not groups and not keys:
-        return [" ".join(str(choice.get(group, "")) for group in ("model", "dataset")).strip() for choice in choices]
-    return [
-        " ".join([*(f"{g}={choice.get(g)}" for g in groups), *(f"{k}={values.get(k)}" for k in keys)])
-        for choice, values in zip(choices, flat, strict=True)
-    ]
+    keys = []
+    for key in _union(flat):
+        group = key.partition(".")[0]
+        alike = defaultdict(list)  # the experiments of each choice of the key's group
+        for choice, values in zip(choices, flat, strict=True):
+            alike[choice.get(group)].append(values)
+        if group not in _SAME_EXPERIMENT and any(_differ(members, key) for members in alike.values()):
+            keys.append(key)
+    names = []
+    for choice, values in zip(choices, flat, strict=True):
+        parts = [f"{group}={choice.get(group)}" for group in groups]
+        parts += [f"{key}={values[key]}" for key in keys if key in values]
+        names.append(" ".join(parts) or " ".join(str(choice.get(group, "")) for group in ("model", "dataset")).strip())
+    assert len(set(names)) == len(names), names
+    return names
 
 
 def _flatten(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -4,10 +4,9 @@ Defaults live in conf/ only. A group with a `_target_` (model, dataset, rewind, 
 constructor checks its own arguments when it is built.
 """
 
-import difflib
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,8 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lth_cli import intervals
+from lth_cli.schedules import KINDS
+from lth_cli.spelling import nearest
 
 
 class ConfigError(Exception):
@@ -70,9 +71,16 @@ class Config:
 
 
 ConfigStore.instance().store(name="schema", node=Config, provider="lth_cli")
-OmegaConf.register_new_resolver("lth.length", len, replace=True)
 
-_KINDS = ("conv", "fc", "output")
+
+def _length(values: Any) -> int:
+    if not isinstance(values, Sequence) or isinstance(values, str):
+        raise ConfigError(f"sparsity.densities={values}: a list of fractions kept, one per round")
+    return len(values)
+
+
+OmegaConf.register_new_resolver("lth.length", _length, replace=True)
+
 _CHOICES = {
     "pruner.scope": ("global", "layerwise"),
     "train.optimizer": ("adam", "sgd"),
@@ -84,8 +92,8 @@ _CHOICES = {
 _LENGTHS = {"train.iterations": 1, "train.warmup": 0, "eval_every": 1}
 _NUMBERS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "seed": (lambda v: 0 <= v < 2**63, "a whole number from 0"),
-    "replicates": (lambda v: v >= 1, "at least 1"),
-    "rounds": (lambda v: v >= 1, "at least 1"),
+    "replicates": (lambda v: 1 <= v <= 1000, "a whole number from 1 to 1000"),
+    "rounds": (lambda v: 1 <= v <= 1000, "a whole number from 1 to 1000"),
     "train.lr": (lambda v: 0 < v < math.inf, "a number above 0"),
     "train.batch_size": (lambda v: v >= 1, "at least 1"),
     "train.momentum": (lambda v: 0 <= v < 1, "a number in [0, 1)"),
@@ -104,36 +112,49 @@ def conf_dir() -> Path:
     raise FileNotFoundError(f"no conf/config.yaml in {package} or beside it; reinstall lth-cli")
 
 
-def nearest(word: str, allowed: Iterable[str]) -> str:
-    """``"; did you mean conv4?"``, or nothing where no allowed word is near."""
-    close = difflib.get_close_matches(word, list(allowed), n=1, cutoff=0.6)
-    return f"; did you mean {close[0]}?" if close else ""
-
-
 def check(config: DictConfig) -> None:
-    """Raise ConfigError for the first value that is out of its range."""
+    """Raise ConfigError for the first key that does not exist, or value that is out of its range."""
+    for prefix, node, schema in (
+        ("", config, Config),
+        ("train.", config.train, Train),
+        ("pruner.", config.pruner, Pruner),
+    ):
+        known = [field.name for field in fields(schema)]
+        for key in map(str, node):
+            if key not in (*known, "hydra"):
+                raise ConfigError(f"{prefix}{key}: there is no such key{nearest(key, known)}")
     try:
-        for key, (holds, allowed) in _NUMBERS.items():
+        for key, (holds, words) in _NUMBERS.items():
             value = OmegaConf.select(config, key, throw_on_missing=True)
-            _require(isinstance(value, int | float) and holds(value), key, value, allowed)
-        for key, words in _CHOICES.items():
+            _require(isinstance(value, int | float) and holds(value), key, value, words)
+        for key, options in _CHOICES.items():
             value = OmegaConf.select(config, key, throw_on_missing=True)
-            _require(value in words, key, value, f"one of {', '.join(words)}{nearest(str(value), words)}")
+            _require(value in options, key, value, f"{allowed(key)}{nearest(str(value), options)}")
         for key, least in _LENGTHS.items():
             _check_length(key, OmegaConf.select(config, key, throw_on_missing=True), least)
         for fraction in config.train.milestones:
             _require(0 < fraction < 1, "train.milestones", fraction, "fractions of training, in (0, 1)")
         for kind, rate in config.pruner.rates.items():
-            _require(kind in _KINDS, "pruner.rates", kind, f"layer kinds are {', '.join(_KINDS)}")
+            _require(kind in KINDS, "pruner.rates", kind, f"layer kinds are {', '.join(KINDS)}")
             _require(0 <= rate < math.inf, f"pruner.rates.{kind}", rate, "a multiplier, at least 0")
             if config.pruner.scope == "global":
                 _require(rate == 1, f"pruner.rates.{kind}", rate, "rates by layer kind need pruner.scope=layerwise")
-        if "sparsity" in config and isinstance(config.sparsity.get("rate"), DictConfig):
-            for kind in config.sparsity.rate:
-                _require(kind in _KINDS, "sparsity.rate", kind, f"layer kinds are {', '.join(_KINDS)}")
+        if config.train.optimizer != "sgd":
+            _require(config.train.momentum == 0, "train.momentum", config.train.momentum, "only train=sgd has momentum")
+        _require(config.output != "", "output", "", "a folder")
         control_rounds(config.controls_at, config.rounds)
     except OmegaConfBaseException as error:
-        raise ConfigError(str(error).splitlines()[0]) from None
+        cause = error.__cause__ or error.__context__
+        raise ConfigError(str(cause if isinstance(cause, ConfigError) else error).splitlines()[0]) from None
+
+
+def allowed(key: str) -> str | None:
+    """What a key allows, in words; None where only its constructor knows."""
+    if key in _NUMBERS:
+        return _NUMBERS[key][1]
+    if key in _CHOICES:
+        return f"one of {', '.join(_CHOICES[key])}"
+    return 'a length like "500it" (iterations) or "20ep" (epochs)' if key in _LENGTHS else None
 
 
 def control_rounds(at: Any, rounds: int) -> Sequence[int]:
@@ -143,10 +164,10 @@ def control_rounds(at: Any, rounds: int) -> Sequence[int]:
     if at == "all":
         return range(1, rounds + 1)
     listed = [at] if isinstance(at, int) else at
-    allowed = f"last, all, or a list of rounds from 1 to {rounds}"
-    _require(not isinstance(listed, str) and isinstance(listed, Sequence), "controls_at", at, allowed)
+    words = f"last, all, or a list of rounds from 1 to {rounds}"
+    _require(not isinstance(listed, str) and isinstance(listed, Sequence), "controls_at", at, words)
     for round in listed:
-        _require(type(round) is int and 1 <= round <= rounds, "controls_at", at, allowed)
+        _require(type(round) is int and 1 <= round <= rounds, "controls_at", at, words)
     return list(listed)
 
 
@@ -159,6 +180,6 @@ def _check_length(key: str, value: Any, least: int) -> None:
     _require(long_enough, key, value, "longer than nothing")
 
 
-def _require(holds: bool, key: str, value: Any, allowed: str) -> None:
+def _require(holds: bool, key: str, value: Any, words: str) -> None:
     if not holds:
-        raise ConfigError(f"{key}={value}: {allowed}")
+        raise ConfigError(f"{key}={value}: {words}")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 
 from lth_cli import masks
-from lth_cli.arms import DENSE, WINNING, Context, Control
+from lth_cli.arms import DENSE, WINNING, Arm, Context, Control
 from lth_cli.budget import Keep
 from lth_cli.invariants import check_round
 from lth_cli.masks import Mask, Params
@@ -65,13 +65,23 @@ def run_imp(
             jobs.append(Job(round, WINNING, seed, ticket, mask[seed]))
             context = Context(seed, round, init, iterations)
             for control in controls(round):
-                control_start, control_mask = control(ticket, mask[seed], context)
-                jobs.append(Job(round, control.__name__, seed, control_start, control_mask))
+                arm = control.make(Arm(ticket, mask[seed]), context)
+                jobs.append(Job(round, control.name, seed, arm.start, arm.mask))
         fitted = fit(jobs)
-        check_round(fitted, previous, keep[round])
+        check_round(fitted, controls(round), previous, keep[round])
         for one in fitted:
             if one.job.arm in (DENSE, WINNING):
-                trained[one.job.seed] = one.state
+                trained[one.job.seed] = _with_last_values(one, trained.get(one.job.seed, one.state))
             if one.saved is not None:
                 saved[one.job.seed] = one.saved
         yield fitted
+
+
+def _with_last_values(fitted: Fitted, before: State) -> State:
+    """The trained state, in which a pruned weight has the last value it had alive.
+
+    Its mask keeps it at zero in the ticket; but a control that keeps it must not start from a weight that is dead.
+    """
+    params = fitted.state.params
+    alive = {name: torch.where(m, params[name], before.params[name]) for name, m in fitted.job.mask.items()}
+    return State({**params, **alive}, fitted.state.buffers)

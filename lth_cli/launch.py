@@ -1,27 +1,31 @@
 """`lth run`: hand a checked command line to Hydra, and turn what goes wrong into a message and an exit code."""
 
+import contextlib
 import os
-import re
 import shlex
 import sys
 import traceback
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import fields
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import hydra
 from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from rich.console import Console
 
 from lth_cli import overrides
-from lth_cli.config import ConfigError, check, conf_dir, nearest
+from lth_cli.config import Config, ConfigError, check, conf_dir
+from lth_cli.explain import explain
 from lth_cli.rundir.files import discard, free_dir
+from lth_cli.spelling import nearest
 
 OmegaConf.register_new_resolver("lth.job_name", overrides.job_name, replace=True)
 
@@ -38,14 +42,21 @@ def launch(arguments: Sequence[str]) -> int:
     except (ConfigError, HydraException, OmegaConfBaseException, OSError) as error:
         if wants_traceback:
             traceback.print_exc()
-        print(f"lth: {explain(error)}", file=sys.stderr)
+        print(f"lth: {explain(error, arguments)}", file=sys.stderr)
         return 2
-    except Exception as error:
+    except JobFailed as failure:
         if wants_traceback:
-            traceback.print_exc()
+            traceback.print_exception(failure.error)
         hint = "" if wants_traceback else " (HYDRA_FULL_ERROR=1 shows where)"
-        print(f"lth: {type(error).__name__}: {error}{hint}", file=sys.stderr)
+        print(f"lth: {type(failure.error).__name__}: {failure.error}{hint}", file=sys.stderr)
         return 1
+
+
+class JobFailed(Exception):
+    """The work itself went wrong, after the config was found right."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
 
 
 def _launch(arguments: list[str]) -> int:
@@ -53,12 +64,17 @@ def _launch(arguments: list[str]) -> int:
     rewritten = overrides.rewrite(options.overrides)
     flags = _without(arguments, options.overrides)
     if options.help or options.hydra_help or options.cfg or options.info or options.shell_completion:
+        if options.shell_completion:
+            return _complete([*flags, *rewritten])
         _hand_to_hydra([*flags, *rewritten])
         return 0
     sweep = options.multirun or "hydra.mode=MULTIRUN" in rewritten
     config = _checked(rewritten, sweep, options)
     key = "hydra.sweep.dir" if sweep else "hydra.run.dir"
-    path = Path(free_dir(str(OmegaConf.select(config, key))))
+    wanted = str(OmegaConf.select(config, key))
+    if Path(wanted).name in ("", ".."):
+        raise ConfigError(f"{key}={wanted}: the name of a new folder")
+    path = Path(free_dir(wanted))
     ours = [_quoted(key, str(path))]
     if sweep and not any(text.startswith("hydra.sweep.subdir=") for text in rewritten):
         keys = ",".join(overrides.swept(rewritten))
@@ -74,79 +90,45 @@ def _launch(arguments: list[str]) -> int:
 
         return summary(path)
     if _outcome:
-        raise _outcome[0]
+        raise _outcome[0] if isinstance(_outcome[0], ConfigError) else JobFailed(_outcome[0])
     return 0
 
 
 def job(config: DictConfig) -> None:
-    """What Hydra calls, in this process or in a worker: one run in its own folder. Never raises an Exception."""
-    from rich.console import Console
-
+    """What Hydra calls, in this process or in a worker: one run in its own folder."""
     from lth_cli.run import mark_failed, run
 
     task = HydraConfig.get()
     path = Path(task.runtime.output_dir)
     sweep = task.mode == RunMode.MULTIRUN
+    own = [f"--config-dir={source.path}" for source in task.runtime.config_sources if source.provider == "command-line"]
     source = {
-        "command": shlex.join(["lth", "run", *task.overrides.task]),
+        "command": shlex.join(["lth", "run", *own, *task.overrides.task]),
         "choices": {group: option for group, option in task.runtime.choices.items() if not group.startswith("hydra/")},
     }
     try:
-        run(config, path, source, Console(), prefix=f"{path.name}: " if sweep else "", live=not sweep)
-    except ConfigError as error:
-        # A run on its own leaves nothing behind; in a sweep the others must be told.
-        if sweep:
-            mark_failed(path, config, source, error)
-        _outcome.append(error)
+        run(config, path, source, _Console(), prefix=f"{path.name}: " if sweep else "", live=not sweep)
     except Exception as error:
         _outcome.append(error)
+        # A run on its own leaves nothing behind if no work was done; in a sweep the others must be told.
+        if sweep and not (path / "run.json").exists():
+            mark_failed(path, config, source, error)
 
 
-def explain(error: Exception) -> str:
-    """A few lines that name the key, the value, what is allowed and the nearest right spelling."""
-    text = str(error).strip()
-    if isinstance(error, OSError) and error.filename:
-        return f"{error.filename}: {error.strerror}"
-    if found := re.search(r"Could not find '([^']+)/([^/']+)'", text):
-        return _unknown_option(found[1], found[2], text)
-    if found := re.search(r"Ambiguous value for argument '([^=]+)=(.*)'", text):
-        key, values = found.groups()
-        return f"{key}={values}: several values are a sweep and need -m; a list is written {key}=[{values}]"
-    if found := re.search(r"Could not override '([^']+)'", text):
-        return _unknown_key(found[1])
-    cause = str(error.__cause__).splitlines()[0] if error.__cause__ is not None else ""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return "\n     ".join([*lines[:3], *([cause] if cause and cause not in text else [])])
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Go on without a reader: `lth run | head` must not lose the run."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _unknown_option(group: str, option: str, text: str) -> str:
-    available = re.findall(r"^\t(\S+)$", text, re.MULTILINE)
-    lines = [f"{group}={option}: there is no such option{nearest(option, available)}"]
-    if available:
-        lines.append(f"available: {', '.join(available)}")
-    if group == "sparsity":
-        lines.append("or a number in [0, 1), the fraction of weights removed: sparsity=0.9")
-    if group.startswith("hydra"):
-        lines.append("launchers are installed as extras, such as: pip install 'lth-cli[joblib]'")
-    return "\n     ".join(lines)
-
-
-def _unknown_key(key: str) -> str:
-    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        known = list(_keys(OmegaConf.to_container(hydra.compose("config"))))
-    head, _, tail = key.rpartition(".")
-    siblings = [name for name in known if name.rpartition(".")[0] == head]
-    guess = nearest(key, known) or nearest(tail, [name.rpartition(".")[2] for name in known])
-    listed = ", ".join(name.rpartition(".")[2] for name in siblings)
-    return f"{key}: there is no such key{guess}" + (
-        f"\n     keys{f' of {head}' if head else ''}: {listed}" if listed else ""
-    )
-
-
-def _keys(node: Any, prefix: str = "") -> Iterator[str]:
-    for key, value in node.items() if isinstance(node, dict) else ():
-        yield f"{prefix}{key}"
-        yield from _keys(value, f"{prefix}{key}.")
+def _complete(arguments: list[str]) -> int:
+    """Completion of `lth run …` by Hydra, which knows of no subcommands, and which must never print an error."""
+    line = os.environ.get("COMP_LINE", "").replace(" run ", " ", 1)
+    os.environ.update(COMP_LINE=line, COMP_POINT=str(len(line)))
+    with contextlib.suppress(Exception), contextlib.redirect_stderr(None):
+        _hand_to_hydra(arguments)
+    return 0
 
 
 def _parse(arguments: list[str]) -> Namespace:
@@ -165,6 +147,8 @@ def _parse(arguments: list[str]) -> Namespace:
     parser.error = fail  # type: ignore[assignment, method-assign]
     options = parser.parse_intermixed_args(arguments)
     for text in options.overrides:
+        if text.startswith("~") and text.lstrip("~").partition("=")[0] in (field.name for field in fields(Config)):
+            raise ConfigError(f"{text}: a run needs every key of the config")
         if "=" not in text and not text.startswith("~"):
             raise ConfigError(f"{text}: overrides are written key=value{nearest(text, known)}")
     if options.config_dir is not None and not Path(options.config_dir).is_dir():
@@ -180,17 +164,30 @@ def _checked(rewritten: list[str], sweep: bool, options: Namespace) -> DictConfi
         else [_quoted_list("hydra.searchpath", f"file://{Path(options.config_dir).resolve()}")]
     )
     first: DictConfig | None = None
+    _refuse_twins(rewritten if sweep else [])
     with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
         for job in islice(overrides.jobs(rewritten) if sweep else [rewritten], _MOST_CHECKED):
             try:
                 config = hydra.compose(options.config_name or "config", [*job, *search], return_hydra_config=True)
-            except ValueError as error:  # such as model=3
-                raise ConfigError(f"{' '.join(job)}: {error}") from None
+            except (HydraException, OmegaConfBaseException):
+                raise
+            except Exception as error:  # model=3 is a ValueError, broken YAML of the user's an error of PyYAML, …
+                raise ConfigError(f"{' '.join(job)}: {str(error).splitlines()[0]}") from error
             check(config)
             first = config if first is None else first
     if first is None:
         raise ConfigError("the sweep has no jobs")
     return first
+
+
+def _refuse_twins(rewritten: list[str]) -> None:
+    """Two jobs of a sweep must not have one name, and so one folder."""
+    keys, seen = overrides.swept(rewritten), set[str]()
+    for job in islice(overrides.jobs(rewritten), _MOST_CHECKED):
+        name = overrides.job_name(job, keys)
+        if name in seen:
+            raise ConfigError(f"{name}: this sweep has the same job twice")
+        seen.add(name)
 
 
 def _hand_to_hydra(arguments: list[str]) -> None:
@@ -211,8 +208,7 @@ def _without(arguments: list[str], overrides: list[str]) -> list[str]:
 
 
 def _quoted(key: str, value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-    return f"{key}='{escaped}'"
+    return f"{key}={QuotedString(value, Quote.single).with_quotes()}"
 
 
 def _quoted_list(key: str, value: str) -> str:

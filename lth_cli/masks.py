@@ -66,22 +66,22 @@ def empty_layers(mask: Mask) -> list[str]:
     return [name for name, kept in layer_counts(mask).items() if kept == 0]
 
 
-def can_shuffle(mask: Mask) -> bool:
-    """Whether any other mask has the same count in each layer (not so where every layer is full or empty)."""
-    return any(0 < kept < mask[name].numel() for name, kept in layer_counts(mask).items())
+def can_shuffle(m: Tensor) -> bool:
+    """Whether a layer's mask has another with the same count: not so where the layer is full or empty."""
+    return 0 < int(m.sum()) < m.numel()
 
 
 def shuffle(mask: Mask, generator: torch.Generator) -> Mask:
-    """The same number of weights per layer at random places; differs from `mask` wherever that is possible.
+    """The same number of weights per layer at random places; every layer differs that can.
 
     In a layer of a handful of weights a permutation may well give the mask back, hence the redraw.
     """
+    return {name: _shuffled(m, generator) for name, m in mask.items()}
+
+
+def _shuffled(m: Tensor, generator: torch.Generator) -> Tensor:
     while True:
-        shuffled = {name: _permuted(m, generator) for name, m in mask.items()}
-        if not can_shuffle(mask) or not equal(shuffled, mask):
+        order = torch.randperm(m.numel(), generator=generator).to(m.device)
+        shuffled = m.flatten()[order].reshape(m.shape)
+        if not can_shuffle(m) or not torch.equal(shuffled, m):
             return shuffled
-
-
-def _permuted(m: Tensor, generator: torch.Generator) -> Tensor:
-    order = torch.randperm(m.numel(), generator=generator).to(m.device)
-    return m.flatten()[order].reshape(m.shape)

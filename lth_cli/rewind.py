@@ -5,9 +5,9 @@ in the data order. Optimizer state always starts fresh, as in Frankle & Carbin (
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from lth_cli.intervals import iterations
+from lth_cli.intervals import check, iterations
 from lth_cli.masks import Params
 
 
@@ -36,6 +36,7 @@ class Start:
     iterations: int
 
 
+@runtime_checkable
 class Rewind(Protocol):
     """A rewind strategy."""
 
@@ -55,6 +56,15 @@ class Early:
     """
 
     iteration: str | int
+
+    def __post_init__(self) -> None:
+        if isinstance(self.iteration, bool) or not isinstance(self.iteration, str | int):
+            raise ValueError(f"iteration={self.iteration}: an iteration, as 100, 100it or 1ep")
+        if isinstance(self.iteration, str):
+            try:
+                check(self.iteration)
+            except ValueError as error:
+                raise ValueError(f"iteration={self.iteration}: {error}") from None
 
     def saved_at(self, total: int, per_epoch: int) -> int:
         k = self.iteration if isinstance(self.iteration, int) else iterations(self.iteration, per_epoch)
@@ -77,7 +87,7 @@ class Late:
     fraction: float
 
     def __post_init__(self) -> None:
-        if isinstance(self.fraction, bool) or not 0 <= self.fraction < 1:
+        if not isinstance(self.fraction, float | int) or isinstance(self.fraction, bool) or not 0 <= self.fraction < 1:
             raise ValueError(f"fraction={self.fraction}: a fraction of training, in [0, 1)")
 
     def saved_at(self, total: int, per_epoch: int) -> int:

@@ -40,6 +40,9 @@ def run(config: DictConfig, path: Path, source: Mapping[str, Any], console: Cons
         ConfigError: before any file is written.
         InvariantError, Diverged, OSError, KeyboardInterrupt: after marking the run directory.
     """
+    # Moments of pruned networks decay into subnormal numbers, on which CPUs are many times slower. The setting reaches
+    # threads that start after it, and `build` computes: so it comes first.
+    torch.set_flush_denormal(True)
     experiment = build(config, source["choices"])
     _set_up_torch(config, experiment.device)
     writer = Writer(path, OmegaConf.to_yaml(config, resolve=True), _record(experiment, source))
@@ -55,7 +58,7 @@ def run(config: DictConfig, path: Path, source: Mapping[str, Any], console: Cons
         raise
     if live:
         show(console, summary(compare([read(path)])))
-        console.print(f"{path}", highlight=False, soft_wrap=True)
+        console.print(str(path), highlight=False, markup=False, soft_wrap=True)
 
 
 def mark_failed(path: Path, config: DictConfig, source: Mapping[str, Any], error: Exception) -> None:
@@ -111,8 +114,6 @@ def _set_up_torch(config: DictConfig, device: torch.device) -> None:
     if device.type != "cpu":  # CPU kernels are deterministic as they are, and this costs a second of imports
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)
-    # Moments of pruned networks decay into subnormal numbers, on which CPUs are many times slower.
-    torch.set_flush_denormal(True)
 
 
 def _iterations(experiment: Experiment) -> int:
@@ -130,6 +131,7 @@ def _record(experiment: Experiment, source: Mapping[str, Any]) -> dict[str, Any]
         "layers": {name: {"kind": layer.kind, "weights": layer.size} for name, layer in experiment.layers.items()},
         "keep": experiment.keep,
         "iterations": experiment.recipe.iterations,
+        "test_examples": experiment.test_examples,
         "device": _device_name(experiment.device),
         "threads": torch.get_num_threads(),
         "host": platform.node(),

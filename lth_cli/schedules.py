@@ -7,6 +7,8 @@ A schedule is called with (round, rounds) and answers with one density in (0, 1]
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+KINDS = ("conv", "fc", "output")  # of layers: convolutional, linear, and the last linear one
+
 Density = float | dict[str, float]
 
 
@@ -74,7 +76,13 @@ class FixedRate:
     rate: Mapping[str, float]
 
     def __post_init__(self) -> None:
+        if not isinstance(self.rate, Mapping):
+            raise ValueError(
+                f"rate={self.rate}: a fraction per layer kind, such as {{conv: 0.1, fc: 0.2, output: 0.1}}"
+            )
         for kind, rate in self.rate.items():
+            if kind not in KINDS:
+                raise ValueError(f"rate.{kind}: layer kinds are {', '.join(KINDS)}")
             _check_fraction(f"rate.{kind}", rate)
 
     def __call__(self, round: int, rounds: int) -> Density:
@@ -92,6 +100,8 @@ class Densities:
     densities: Sequence[float]
 
     def __post_init__(self) -> None:
+        if not isinstance(self.densities, list | tuple):
+            raise ValueError(f"densities={self.densities}: a list of fractions kept")
         previous = 1.0
         for value in self.densities:
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= previous:

@@ -1,4 +1,4 @@
-"""Every random draw has its own stream, named by what it is for. Nothing reads torch's global generator."""
+"""Every random draw has its own stream, named by what it is for; none depends on torch's global generator."""
 
 import hashlib
 
@@ -13,8 +13,8 @@ def generator(seed: int, purpose: str, *index: int) -> torch.Generator:
 
     Args:
         seed: any integer; 0 is a seed like any other.
-        purpose: one word: init, reinit, order, mask, split, …
-        index: what else names the stream: round, epoch, copy.
+        purpose: one word: init, reinit, order, mask, split, noise, …
+        index: what else names the stream: round, epoch.
     """
     name = "/".join(map(str, (seed, purpose, *index)))
     digest = hashlib.sha256(name.encode()).digest()

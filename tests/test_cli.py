@@ -63,7 +63,7 @@ def test_run_compare_and_list_as_a_newcomer_would(lth: Lth, tmp_path: Path) -> N
 
     table = lth("compare")
     assert (table.returncode, table.stderr) == (0, "")
-    assert "within 1 points" in table.stdout
+    assert "more than 1 points below dense" in table.stdout
     for arm in ("dense", "winning", "random_reinit", "random_mask"):
         assert re.search(rf"lenet_300_100 digits +\d +{arm} +2 ", table.stdout)
     every = lth("compare", "--rounds", "--format", "csv", str(run))
@@ -244,10 +244,34 @@ WRONG = [
     (("run", "sparsity=-0.1"), "sparsity=-0.1: the fraction of weights removed, in [0, 1)"),
     (("run", "sparsity=abc"), "a number in [0, 1), the fraction of weights removed"),
     (("run", "sparsity=0.5,0.9"), "several values are a sweep and need -m"),
-    (("run", "rounds=0"), "rounds=0: at least 1"),
-    (("run", "rounds=-3"), "rounds=-3: at least 1"),
-    (("run", "rounds=abc"), "rounds=abc"),
-    (("run", "replicates=0"), "replicates=0: at least 1"),
+    (("run", "rounds=0"), "rounds=0: a whole number from 1 to 1000"),
+    (("run", "rounds=-3"), "rounds=-3: a whole number from 1 to 1000"),
+    (("run", "rounds=abc"), "rounds=abc: a whole number from 1 to 1000"),
+    (("run", "rounds=1000000000"), "rounds=1000000000: a whole number from 1 to 1000"),
+    (("run", "seed=null"), "seed=null: a whole number from 0"),
+    (("run", "+foo=1"), "foo: there is no such key"),
+    (("run", "+train.foo=1"), "train.foo: there is no such key"),
+    (("run", "~model"), "~model: a run needs every key of the config"),
+    (
+        ("run", "rewind=none", "rewind.iteration=3"),
+        "\n     keys of rewind: _target_",
+    ),
+    (("run", "rewind.iteration=abc"), "rewind=init (iteration=abc): iteration=abc: a length like"),
+    (("run", "rewind.iteration=null"), "an iteration, as 100, 100it or 1ep"),
+    (("run", "rewind.iteration=true"), "an iteration, as 100, 100it or 1ep"),
+    (("run", "model._target_=builtins.dict"), "_target_ makes a dict, no model"),
+    (("run", "model=conv4", "model.blocks=[]"), "blocks: at least one"),
+    (("run", "sparsity=fixed_rate", "pruner.scope=global", "model=conv2"), "need pruner.scope=layerwise"),
+    (("run", "sparsity=densities", "sparsity.densities=0.5"), "sparsity.densities=0.5: a list"),
+    (("run", "train.momentum=0.9"), "only train=sgd has momentum"),
+    (("run", "output="), "output=: a folder"),
+    (("run", "output=a=b"), "special characters need quotes"),
+    (("run", "hydra.run.dir=."), "hydra.run.dir=.: the name of a new folder"),
+    (("run", "-m", "seed=0,0"), "seed=0: this sweep has the same job twice"),
+    (("run", "-m", "sparsity=0.5,0.50"), "this sweep has the same job twice"),
+    (("compare", "--plot", "p.xyz"), "p.xyz does not end in .png, .svg or .pdf"),
+    (("compare", "--tolerance", "abc"), "abc is not a number of points"),
+    (("run", "replicates=0"), "replicates=0: a whole number from 1 to 1000"),
     (("run", "model=covn4"), "model=covn4: there is no such option; did you mean conv4?"),
     (("run", "model=3"), "model=3"),
     (("run", "+model.foo=1"), "unexpected keyword argument 'foo'"),
@@ -266,7 +290,7 @@ WRONG = [
     (("run", "sparsity=0.999999"), "would keep none of 50,200 weights"),
     (("run", "sparsity=one_shot", "rounds=3"), "rounds must be 1, not 3"),
     (("run", "controls=[shufle]"), "controls=shufle: a list of random_reinit, random_mask"),
-    (("run", "-m", "rounds=1,0"), "rounds=0: at least 1"),
+    (("run", "-m", "rounds=1,0"), "rounds=0: a whole number from 1 to 1000"),
     (("run", "-m", "sparsity=0.5,linear"), "sparsity=geometric,linear sparsity.target=0.5,0.9"),
     (("run", "--config-dir", "nowhere"), "--config-dir=nowhere: there is no such folder"),
     (("run", "hydra/launcher=submitit_slurm"), "launchers are installed as extras"),
@@ -278,6 +302,45 @@ WRONG = [
     (("compare", "--tolerance", "-1"), "--tolerance"),
     (("list", "model"), "did you mean models?"),
 ]
+
+
+def test_a_sweep_of_which_no_job_can_start_leaves_nothing_behind(lth: Lth, tmp_path: Path) -> None:
+    swept = lth("run", "-m", "model=lenet5", "seed=0,1")
+    assert swept.returncode == 2
+    assert swept.stdout.count("images of 8x8 are too small, at least 12x12 are needed") == 2
+    assert not list(tmp_path.iterdir())
+
+
+def test_output_may_have_any_name(lth: Lth, tmp_path: Path) -> None:
+    ran = lth("run", "output='x [red] y, größe=1'", "rounds=1", "train.iterations=1ep", "controls=[]")
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.splitlines()[-1].startswith(str(tmp_path / "x [red] y, größe=1"))
+    assert lth("compare", "x [red] y, größe=1").returncode == 0
+
+
+def test_a_reader_that_goes_away_does_not_lose_the_run(tmp_path: Path) -> None:
+    command = f"{sys.executable} -m lth_cli run rounds=4 train.iterations=1ep controls=[] | head -1"
+    assert subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True).stderr == ""
+    assert json.loads((only_run(tmp_path) / "run.json").read_text())["status"] == "done"
+
+
+def test_a_full_disk_is_an_error_and_earlier_rounds_stay(tmp_path: Path) -> None:
+    limited = f"ulimit -f 1500; {sys.executable} -m lth_cli run model=conv2 rounds=1 train.iterations=1ep controls=[]"
+    done = subprocess.run(["bash", "-c", limited], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "File too large" in done.stderr
+    assert "Traceback" not in done.stderr
+    run = only_run(tmp_path)
+    assert json.loads((run / "run.json").read_text())["status"] == "failed"
+    assert not list(run.rglob("*.tmp"))
+
+
+def test_completion_never_prints_an_error(lth: Lth) -> None:
+    completed = lth("-sc", "query=bash", COMP_LINE="lth run model=conv4_", COMP_POINT="20")
+    assert (completed.returncode, completed.stderr) == (0, "")
+    assert completed.stdout.split() == ["model=conv4_linear"]
+    nonsense = lth("-sc", "query=bash", COMP_LINE="lth run sparsity=0.9 '", COMP_POINT="22")
+    assert (nonsense.returncode, nonsense.stderr) == (0, "")
 
 
 @pytest.mark.parametrize(("arguments", "words"), WRONG, ids=[" ".join(arguments) for arguments, _ in WRONG])
@@ -362,5 +425,5 @@ def test_on_a_terminal_there_is_a_live_bar(tmp_path: Path) -> None:
     os.close(leader)
     assert process.wait(60) == 0
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode())
-    assert re.search(r"round 0/1  dense  seed 0  it \d+/300  loss \d\.\d+  val \d+\.\d% .*left \d:\d\d:\d\d", text)
-    assert re.search(r"round 1/1  (winning|random_reinit|random_mask)  seed 0", text)
+    assert re.search(r"round 0/1 dense seed 0 it \d+/300 loss \d\.\d+ val \d+\.\d% .*left \d:\d\d:\d\d", text)
+    assert re.search(r"round 1/1 (winning|random_reinit|random_mask) seed 0", text)

@@ -29,7 +29,7 @@ def run(accuracies: dict[tuple[int, str, int], float], **config: Any) -> Run:
         for (round, arm, seed), accuracy in accuracies.items()
     ]  # fmt: skip
     record = {"status": "done", "parameters": 1010, "choices": {"model": "m", "dataset": "d"}, "started": "2026"}
-    return Run(Path("run"), {**record, **config.pop("record", {})}, {"rounds": 1, **config}, history)
+    return Run(Path("run"), "done", {**record, **config.pop("record", {})}, {"rounds": 1, **config}, history)
 
 
 def round_to(total: int, round: int) -> int:
@@ -93,6 +93,34 @@ def test_every_round_or_the_last() -> None:
 )  # fmt: skip
 def test_verdicts(differences: list[float], expected: str) -> None:
     assert verdict(differences, tolerance=1.0) == expected
+
+
+def test_equal_differences_of_one_test_image_are_no_proof() -> None:
+    image = 100 / 360
+    assert verdict([image, image], tolerance=1.0) == "winning"
+    assert verdict([image, image], tolerance=1.0, resolution=image) == "matching"
+    assert verdict([10 * image, 10 * image], tolerance=1.0, resolution=image) == "winning"
+
+
+def test_experiments_under_different_choices_have_different_names() -> None:
+    choices = {"model": "m", "dataset": "d"}
+    runs = [
+        run(PAIR, sparsity={"kind": kind, "target": target}, record={"choices": {**choices, "sparsity": kind}})
+        for kind, target in (("geometric", 0.5), ("geometric", 0.9), ("linear", 0.9))
+    ]
+    assert [row.run for row in compare(runs)][::3] == [
+        "sparsity=geometric sparsity.target=0.5",
+        "sparsity=geometric sparsity.target=0.9",
+        "sparsity=linear sparsity.target=0.9",
+    ]
+
+
+def test_a_minimum_at_the_end_is_a_lower_bound() -> None:
+    rows = by_arm(compare([run(PAIR)]))
+    assert (rows["dense"].early_stop_at_end, rows["winning"].early_stop_at_end) == (True, False)
+    text = table.markdown(list(rows.values()))
+    assert "| ≥ 100 |" in text
+    assert "| 50 (0.50x) |" in text
 
 
 def test_the_interval_is_scipys() -> None:

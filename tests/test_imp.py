@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lth_cli import masks
+from lth_cli.arms import CONTROLS
 from lth_cli.invariants import InvariantError, check_round
 from lth_cli.pruners import magnitude
 from lth_cli.rewind import Early, FineTune, Late, LearningRate, Rewind
@@ -88,7 +89,11 @@ def test_rewinding_restores_weights_schedule_and_order(rewind: Rewind) -> None:
     dense, ticket = arm(rounds[0], "dense"), arm(rounds[2], "winning")
     start = ticket.job.start
     if isinstance(rewind, LearningRate | FineTune):
-        assert same(start.state.params, arm(rounds[1], "winning").state.params)
+        before = arm(rounds[1], "winning")
+        for name, kept in before.job.mask.items():
+            assert torch.equal(start.state.params[name][kept], before.state.params[name][kept])
+            # A weight pruned by round 1 has the last value it had alive, not the zero its mask kept it at.
+            assert torch.equal(start.state.params[name][~kept], dense.state.params[name][~kept])
     else:
         assert dense.saved is not None
         assert same(start.state.params, dense.saved.params)
@@ -134,7 +139,7 @@ def corrupted(what: str) -> None:
     fitted = {one.job.arm: one for one in rounds[1]}
     ticket = fitted["winning"]
     previous, keep = {0: arm(rounds[0], "dense").job.mask}, masks.remaining(ticket.job.mask)
-    check_round(rounds[1], previous, keep)
+    check_round(rounds[1], CONTROLS, previous, keep)
     if what == "revived weight":
         params = {name: p + 1 for name, p in ticket.state.params.items()}
         fitted["winning"] = replace(ticket, state=replace(ticket.state, params=params))
@@ -151,11 +156,16 @@ def corrupted(what: str) -> None:
     elif what == "same weights":
         reinit = fitted["random_reinit"]
         fitted["random_reinit"] = replace(reinit, job=replace(reinit.job, start=ticket.job.start))
+    elif what == "dead control":
+        shuffled = fitted["random_mask"]
+        zeros = {name: torch.zeros_like(p) for name, p in shuffled.job.start.state.params.items()}
+        start = replace(shuffled.job.start, state=replace(shuffled.job.start.state, params=zeros))
+        fitted["random_mask"] = replace(shuffled, job=replace(shuffled.job, start=start))
     elif what == "other layer counts":
         shuffled = fitted["random_mask"]
         dense = masks.ones(ticket.state.params, ticket.job.mask)
         fitted["random_mask"] = replace(shuffled, job=replace(shuffled.job, mask=dense))
-    check_round(list(fitted.values()), previous, keep)
+    check_round(list(fitted.values()), CONTROLS, previous, keep)
 
 
 @pytest.mark.parametrize(
@@ -165,8 +175,9 @@ def corrupted(what: str) -> None:
         ("nan", "a pruned weight is not zero"),
         ("wrong count", "does not keep the"),
         ("not nested", "revived a weight"),
-        ("same mask", "the shuffled mask is the ticket's"),
-        ("same weights", "a layer was not reinitialised"),
+        ("same mask", "the mask of fc1.weight is the ticket's"),
+        ("same weights", "fc1.weight was not reinitialised"),
+        ("dead control", "weights of fc1.weight that it keeps start at zero"),
         ("other layer counts", "other layer counts"),
     ],
 )

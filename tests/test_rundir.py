@@ -17,12 +17,16 @@ from lth_cli.rundir.read import HISTORY, Damaged, find, latest, read
 from lth_cli.rundir.write import Writer
 from tests.tiny import arm, imp, mlp
 
+HEADER = ",".join(HISTORY) + "\n"
+
 
 def write_run(path: Path, rounds: int = 1, seeds: tuple[int, ...] = (0,), **config: object) -> Path:
     """A run directory as `lth run` leaves it, of the tiny problem."""
     path.mkdir(parents=True)
     text = "".join(f"{key}: {json.dumps(value)}\n" for key, value in {"seed": seeds[0], **config}.items())
-    writer = Writer(path, text, {"parameters": 300, "choices": {"model": "tiny"}})
+    writer = Writer(
+        path, text, {"parameters": 300, "choices": {"model": "tiny"}, "keep": [0] * (rounds + 1), "seeds": list(seeds)}
+    )
     done = imp(seeds=seeds, rounds=rounds)
     for fitted in done:
         writer.round(fitted)
@@ -117,9 +121,25 @@ def test_discard_removes_what_was_made_and_nothing_else(tmp_path: Path) -> None:
         ("run.json", "{", "run.json: Expecting"),
         ("run.json", "[]", "not the record of a run"),
         ("run.json", '{"format": 99, "status": "done"}', "format 99, but this version of lth reads up to 1"),
-        ("history.csv", None, "history.csv: missing or empty, although the run is done"),
+        ("history.csv", None, "round 0 of seed 0 is missing, although the run is done"),
         ("history.csv", "round,arm\n0,dense\n", "no column"),
-        ("history.csv", ",".join(HISTORY) + "\n0,dense,0,1.0\n", "history.csv: "),
+        ("history.csv", HEADER + "0,dense,0,1.0\n", "history.csv: "),
+        ("history.csv", f"{','.join(HISTORY)}\n" + "x" * 300_000, "field larger than field limit"),
+        (
+            "history.csv",
+            f"{','.join(HISTORY)}\n0,dense,0,1,0,9,9,9,7.5,0,0,0,1,0,0,0\n",
+            "line 2: test_accuracy is 7.5",
+        ),
+        (
+            "history.csv",
+            f"{','.join(HISTORY)}\n0,dense,0,1,0,9,9,9,nan,0,0,0,1,0,0,0\n",
+            "line 2: test_accuracy is nan",
+        ),
+        ("run.json", '{"format": 1, "status": "running", "pid": "x"}', "pid is 'x'"),
+        ("run.json", '{"format": 1, "status": "done", "choices": []}', "choices is "),
+        ("run.json", '{"format": 1, "status": "splendid"}', "status is 'splendid'"),
+        ("config.yaml", "a: &a [*a]", "config.yaml: Circular reference"),
+        ("config.yaml", "a: 2020-01-01", "config.yaml: "),
         ("config.yaml", "a: [", "config.yaml: "),
         ("config.yaml", "!!python/object/apply:os.system ['true']", "config.yaml: could not determine a constructor"),
     ],
@@ -131,6 +151,20 @@ def test_a_damaged_run_is_named_with_its_file(file: str, content: str | None, wo
         (path / file).write_text(content)
     with pytest.raises(Damaged, match=words):
         read(path)
+
+
+def test_a_run_that_lost_a_round_is_damaged(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "run", rounds=2)
+    lines = (path / "history.csv").read_text().splitlines(keepends=True)
+    (path / "history.csv").write_text("".join(line for line in lines if not line.startswith("2,")))
+    with pytest.raises(Damaged, match="round 2 of seed 0 is missing, although the run is done"):
+        read(path)
+
+
+def test_a_folder_with_a_run_takes_no_other(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "run")
+    with pytest.raises(FileExistsError, match="another run is in this folder"):
+        Writer(path, "", {})
 
 
 def test_a_run_whose_process_is_gone_was_killed(tmp_path: Path) -> None:

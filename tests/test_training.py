@@ -88,6 +88,20 @@ def test_the_same_job_gives_the_same_bits_and_leaves_its_start_alone() -> None:
     assert all(torch.equal(one.start.state.params[name], p) for name, p in before.items())
 
 
+def test_dropout_draws_from_the_jobs_own_stream() -> None:
+    def dropping() -> nn.Module:
+        return nn.Sequential(nn.Flatten(), nn.Linear(16, 8), nn.Dropout(0.5), nn.Linear(8, 3))
+
+    one = job(dropping)
+    before = torch.get_rng_state()
+    first = serial(dropping)([one])[0]
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.manual_seed(99)
+    other, again = serial(dropping)([replace(one, seed=1), one])
+    assert first.curve == again.curve
+    assert first.curve != other.curve
+
+
 def test_training_in_two_halves_sees_the_same_batches_and_rates() -> None:
     """SGD without momentum has no state, so stopping at k and going on from there must give the same weights."""
     recipe = {"optimizer": "sgd", "schedule": "cosine", "lr": 0.1}

@@ -1,5 +1,6 @@
 """MNIST, Fashion-MNIST and CIFAR-10, through torchvision's loaders and file formats."""
 
+import contextlib
 import gzip
 import math
 import zlib
@@ -79,17 +80,35 @@ def _torchvision(name: str, root: str, download: bool, also: str = "") -> list[t
 
     folder = Path(root).expanduser()
     loader = getattr(datasets, name)
+
+    def parts(download: bool) -> list[Any]:
+        try:
+            return [loader(folder, train=train, download=download) for train in (True, False)]
+        except (AssertionError, EOFError, ValueError) as error:
+            raise ValueError(f"the files of {name} in {folder} are damaged: {error or type(error).__name__}") from None
+
     try:
-        parts: list[Any] = [loader(folder, train=train, download=False) for train in (True, False)]
+        loaded = parts(download=False)
     except RuntimeError:
         if not download:
             raise _not_found(name, folder, also, "dataset.download is false") from None
+        missing = [path for path in (folder / name, *(folder / name).parents) if not path.exists()]
         try:
-            parts = [loader(folder, train=train, download=True) for train in (True, False)]
+            loaded = parts(download=True)
         except (OSError, RuntimeError) as error:
+            _remove_empty(missing)
             reason = str(error).strip().splitlines()[-1]
             raise _not_found(name, folder, also, f"the download failed: {reason}") from None
-    return [(torch.as_tensor(part.data), torch.as_tensor(part.targets)) for part in parts]
+    return [(torch.as_tensor(part.data), torch.as_tensor(part.targets)) for part in loaded]
+
+
+def _remove_empty(made: list[Path]) -> None:
+    """Take back the folders that a download made before it failed; what it did fetch stays."""
+    with contextlib.suppress(OSError):
+        for inner in made[0].glob("*") if made else ():
+            inner.rmdir()
+        for folder in made:
+            folder.rmdir()
 
 
 def _not_found(name: str, folder: Path, also: str, why: str) -> DataNotFound:

@@ -20,6 +20,8 @@ def conv(shape: Shape, classes: int, blocks: Sequence[Sequence[int]], hidden: Se
     Raises:
         ValueError: the image is too small for that many poolings.
     """
+    if not blocks or not all(blocks):
+        raise ValueError("blocks: at least one, each of at least one convolution")
     channels, height, width = shape
     smallest = 2 ** len(blocks)
     if min(height, width) < smallest:

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from lth_cli.compare import Row, compare
 from lth_cli.report import table
+from lth_cli.rundir.files import write
 from lth_cli.rundir.read import Damaged, Run, find, latest, read
 
 
@@ -48,7 +49,7 @@ def report(
         if output is None:
             sys.stdout.write(text)
         else:
-            Path(output).write_text(text)
+            write(Path(output), text.encode())
             console.print(f"wrote {output}", highlight=False, markup=False, soft_wrap=True)
     if plot is not None:
         from lth_cli.report.plot import draw
@@ -83,7 +84,10 @@ def _expand(paths: Sequence[str]) -> list[Path]:
     if not paths:
         newest = latest(Path("outputs"))
         return [] if newest is None else [newest]
-    return [Path(found) for path in paths for found in (sorted(glob.glob(path)) or [path])]
+    found = []
+    for path in paths:  # a folder may be called a[1]
+        found += [path] if Path(path).exists() else sorted(glob.glob(path)) or [path]
+    return [Path(path) for path in found]
 
 
 def _where(paths: Sequence[str]) -> str:

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from lth_cli.config import conf_dir, nearest
+from lth_cli.config import conf_dir
+from lth_cli.spelling import nearest
 
 _GROUPS = {
     "models": "model",
@@ -42,7 +43,7 @@ def listing(kind: str | None, config_dir: str | None) -> str:
 
 def description(file: Path) -> str:
     """The first comment of a YAML file that is not a directive of Hydra."""
-    for line in file.read_text().splitlines():
+    for line in file.read_text(errors="replace").splitlines():
         if line.startswith("#") and not line.startswith("# @"):
             return line.lstrip("# ").strip()
     return ""

@@ -6,7 +6,7 @@ from statistics import fmean
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from lth_cli.masks import density as mask_density
 from lth_cli.report.table import density
@@ -27,9 +27,8 @@ class Display:
     def __init__(self, console: Console, live: bool, prefix: str, rounds: int, iterations: int) -> None:
         self.prefix, self.rounds = prefix, rounds
         self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=20),
-            TimeElapsedColumn(),
+            TextColumn("{task.description}", markup=False),
+            *([BarColumn(bar_width=20)] if console.width >= 110 else []),
             TextColumn("left"),
             TimeRemainingColumn(),
             console=console,
@@ -52,12 +51,14 @@ class Display:
 
     def __call__(self, job: Job, done: int, evaluation: Evaluation | None) -> None:
         self._done += 1
+        if done == 1:
+            self._latest = ""
         if evaluation is not None:
-            self._latest = f"loss {evaluation.train_loss:.3f}  val {100 * evaluation.val_accuracy:.1f}%"
+            self._latest = f"loss {evaluation.train_loss:.3f} val {100 * evaluation.val_accuracy:.1f}%"
         if self._progress.disable or (evaluation is None and done % 10):
             return
-        where = f"round {job.round}/{self.rounds}  {job.arm}  seed {job.seed}  it {done}/{job.start.iterations}"
-        self._progress.update(self._task, description=f"{where}  {self._latest}", completed=self._done)
+        where = f"round {job.round}/{self.rounds} {job.arm} seed {job.seed} it {done}/{job.start.iterations}"
+        self._progress.update(self._task, description=f"{where} {self._latest}", completed=self._done)
 
     def round(self, fitted: Sequence[Fitted], seconds: float) -> None:
         """One line: the mean over seeds of each arm."""

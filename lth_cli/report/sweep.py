@@ -5,24 +5,34 @@ from pathlib import Path
 
 from rich.console import Console
 
+from lth_cli.rundir.files import discard
 from lth_cli.rundir.read import Damaged, find, read
 
 
 def summary(path: Path) -> int:
-    """Print how many jobs ended how, name those that did not end well, and return the exit code."""
+    """Print how many jobs ended how, name those that did not end well, and return the exit code.
+
+    If no job did any work, the sweep is removed again.
+    """
     console = Console()
     statuses: Counter[str] = Counter()
+    worked = False
     for folder in find(path):
         try:
             run = read(folder)
-            status, error = run.status, run.record.get("error", "")
+            status, error, worked = run.status, run.record.get("error", ""), worked or "seeds" in run.record
         except Damaged as damaged:
             status, error = "damaged", str(damaged)
         statuses[status] += 1
         if status != "done":
-            console.print(
-                f"{status}: {folder}{f': {error}' if error else ''}", highlight=False, markup=False, soft_wrap=True
-            )
-    counts = ", ".join(f"{count} {status}" for status, count in sorted(statuses.items()))
-    console.print(f"{counts} in {path}", highlight=False, markup=False, soft_wrap=True)
+            _say(console, f"{status}: {folder}{f': {error}' if error else ''}")
+    if not worked:
+        discard(path)
+        _say(console, f"no job of the sweep could start; {path} is removed")
+        return 2
+    _say(console, f"{', '.join(f'{count} {status}' for status, count in sorted(statuses.items()))} in {path}")
     return 0 if set(statuses) == {"done"} else 1
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, highlight=False, markup=False, soft_wrap=True)

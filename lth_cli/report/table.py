@@ -9,6 +9,7 @@ from typing import Literal
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from lth_cli.compare import Row
@@ -28,6 +29,13 @@ def _accuracy(row: Row) -> str:
     return f"{100 * row.accuracy:.2f}" + ("" if row.spread is None else f" ± {100 * row.spread:.2f}")
 
 
+def _early_stop(row: Row) -> str:
+    """A minimum at the end of training is a lower bound, and its ratio to dense says nothing."""
+    if row.early_stop_at_end:
+        return f"≥ {row.early_stop:,.0f}"
+    return f"{row.early_stop:,.0f} ({row.early_stop_ratio:.2f}x)"
+
+
 def _vs_dense(row: Row) -> str:
     return "" if row.arm == "dense" else _points(row.difference, row.interval)
 
@@ -35,7 +43,7 @@ def _vs_dense(row: Row) -> str:
 _DENSITY: Column = ("density", lambda row: density(row.density))
 _ACCURACY: Column = ("test accuracy %", _accuracy)
 _GAP: Column = ("winning − control", lambda row: _points(row.gap))
-_EARLY: Column = ("early stop", lambda row: f"{row.early_stop:,.0f} ({row.early_stop_ratio:.2f}x)")
+_EARLY: Column = ("early stop", lambda row: _early_stop(row))
 
 COMPARE: tuple[Column, ...] = (
     ("run", lambda row: row.run),
@@ -50,6 +58,7 @@ COMPARE: tuple[Column, ...] = (
     ("verdict", lambda row: row.verdict),
 )
 SUMMARY: tuple[Column, ...] = (
+    ("round", lambda row: str(row.round)),
     ("parameters kept", lambda row: f"{row.parameters_kept:,}"),
     ("prunable kept", lambda row: f"{row.remaining:,}"),
     _DENSITY,
@@ -69,10 +78,11 @@ def density(value: float) -> str:
 def legend(rows: Sequence[Row], tolerance: float) -> list[str]:
     """What the numbers mean, in a few lines."""
     lines = [
-        f"winning: above dense beyond the 95% interval over seeds; matching: within {tolerance:g} points of dense; "
-        "below: worse than that.",
+        "winning: above dense beyond the 95% interval over seeds; "
+        f"below: more than {tolerance:g} points below dense; matching: neither.",
         "test accuracy: at the end of training, ± standard deviation over seeds; vs dense: points, by seed, ± 95% "
-        "interval; early stop: iteration of minimum validation loss (over dense's).",
+        "interval.",
+        "early stop: iteration of minimum validation loss, over that of dense; ≥: still falling when training ended.",
     ]
     if any(row.seeds == 1 for row in rows):
         lines.append(f"One seed has no spread: there, winning is more than {tolerance:g} points above dense.")
@@ -86,7 +96,7 @@ def comparison(rows: Sequence[Row]) -> Table:
         table.add_column(title, justify=_justify(title), no_wrap=True)
     for row, following in zip(rows, [*rows[1:], None], strict=True):
         style = _VERDICT_STYLE.get(row.verdict, "") if row.arm == "winning" else ""
-        table.add_row(*(cell(row) for _, cell in COMPARE), style=style)
+        table.add_row(*(escape(cell(row)) for _, cell in COMPARE), style=style)
         if following is not None and following.run != row.run:
             table.add_section()
     return table

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import os
 import platform
 import re
@@ -35,6 +36,10 @@ HISTORY: dict[str, type] = {
 }
 
 
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError, csv.Error, yaml.YAMLError)
+_FRACTIONS = ("density", "sparsity", "test_accuracy", "val_accuracy", "early_stop_test_accuracy")
+
+
 class Damaged(Exception):
     """A run directory that cannot be read; the text says which file and why."""
 
@@ -44,43 +49,34 @@ class Run:
     """What is read back of a run directory.
 
     Args:
+        status: done, failed, interrupted, running, or killed: it says running, but its process is gone.
         record: run.json.
         config: config.yaml.
-        history: rows of history.csv, typed.
+        history: rows of history.csv, typed and within their ranges.
     """
 
     path: Path
+    status: str
     record: dict[str, Any]
     config: dict[str, Any]
     history: list[dict[str, Any]]
-
-    @property
-    def status(self) -> str:
-        """done, failed, interrupted, running, or killed: it says running, but its process is gone."""
-        status = str(self.record["status"])
-        if status == "running" and self.record.get("host") == platform.node() and not _alive(self.record.get("pid")):
-            return "killed"
-        return status
 
 
 def read(path: Path) -> Run:
     """Read a run directory; nothing in it is executed.
 
     Raises:
-        Damaged: a file is missing, cannot be parsed, or needs a newer version of lth.
+        Damaged: a file is missing, cannot be parsed, says what cannot be, or needs a newer version of lth.
     """
-    record = _parse(path / "run.json", json.loads)
-    if not isinstance(record, dict) or not isinstance(record.get("format"), int) or "status" not in record:
-        raise Damaged(f"{path / 'run.json'}: not the record of a run")
-    if record["format"] > FORMAT:
-        raise Damaged(f"{path / 'run.json'}: format {record['format']}, but this version of lth reads up to {FORMAT}")
-    config = _parse(path / "config.yaml", yaml.safe_load)
-    if not isinstance(config, dict):
-        raise Damaged(f"{path / 'config.yaml'}: not a config")
+    record = _parse(path / "run.json", _read_record)
+    config = _parse(path / "config.yaml", _read_config)
     history = _parse(path / "history.csv", _read_history) if (path / "history.csv").exists() else []
-    if record["status"] == "done" and not history:
-        raise Damaged(f"{path / 'history.csv'}: missing or empty, although the run is done")
-    return Run(path, record, config, history)
+    status = record["status"]
+    if status == "running" and record.get("host") == platform.node() and not _alive(record.get("pid")):
+        status = "killed"
+    if status == "done":
+        _check_complete(path / "history.csv", record, history)
+    return Run(path, status, record, config, history)
 
 
 def find(path: Path) -> list[Path]:
@@ -107,21 +103,69 @@ def _parse(path: Path, parser: Callable[[str], Any]) -> Any:
         return parser(path.read_text())
     except FileNotFoundError:
         raise Damaged(f"{path}: missing") from None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, yaml.YAMLError) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        OverflowError,
+        RecursionError,
+        csv.Error,
+        yaml.YAMLError,
+    ) as error:
         raise Damaged(f"{path}: {(str(error).splitlines() or [type(error).__name__])[0]}") from None
+
+
+def _read_record(text: str) -> dict[str, Any]:
+    record = json.loads(text)
+    if not isinstance(record, dict) or not isinstance(record.get("format"), int):
+        raise ValueError("not the record of a run")
+    if record["format"] > FORMAT:
+        raise ValueError(f"format {record['format']}, but this version of lth reads up to {FORMAT}")
+    for key, kind in {"status": str, "started": str, "choices": dict, "parameters": int, "pid": int}.items():
+        if key in record and not isinstance(record[key], kind):
+            raise ValueError(f"{key} is {record[key]!r:.40}")
+    if record.get("status") not in ("running", "done", "failed", "interrupted"):
+        raise ValueError(f"status is {record.get('status')!r:.40}")
+    return record
+
+
+def _read_config(text: str) -> dict[str, Any]:
+    config = yaml.safe_load(text)
+    if not isinstance(config, dict):
+        raise ValueError("not a config")
+    json.dumps(config, sort_keys=True)  # whatever a config holds can be written as JSON
+    return config
 
 
 def _read_history(text: str) -> list[dict[str, Any]]:
     rows = list(csv.DictReader(io.StringIO(text)))
     if rows and set(HISTORY) - set(rows[0]):
         raise ValueError(f"no column {', '.join(sorted(set(HISTORY) - set(rows[0])))}")
-    return [{column: kind(row[column]) for column, kind in HISTORY.items()} for row in rows]
+    history = [{column: kind(row[column]) for column, kind in HISTORY.items()} for row in rows]
+    for line, row in enumerate(history, start=2):
+        for column, value in row.items():
+            top = 1.0 if column in _FRACTIONS else math.inf
+            if not isinstance(value, str) and not (0 <= value <= top and math.isfinite(value)):
+                raise ValueError(f"line {line}: {column} is {value}")
+        if row["early_stop_iteration"] < 1 or row["remaining"] > row["total"]:
+            raise ValueError(f"line {line}: numbers that cannot be")
+    return history
+
+
+def _check_complete(path: Path, record: dict[str, Any], history: list[dict[str, Any]]) -> None:
+    """Of a run that is done, each round of each seed must be there."""
+    there = {(row["round"], row["seed"]) for row in history if row["arm"] in ("dense", "winning")}
+    expected = {(round, seed) for round in range(len(record.get("keep", [0]))) for seed in record.get("seeds", [])}
+    if not history or expected - there:
+        missing = min(expected - there, default=(0, 0))
+        raise Damaged(f"{path}: round {missing[0]} of seed {missing[1]} is missing, although the run is done")
 
 
 def _alive(pid: Any) -> bool:
     try:
         os.kill(int(pid), 0)
-    except (ProcessLookupError, TypeError, ValueError):
+    except (ProcessLookupError, TypeError, ValueError, OverflowError):
         return False
     except OSError:
         return True

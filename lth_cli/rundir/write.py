@@ -1,6 +1,8 @@
 """Writing a run directory."""
 
 import csv
+import errno
+import hashlib
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
+from torch import Tensor
 
 from lth_cli import masks
 from lth_cli.masks import Mask
@@ -27,12 +30,17 @@ class Writer:
     """Writes one run directory: config and record at the start, each round when it is finished, the end.
 
     Args:
-        path: an existing folder that no other run writes to.
+        path: an existing folder without a run.
         config: resolved, as YAML.
         record: what run.json says beside format, status and times.
+
+    Raises:
+        FileExistsError: there is a run in `path`.
     """
 
     def __init__(self, path: Path, config: str, record: Mapping[str, Any]) -> None:
+        if (path / "run.json").exists():
+            raise FileExistsError(errno.EEXIST, "another run is in this folder", str(path))
         self.path = path
         self.record = {"format": FORMAT, "status": "running", **record, "started": _now(), "ended": None}
         write(path / "config.yaml", config.encode())
@@ -58,16 +66,18 @@ class Writer:
     def ticket(self, fitted: Fitted) -> None:
         """Write the ticket of one seed: its mask with the weights it starts from."""
         job, row = fitted.job, history_row(fitted)
-        metadata = {key: row[key] for key in ("round", "seed", "density", "remaining", "total", "test_accuracy")}
+        kept = ("round", "seed", "density", "remaining", "total")
+        accuracies = ("test_accuracy", "val_accuracy", "early_stop_iteration", "early_stop_test_accuracy")
         Ticket(
             mask=job.mask,
             weights=job.start.state.params,
             buffers=job.start.state.buffers,
             metadata={
-                **metadata,
+                **{key: row[key] for key in (*kept, *accuracies)},
                 "schedule_position": job.start.schedule,
                 "order_position": job.start.order,
                 "iterations": job.start.iterations,
+                "sha256": {"mask": _sha256(job.mask), "weights": _sha256(job.start.state.params)},
                 "config": (self.path / "config.yaml").read_text(),
             },
         ).save(self.path / "tickets" / f"seed{job.seed}.safetensors")
@@ -91,7 +101,7 @@ def history_row(fitted: Fitted) -> dict[str, Any]:
         "round": job.round,
         "arm": job.arm,
         "seed": job.seed,
-        "density": remaining / total,
+        "density": masks.density(job.mask),
         "sparsity": (total - remaining) / total,
         "remaining": remaining,
         "total": total,
@@ -137,6 +147,14 @@ def _append(path: Path, header: Sequence[str], rows: Iterable[Mapping[str, Any]]
         table.writeheader()
     table.writerows(rows)
     write(path, text.getvalue().encode())
+
+
+def _sha256(tensors: Mapping[str, Tensor]) -> str:
+    """Over names, types, shapes and values."""
+    digest = hashlib.sha256()
+    for name, t in sorted(tensors.items()):
+        digest.update(f"{name} {t.dtype} {tuple(t.shape)} ".encode() + t.contiguous().cpu().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _now() -> str:

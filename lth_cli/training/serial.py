@@ -1,5 +1,6 @@
 """The serial executor: one job after the other."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from lth_cli.datasets.dataset import Dataset, Split
 from lth_cli.rewind import State
+from lth_cli.seeds import generator
 from lth_cli.training.evaluate import evaluate
 from lth_cli.training.jobs import Evaluation, Fitted, Job
 from lth_cli.training.optimizers import Recipe, learning_rate, make_optimizer
@@ -19,7 +21,7 @@ from lth_cli.training.step import Step
 
 
 class Diverged(RuntimeError):
-    """The training loss is no longer finite."""
+    """A loss is no longer finite."""
 
 
 class Watch(Protocol):
@@ -36,7 +38,7 @@ class Serial:
         build: makes an uninitialised network.
         data: the three splits, moved to `device`.
         recipe: how to train.
-        eval_every: iterations between evaluations; the end of training is always evaluated.
+        eval_every: evaluate at iterations that are a multiple of this, and at the end of training.
         device: where to train.
         bf16: run forward passes in bfloat16, weights staying float32.
         watch: told about progress.
@@ -56,15 +58,21 @@ class Serial:
         Raises:
             Diverged: a loss is NaN or infinite.
         """
-        return [self._fit(job) for job in jobs]
+        fitted = []
+        for job in jobs:
+            # Layers such as dropout can only draw from the global generator: give each job its own, and put it back.
+            with torch.random.fork_rng([self.device.index or 0] if self.device.type == "cuda" else []):
+                torch.manual_seed(generator(job.seed, "noise", job.round).initial_seed())
+                fitted.append(self._fit(job))
+        return fitted
 
     def _fit(self, job: Job) -> Fitted:
-        began = time.perf_counter()
         model = self._load(job)
         named = dict(model.named_parameters())
         dense = all(bool(m.all()) for m in job.mask.values())
         pruned = [] if dense else [(named[n], _like(m, named[n])) for n, m in job.mask.items()]
         optimizer = make_optimizer(self.recipe, list(named.values()))
+        began = time.perf_counter()  # not before the first optimizer of a process, which takes a second of imports
         step = Step(model, pruned, optimizer, self._autocast)
         train, recipe = self.data.train, self.recipe
         order = Order(job.seed, job.round, len(train), recipe.batch_size, self.device)
@@ -81,8 +89,9 @@ class Serial:
             if done == job.save_at:
                 saved = _state(model)
             evaluation = None
-            if done % self.eval_every == 0 or done == job.start.iterations:
-                evaluation = self._evaluate(model, job, job.start.order + done, float(loss) / since)
+            iteration = job.start.order + done
+            if iteration % self.eval_every == 0 or done == job.start.iterations:
+                evaluation = self._evaluate(model, job, iteration, float(loss) / since)
                 curve.append(evaluation)
                 loss, since = torch.zeros_like(loss), 0
             self.watch(job, done, evaluation)
@@ -101,11 +110,6 @@ class Serial:
         return model.to(memory_format=torch.channels_last).train()
 
     def _evaluate(self, model: nn.Module, job: Job, iteration: int, train_loss: float) -> Evaluation:
-        if not torch.isfinite(torch.tensor(train_loss)):
-            raise Diverged(
-                f"round {job.round}, {job.arm}, seed {job.seed}: the training loss is {train_loss} "
-                f"at iteration {iteration}; try a lower train.lr"
-            )
         model.eval()
 
         def forward(x: Tensor) -> Tensor:
@@ -115,6 +119,10 @@ class Serial:
 
         val, test = evaluate(forward, self.data.val), evaluate(forward, self.data.test)
         model.train()
+        for name, loss in (("training", train_loss), ("validation", val[0]), ("test", test[0])):
+            if not math.isfinite(loss):
+                where = f"round {job.round}, {job.arm}, seed {job.seed}"
+                raise Diverged(f"{where}: the {name} loss is {loss} at iteration {iteration}; try a lower train.lr")
         return Evaluation(iteration, train_loss, *val, *test)
 
     def _autocast(self) -> AbstractContextManager[object]:

@@ -1,0 +1,73 @@
+"""What goes wrong with a command line or a config -> a short message."""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import hydra
+from hydra.errors import HydraException, OverrideParseException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from lth_cli.config import allowed, conf_dir
+from lth_cli.spelling import nearest
+
+
+def explain(error: Exception, arguments: Sequence[str]) -> str:
+    """A few lines that name the key, the value, what is allowed and the nearest right spelling.
+
+    Args:
+        error: of ours, of Hydra, of OmegaConf, or of the operating system.
+        arguments: the command line, whose choices decide which keys there are.
+    """
+    text = str(error).strip()
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    if found := re.search(r"Could not find '([^']+)/([^/']+)'", text):
+        return _unknown_option(found[1], found[2], text)
+    if found := re.search(r"Ambiguous value for argument '([^=]+)=(.*)'", text):
+        key, values = found.groups()
+        return f"{key}={values}: several values are a sweep and need -m; a list is written {key}=[{values}]"
+    if found := re.search(r"Could not (?:override|append to config)[^']*'([^']+)'|^(\S+): there is no such key$", text):
+        return _unknown_key(found[1] or found[2], arguments)
+    cause = str(error.__cause__).splitlines()[0] if error.__cause__ is not None else ""
+    if found := re.search(r"Error merging override \+*([\w.]+)=(.*)", text):
+        return f"{found[1]}={found[2]}: {allowed(found[1]) or cause}"
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if isinstance(error, OverrideParseException):
+        lines = [lines[0], "special characters need quotes, within the shell's: \"output='a=b'\""]
+    return "\n     ".join([*lines[:3], *([cause] if cause and cause not in text else [])])
+
+
+def _unknown_option(group: str, option: str, text: str) -> str:
+    available = re.findall(r"^\t(\S+)$", text, re.MULTILINE)
+    lines = [f"{group}={option}: there is no such option{nearest(option, available)}"]
+    if available:
+        lines.append(f"available: {', '.join(available)}")
+    if group == "sparsity":
+        lines.append("or a number in [0, 1), the fraction of weights removed: sparsity=0.9")
+    if group.startswith("hydra"):
+        lines.append("launchers are installed as extras, such as: pip install 'lth-cli[joblib]'")
+    return "\n     ".join(lines)
+
+
+def _unknown_key(key: str, arguments: Sequence[str]) -> str:
+    """Among the keys of the options that were chosen."""
+    chosen = [text for text in arguments if re.fullmatch(r"\+?\w+=[\w-]+", text)]
+    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        try:
+            config = hydra.compose("config", chosen)
+        except (HydraException, OmegaConfBaseException):
+            config = hydra.compose("config")
+    known = list(_keys(OmegaConf.to_container(config)))
+    head, _, tail = key.rpartition(".")
+    siblings = [name.rpartition(".")[2] for name in known if name.rpartition(".")[0] == head]
+    guess = nearest(key, known) or nearest(tail, [name.rpartition(".")[2] for name in known])
+    listed = f"\n     keys{f' of {head}' if head else ''}: {', '.join(siblings)}" if siblings else ""
+    return f"{key}: there is no such key{guess}{listed}"
+
+
+def _keys(node: Any, prefix: str = "") -> Iterator[str]:
+    for key, value in node.items() if isinstance(node, dict) else ():
+        yield f"{prefix}{key}"
+        yield from _keys(value, f"{prefix}{key}.")
