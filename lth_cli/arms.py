@@ -97,6 +97,10 @@ def not_shuffled(control: Arm, ticket: Arm) -> str | None:
     return None
 
 
+def _kept_at_zero(arm: Arm, name: str) -> int:
+    return int((arm.start.state.params[name][arm.mask[name]] == 0).sum())
+
+
 CONTROLS = (
     Control("random_reinit", random_reinit, not_reinitialised),
     Control("random_mask", random_mask, not_shuffled),
