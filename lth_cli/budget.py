@@ -36,16 +36,15 @@ def plan(
     Raises:
         ValueError: a round keeps nothing at all, or the rates do not allow the density.
     """
-    kinds = {layer.kind for layer in layers.values()}
     rate = {name: rates.get(layer.kind, 1.0) for name, layer in layers.items()}
     size = {name: float(layer.size) for name, layer in layers.items()}
     target = dict(size)
     keeps: list[Keep] = [_whole(target, sum(layer.size for layer in layers.values()), None)]
     for round in range(1, rounds + 1):
         density = schedule(round, rounds)
-        if isinstance(density, dict) and scope == "global" and len({density.get(k, 1.0) for k in kinds}) > 1:
-            raise ValueError("rates by layer kind need pruner.scope=layerwise")
         if isinstance(density, dict):
+            if scope == "global" and len({density.get(layer.kind, 1.0) for layer in layers.values()}) > 1:
+                raise ValueError("rates by layer kind need pruner.scope=layerwise")
             before = schedule(round - 1, rounds)
             assert isinstance(before, dict)
             removed = {n: 1 - density.get(la.kind, 1.0) / before.get(la.kind, 1.0) for n, la in layers.items()}

@@ -24,6 +24,7 @@ from rich.console import Console
 from lth_cli import overrides
 from lth_cli.config import Config, ConfigError, check, conf_dir
 from lth_cli.explain import explain
+from lth_cli.report.sweep import summary
 from lth_cli.rundir.files import discard, free_dir
 from lth_cli.spelling import nearest
 
@@ -63,9 +64,9 @@ def _launch(arguments: list[str]) -> int:
     options = _parse(arguments)
     rewritten = overrides.rewrite(options.overrides)
     flags = _without(arguments, options.overrides)
-    if options.help or options.hydra_help or options.cfg or options.info or options.shell_completion:
-        if options.shell_completion:
-            return _complete([*flags, *rewritten])
+    if options.shell_completion:
+        return _complete([*flags, *rewritten])
+    if options.help or options.hydra_help or options.cfg or options.info:
         _hand_to_hydra([*flags, *rewritten])
         return 0
     sweep = options.multirun or "hydra.mode=MULTIRUN" in rewritten
@@ -86,8 +87,6 @@ def _launch(arguments: list[str]) -> int:
         if not (path / ("multirun.yaml" if sweep else "run.json")).exists():
             discard(path)
     if sweep:
-        from lth_cli.report.sweep import summary
-
         return summary(path)
     if _outcome:
         raise _outcome[0] if isinstance(_outcome[0], ConfigError) else JobFailed(_outcome[0])
@@ -158,11 +157,10 @@ def _parse(arguments: list[str]) -> Namespace:
 
 def _checked(rewritten: list[str], sweep: bool, options: Namespace) -> DictConfig:
     """Compose and check the config of every job before any folder is made; return the first one."""
-    search = (
-        []
-        if options.config_dir is None
-        else [_quoted_list("hydra.searchpath", f"file://{Path(options.config_dir).resolve()}")]
-    )
+    search = []
+    if options.config_dir is not None:
+        folder = QuotedString(f"file://{Path(options.config_dir).resolve()}", Quote.single).with_quotes()
+        search = [f"hydra.searchpath=[{folder}]"]
     first: DictConfig | None = None
     _refuse_twins(rewritten if sweep else [])
     with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
@@ -209,7 +207,3 @@ def _without(arguments: list[str], overrides: list[str]) -> list[str]:
 
 def _quoted(key: str, value: str) -> str:
     return f"{key}={QuotedString(value, Quote.single).with_quotes()}"
-
-
-def _quoted_list(key: str, value: str) -> str:
-    return _quoted(key, value).replace("='", "=['") + "]"

@@ -30,6 +30,7 @@ def history(run: Path) -> list[dict[str, str]]:
 
 
 def test_run_compare_and_list_as_a_newcomer_would(lth: Lth, tmp_path: Path) -> None:
+    """Among it that sparsity is what is removed: hidden-networks' users ask whether their prune_rate is kept."""
     ran = lth("run", *FAST, "sparsity=0.9", "replicates=2", "controls_at=all")
     assert (ran.returncode, ran.stderr) == (0, "")
     lines = ran.stdout.splitlines()

@@ -23,6 +23,7 @@ def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
 
 
 def test_a_winning_ticket_is_the_largest_trained_weights_on_the_original_initialisation() -> None:
+    """NNI's exported winning ticket was not one; jaxpruner's global magnitude normalises per layer."""
     rounds = imp(rounds=1, target=0.75)
     dense, winning = arm(rounds[0], "dense"), arm(rounds[1], "winning")
     trained = torch.cat([dense.state.params[name].flatten() for name in winning.job.mask]).abs()
@@ -109,6 +110,7 @@ def test_buffers_are_rewound_too() -> None:
 
 
 def test_replicates_are_the_runs_of_their_own_seeds() -> None:
+    """shrinkbench prunes before it seeds."""
     together = imp(seeds=(0, 1), rounds=1)
     alone = imp(seeds=(1,), rounds=1)
     for name in ("winning", "random_reinit", "random_mask"):
