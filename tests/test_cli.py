@@ -73,7 +73,7 @@ def test_run_compare_and_list_as_a_newcomer_would(lth: Lth, tmp_path: Path) -> N
     assert (document["tolerance"], len(document["rows"])) == (0.5, 4)
     assert lth("compare", "outputs/*/*", "--format", "markdown").stdout.startswith("| run | round | arm |")
     written = lth("compare", "-o", "table.txt", "--plot", "picture.png")
-    assert written.stdout.splitlines() == ["wrote table.txt", "wrote picture.png"]
+    assert written.stdout.splitlines() == ["wrote picture.png", "wrote table.txt"]
     assert "winning" in (tmp_path / "table.txt").read_text()
     assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
 

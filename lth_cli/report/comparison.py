@@ -41,21 +41,22 @@ def report(
     rows = compare(runs, tolerance, every_round)
     if not rows:
         raise NothingToCompare("nothing to compare: no finished run" + _where(paths))
-    console = Console()
-    if form == "table" and output is None:
-        _print(console, rows, tolerance)
-    else:
-        text = _text(rows, tolerance, form, skipped)
-        if output is None:
-            sys.stdout.write(text)
-        else:
-            write(Path(output), text.encode())
-            console.print(f"wrote {output}", highlight=False, markup=False, soft_wrap=True)
+    written = []
     if plot is not None:
         from lth_cli.report.plot import draw
 
         draw(compare(runs, tolerance, every_round=True), plot)
-        console.print(f"wrote {plot}", highlight=False, markup=False, soft_wrap=True)
+        written.append(plot)
+    if output is not None:
+        write(Path(output), _text(rows, tolerance, form, skipped).encode())
+        written.append(output)
+    console = Console()
+    if output is None and form == "table":
+        _print(console, rows, tolerance)
+    elif output is None:
+        sys.stdout.write(_text(rows, tolerance, form, skipped))
+    for name in written if form == "table" or output is not None else ():
+        console.print(f"wrote {name}", highlight=False, markup=False, soft_wrap=True)
 
 
 def collect(paths: Sequence[str]) -> tuple[list[Run], list[str]]:

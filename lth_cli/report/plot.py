@@ -58,7 +58,7 @@ def _panel(panel: Axes, name: str, rows: Sequence[Row]) -> None:
     panel.xaxis.set_major_formatter(ScalarFormatter())
     panel.xaxis.set_minor_formatter(ScalarFormatter())
     panel.invert_xaxis()
-    panel.tick_params(axis="x", which="both", labelsize=8)
+    panel.tick_params(axis="x", which="both", labelsize=8, length=4, pad=4)
     panel.set_xlabel("density (fraction of prunable weights kept)")
     panel.set_ylabel("test accuracy (%)")
     panel.set_title(f"{name}, {dense.seeds} seed{'s' * (dense.seeds > 1)}", fontsize=10)
