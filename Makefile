@@ -2,7 +2,9 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test check help constraints clean
+JSON ?= benchmarks/latest.json
+
+.PHONY: demo test check bench help constraints clean
 
 demo: .venv/installed  ## find a winning ticket on a small data set, and compare it with its controls
 	$(BIN)/lth run model=conv4 sparsity=0.9 rounds=10
@@ -15,6 +17,9 @@ check: .venv/installed  ## lint, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+bench: .venv/installed  ## our trainer against a plain script and the machine; BASE=file.json compares with an earlier one
+	$(BIN)/python -m benchmarks --json $(JSON) $(if $(BASE),--base $(BASE))
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14

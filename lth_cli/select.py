@@ -5,7 +5,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from lth_cli.masks import Mask, layer_counts
+from lth_cli.masks import Mask, layer_counts, remaining
+
+_PIECE = 2**22
 
 
 def select(scores: Mapping[str, Tensor], mask: Mask, keep: int | Mapping[str, int]) -> Mask:
@@ -21,15 +23,10 @@ def select(scores: Mapping[str, Tensor], mask: Mask, keep: int | Mapping[str, in
         ValueError: a NaN score, or more to keep than are alive.
     """
     if isinstance(keep, int):
-        alive = torch.cat([m.flatten() for m in mask.values()])
-        flat = torch.cat([scores[name].flatten() for name in mask])
-        parts = torch.split(_top(flat, alive, keep, "the network"), [m.numel() for m in mask.values()])
-        return {name: part.reshape(m.shape) for (name, m), part in zip(mask.items(), parts, strict=True)}
+        return _top(scores, mask, keep, "the network")
     if keep.keys() != mask.keys():
         raise ValueError(f"keep names the layers {sorted(keep)}, the mask {sorted(mask)}")
-    return {
-        name: _top(scores[name].flatten(), m.flatten(), keep[name], name).reshape(m.shape) for name, m in mask.items()
-    }
+    return {name: _top(scores, {name: m}, keep[name], name)[name] for name, m in mask.items()}
 
 
 def counts_match(mask: Mask, keep: int | Mapping[str, int]) -> bool:
@@ -38,16 +35,43 @@ def counts_match(mask: Mask, keep: int | Mapping[str, int]) -> bool:
     return sum(counts.values()) == keep if isinstance(keep, int) else counts == dict(keep)
 
 
-def _top(scores: Tensor, alive: Tensor, k: int, where: str) -> Tensor:
-    candidates = scores[alive]
-    if not 0 <= k <= candidates.numel():
-        raise ValueError(f"cannot keep {k:,} weights of {where}: {candidates.numel():,} are alive")
-    if bool(candidates.isnan().any()):
+def _top(scores: Mapping[str, Tensor], mask: Mask, k: int, where: str) -> Mask:
+    """One ranking over the layers of `mask`."""
+    alive = remaining(mask)
+    if not 0 <= k <= alive:
+        raise ValueError(f"cannot keep {k:,} weights of {where}: {alive:,} are alive")
+    values = _alive_values(scores, mask, alive)
+    if bool(values.isnan().any()):
         raise ValueError(f"a score in {where} is NaN")
     if k == 0:
-        return torch.zeros_like(alive)
-    threshold = candidates.kthvalue(candidates.numel() - k + 1).values
-    kept = alive & (scores > threshold)
-    ties = (alive & (scores == threshold)).nonzero().flatten()
-    kept[ties[: k - int(kept.sum())]] = True
+        return {name: torch.zeros_like(m) for name, m in mask.items()}
+    threshold = _kth_largest(values, k)
+    del values
+    kept = {name: (scores[name] > threshold).logical_and_(m).contiguous() for name, m in mask.items()}
+    room = k - remaining(kept)
+    for name, m in mask.items():
+        ties = (scores[name] == threshold).logical_and_(m).flatten().nonzero()[:room, 0]
+        kept[name].view(-1)[ties] = True
+        room -= len(ties)
     return kept
+
+
+def _alive_values(scores: Mapping[str, Tensor], mask: Mask, alive: int) -> Tensor:
+    """The scores of the weights alive, copied piece by piece: indexing all at once would hold an index per weight."""
+    short = all(scores[name].dtype in (torch.float32, torch.bfloat16, torch.float16) for name in mask)
+    values = torch.empty(alive, dtype=torch.float32 if short else torch.float64)
+    at = 0
+    for name, m in mask.items():
+        pieces = zip(torch.split(scores[name].flatten(), _PIECE), torch.split(m.flatten(), _PIECE), strict=True)
+        for piece in (score[kept] for score, kept in pieces):
+            values[at : at + len(piece)] = piece
+            at += len(piece)
+    return values
+
+
+def _kth_largest(values: Tensor, k: int) -> float:
+    """Reorders `values`: NumPy partitions in place, where torch.kthvalue copies them and holds an index per value."""
+    array = values.numpy()
+    place = len(array) - k
+    array.partition(place)
+    return float(array[place])

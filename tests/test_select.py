@@ -63,6 +63,23 @@ def test_layerwise_needs_every_layer() -> None:
         select({"w": torch.ones(2)}, {"w": alive(2)}, {"v": 1})
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64, torch.int32])
+def test_layers_of_any_type_rank_together(dtype: torch.dtype) -> None:
+    scores = {"a": torch.tensor([1, 3, 5]).to(dtype), "b": torch.tensor([[2.0, 4.0], [6.0, 0.0]])}
+    kept = select(scores, {"a": alive(3), "b": alive(2, 2).mT}, 3)
+    assert kept["a"].tolist() == [False, False, True]
+    assert kept["b"].tolist() == [[False, True], [True, False]]
+
+
+def test_more_weights_than_one_piece_and_ties_all_over() -> None:
+    scores = torch.arange(2**22 + 10) % 3
+    kept = select({"w": scores}, {"w": alive(len(scores))}, 1_500_000)["w"]
+    assert int(kept.sum()) == 1_500_000
+    assert kept[scores == 2].all()
+    of_ones = kept[scores == 1]
+    assert of_ones.diff().logical_and(of_ones[1:]).sum() == 0
+
+
 @given(st.data())
 def test_equals_a_stable_sort_on_any_scores(data: st.DataObject) -> None:
     n = data.draw(st.integers(1, 40))
