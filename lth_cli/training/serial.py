@@ -67,12 +67,12 @@ class Serial:
         return fitted
 
     def _fit(self, job: Job) -> Fitted:
+        began = time.perf_counter()
         model = self._load(job)
         named = dict(model.named_parameters())
         dense = all(bool(m.all()) for m in job.mask.values())
         pruned = [] if dense else [(named[n], _like(m, named[n])) for n, m in job.mask.items()]
         optimizer = make_optimizer(self.recipe, list(named.values()))
-        began = time.perf_counter()  # not before the first optimizer of a process, which takes a second of imports
         step = Step(model, pruned, optimizer, self._autocast)
         train, recipe = self.data.train, self.recipe
         order = Order(job.seed, job.round, len(train), recipe.batch_size, self.device)
@@ -80,11 +80,9 @@ class Serial:
         curve: list[Evaluation] = []
         loss, since = torch.zeros((), device=self.device), 0
         for done in range(1, job.start.iterations + 1):
-            rate = learning_rate(recipe, job.start.schedule + done - 1)
-            for group in optimizer.param_groups:
-                group["lr"] = rate
+            lr = learning_rate(recipe, job.start.schedule + done - 1)
             batch = order.batch(job.start.order + done - 1)
-            loss += step(train.images[batch], train.labels[batch])
+            loss += step(train.images[batch], train.labels[batch], lr)
             since += 1
             if done == job.save_at:
                 saved = _state(model)
