@@ -73,7 +73,7 @@ def workloads() -> list[Workload]:
     conv = {side: partial(models.conv, (1, side, side), 10, [[64, 64], [128, 128]], [256, 256]) for side in (8, 28)}
     resnet = partial(ResNet, BasicBlock, [1, 1, 1, 1], num_classes=10)
     return [
-        *(Workload(f"LeNet-300-100, {rows} rows", lenet, 28, 1, 60, 332, rows) for rows in (1, 4)),
+        *(Workload(f"LeNet-300-100, rows: {rows}", lenet, 28, 1, 60, 332, rows) for rows in (1, 4)),
         Workload("Conv-4, 8x8", conv[8], 8, 1, 60, 83),
         Workload("Conv-4, 8x8, bf16", conv[8], 8, 1, 60, 83, bf16=True),
         Workload("Conv-4, 28x28", conv[28], 28, 1, 60, 16),
