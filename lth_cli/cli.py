@@ -17,10 +17,10 @@ _COMMANDS = ("run", "compare", "list")
 _DESCRIPTION = """
 Lottery tickets: train, prune, rewind, retrain, and compare.
 
-  lth run model=conv4 sparsity=0.9 rounds=10                           find a ticket; lth run --help for every key
-  lth run -m rewind=init,early,late,learning_rate,none seed=range(5)   a sweep
-  lth compare                                                          the latest run against its controls
-  lth list models                                                      what there is
+  lth run model=conv4 sparsity=0.9 rounds=10                             find a ticket; lth run --help for every key
+  lth run -m rewind=init,early,late,learning_rate,none 'seed=range(5)'   a sweep
+  lth compare                                                            the latest run against its controls
+  lth list models                                                        what there is
 """
 
 
