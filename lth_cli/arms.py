@@ -89,10 +89,9 @@ def not_shuffled(control: Arm, ticket: Arm) -> str | None:
     for name, m in ticket.mask.items():
         if masks.can_shuffle(m) and torch.equal(control.mask[name], m):
             return f"the mask of {name} is the ticket's"
-        dead, ticket_dead = (
-            int((arm.start.state.params[name][arm.mask[name]] == 0).sum()) for arm in (control, ticket)
-        )
-        if dead > ticket_dead + 0.01 * int(m.sum()):  # a drawn weight may be zero by chance, but not one in a hundred
+        dead = _kept_at_zero(control, name)
+        # A drawn weight may be zero by chance, but not one in a hundred.
+        if dead > _kept_at_zero(ticket, name) + max(1, 0.01 * int(m.sum())):
             return f"{dead:,} weights of {name} that it keeps start at zero"
     return None
 

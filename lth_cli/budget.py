@@ -46,7 +46,8 @@ def plan(
             if scope == "global" and len({density.get(layer.kind, 1.0) for layer in layers.values()}) > 1:
                 raise ValueError("rates by layer kind need pruner.scope=layerwise")
             before = schedule(round - 1, rounds)
-            assert isinstance(before, dict)
+            if not isinstance(before, dict):
+                raise ValueError(f"one density in round {round - 1}, but one per layer kind in round {round}")
             removed = {n: 1 - density.get(la.kind, 1.0) / before.get(la.kind, 1.0) for n, la in layers.items()}
             target = {n: t * max(0.0, 1 - removed[n] * rate[n]) for n, t in target.items()}
             total = _round(sum(target.values()))
@@ -57,6 +58,10 @@ def plan(
             raise ValueError(f"round {round} would keep none of {sum(size.values()):,.0f} weights")
         previous = keeps[-1]
         assert isinstance(previous, dict)
+        if total > sum(previous.values()):
+            raise ValueError(
+                f"round {round} would keep more than round {round - 1}, but pruning never revives a weight"
+            )
         keeps.append(_whole(target, total, previous))
     return keeps if scope == "layerwise" else [sum(k.values()) for k in keeps if isinstance(k, dict)]
 
@@ -91,7 +96,6 @@ def _whole(target: Mapping[str, float], total: int, previous: Mapping[str, int] 
     whole = {name: int(t + 1e-6) for name, t in target.items()}
     spare = total - sum(whole.values())
     by_remainder = sorted(target, key=lambda name: whole[name] - target[name])
-    assert previous is None or total <= sum(previous.values()), (target, total, previous)
     while spare > 0:  # a second pass only where `previous` left no room in a layer that was due
         for name in by_remainder:
             if spare > 0 and (previous is None or whole[name] < previous[name]):

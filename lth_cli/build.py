@@ -1,5 +1,6 @@
 """Config -> objects. The only place that instantiates anything; the last checks, those that need data or network."""
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -81,6 +82,11 @@ def build(config: DictConfig, choices: Mapping[str, Any]) -> Experiment:
         raise ConfigError(f"rewind.{error}") from None
     except TypeError as error:
         raise ConfigError(f"{_named('rewind', config, choices)}: {error}") from None
+    score: Score = _instantiate("score", config.pruner, {"score": choices.get("pruner")}, Callable)
+    try:
+        inspect.signature(score).bind({}, {})
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"pruner.score: a function of (params, mask) is needed: {error}") from None
     schedule = _instantiate("sparsity", config, choices, Callable)
     try:
         keep = plan(layers, schedule, config.rounds, config.pruner.scope, config.pruner.rates)
@@ -96,7 +102,7 @@ def build(config: DictConfig, choices: Mapping[str, Any]) -> Experiment:
         parameters=sum(p.numel() for p in network.parameters()),
         layers=layers,
         keep=keep,
-        score=hydra.utils.instantiate(config.pruner.score),
+        score=score,
         rewind=rewind,
         rewind_to=rewind_to,
         controls=lambda round: named if round in at else [],

@@ -189,12 +189,12 @@ def _names(runs: Sequence[Run]) -> list[str]:
         parts = [f"{group}={choice.get(group)}" for group in groups]
         parts += [f"{key}={values[key]}" for key in keys if key in values]
         names.append(" ".join(parts) or " ".join(str(choice.get(group, "")) for group in ("model", "dataset")).strip())
-    assert len(set(names)) == len(names), names
-    return names
+    # Texts may still coincide, as of 1 and "1": number those.
+    return [name if names.count(name) == 1 else f"{name} #{names[:i].count(name) + 1}" for i, name in enumerate(names)]
 
 
 def _flatten(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(node, dict):
+    if isinstance(node, dict) and node:
         for key, value in node.items():
             yield from _flatten(value, f"{prefix}.{key}" if prefix else str(key))
     else:
@@ -206,4 +206,4 @@ def _union(dicts: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def _differ(dicts: Sequence[Mapping[str, Any]], key: str) -> bool:
-    return any(d.get(key) != dicts[0].get(key) for d in dicts)
+    return any((key in d, d.get(key)) != (key in dicts[0], dicts[0].get(key)) for d in dicts)

@@ -60,7 +60,8 @@ def run_imp(
                 jobs.append(Job(round, DENSE, seed, start[seed], mask[seed], save_at=rewind_to))
                 continue
             previous[seed] = mask[seed]
-            mask[seed] = select(score(trained[seed].params, mask[seed]), mask[seed], keep[round])
+            network = masks.apply(mask[seed], trained[seed].params)
+            mask[seed] = select(score(network, mask[seed]), mask[seed], keep[round])
             ticket = rewind.restart(saved[seed], trained[seed], rewind_to, iterations)
             jobs.append(Job(round, WINNING, seed, ticket, mask[seed]))
             context = Context(seed, round, init, iterations)

@@ -83,11 +83,20 @@ def _launch(arguments: list[str]) -> int:
     _outcome.clear()
     try:
         _hand_to_hydra([*flags, *rewritten, *ours])
+    except Exception as error:
+        if not (sweep and (path / "multirun.yaml").exists()):
+            raise
+        # A launcher whose worker was killed: the jobs that ended tell for themselves.
+        print(
+            f"lth: the launcher stopped: {type(error).__name__}: {str(error).strip().splitlines()[0]}", file=sys.stderr
+        )
+        summary(path, 0)
+        return 1
     finally:
         if not (path / ("multirun.yaml" if sweep else "run.json")).exists():
             discard(path)
     if sweep:
-        return summary(path)
+        return summary(path, expected=sum(1 for _ in overrides.jobs(rewritten)))
     if _outcome:
         raise _outcome[0] if isinstance(_outcome[0], ConfigError) else JobFailed(_outcome[0])
     return 0
@@ -99,7 +108,7 @@ def job(config: DictConfig) -> None:
         # Before torch loads it: OpenMP's threads spin for each other, so that a run is many times slower where another
         # process has one of the cores. Spinning less helps there, and costs nothing measurable on an idle machine.
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-    from lth_cli.run import mark_failed, run
+    from lth_cli.run import mark_unstarted, run
 
     task = HydraConfig.get()
     path = Path(task.runtime.output_dir)
@@ -111,11 +120,13 @@ def job(config: DictConfig) -> None:
     }
     try:
         run(config, path, source, _Console(), prefix=f"{path.name}: " if sweep else "", live=not sweep)
-    except Exception as error:
-        _outcome.append(error)
+    except (Exception, KeyboardInterrupt) as error:
         # A run on its own leaves nothing behind if no work was done; in a sweep the others must be told.
         if sweep and not (path / "run.json").exists():
-            mark_failed(path, config, source, error)
+            mark_unstarted(path, config, source, error)
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        _outcome.append(error)
 
 
 class _Console(Console):
@@ -174,7 +185,9 @@ def _checked(rewritten: list[str], sweep: bool, options: Namespace) -> DictConfi
             except (HydraException, OmegaConfBaseException):
                 raise
             except Exception as error:  # model=3 is a ValueError, broken YAML of the user's an error of PyYAML, …
-                raise ConfigError(f"{' '.join(job)}: {str(error).splitlines()[0]}") from error
+                mark = getattr(error, "problem_mark", None)
+                where = " ".join(job) if mark is None else f"{mark.name}, line {mark.line + 1}"
+                raise ConfigError(f"{where}: {_first_line(error)}") from error
             check(config)
             first = config if first is None else first
     if first is None:
@@ -207,6 +220,10 @@ def _without(arguments: list[str], overrides: list[str]) -> list[str]:
         else:
             flags.append(word)
     return flags
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"
 
 
 def _quoted(key: str, value: str) -> str:

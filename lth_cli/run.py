@@ -61,10 +61,10 @@ def run(config: DictConfig, path: Path, source: Mapping[str, Any], console: Cons
         console.print(str(path), highlight=False, markup=False, soft_wrap=True)
 
 
-def mark_failed(path: Path, config: DictConfig, source: Mapping[str, Any], error: Exception) -> None:
-    """Leave a record of a job of a sweep whose config was wrong."""
-    writer = Writer(path, OmegaConf.to_yaml(config, resolve=True), source)
-    writer.finish("failed", str(error))
+def mark_unstarted(path: Path, config: DictConfig, source: Mapping[str, Any], error: BaseException) -> None:
+    """Leave a record of a job of a sweep that was wrong, or interrupted, before it did any work."""
+    writer = Writer(path, OmegaConf.to_yaml(config), source)
+    writer.finish("interrupted" if isinstance(error, KeyboardInterrupt) else "failed", str(error))
 
 
 def _rounds(experiment: Experiment, writer: Writer, display: Display) -> None:

@@ -45,12 +45,12 @@ def _top(scores: Mapping[str, Tensor], mask: Mask, k: int, where: str) -> Mask:
         raise ValueError(f"a score in {where} is NaN")
     if k == 0:
         return {name: torch.zeros_like(m) for name, m in mask.items()}
-    threshold = _kth_largest(values, k)
+    threshold, kind = _kth_largest(values, k), values.dtype
     del values
-    kept = {name: (scores[name] > threshold).logical_and_(m).contiguous() for name, m in mask.items()}
+    kept = {name: (scores[name].to(kind) > threshold).logical_and_(m).contiguous() for name, m in mask.items()}
     room = k - remaining(kept)
     for name, m in mask.items():
-        ties = (scores[name] == threshold).logical_and_(m).flatten().nonzero()[:room, 0]
+        ties = (scores[name].to(kind) == threshold).logical_and_(m).flatten().nonzero()[:room, 0]
         kept[name].view(-1)[ties] = True
         room -= len(ties)
     return kept

@@ -265,6 +265,9 @@ WRONG = [
     (("run", "sparsity=fixed_rate", "pruner.scope=global", "model=conv2"), "need pruner.scope=layerwise"),
     (("run", "sparsity=densities", "sparsity.densities=0.5"), "sparsity.densities=0.5: a list"),
     (("run", "train.momentum=0.9"), "only train=sgd has momentum"),
+    (("run", "pruner.score._target_=lth_cli.nope"), "score=magnitude"),
+    (("run", "+pruner.score.foo=3"), "pruner.score: a function of (params, mask) is needed"),
+    (("run", "model.hidden=[0]"), "hidden: a list of whole numbers from 1"),
     (("run", "output="), "output=: a folder"),
     (("run", "output=a=b"), "special characters need quotes"),
     (("run", "hydra.run.dir=."), "hydra.run.dir=.: the name of a new folder"),
@@ -310,6 +313,43 @@ def test_a_sweep_of_which_no_job_can_start_leaves_nothing_behind(lth: Lth, tmp_p
     assert swept.returncode == 2
     assert swept.stdout.count("images of 8x8 are too small, at least 12x12 are needed") == 2
     assert not list(tmp_path.iterdir())
+
+
+def test_jobs_that_would_share_a_folder_are_counted(lth: Lth, tmp_path: Path) -> None:
+    shared = "hydra.sweep.subdir=one"
+    swept = lth("run", "-m", "seed=0,1", shared, "rounds=1", "train.iterations=1ep", "controls=[]")
+    assert swept.returncode == 1
+    assert "1 done, 1 without a folder of their own in" in swept.stdout
+
+
+def test_broken_yaml_is_named_with_its_line(lth: Lth, tmp_path: Path) -> None:
+    (tmp_path / "conf" / "model").mkdir(parents=True)
+    (tmp_path / "conf" / "model" / "bad.yaml").write_text("hidden: [3\nblocks: ]\n")
+    done = lth("run", "--config-dir", "conf", "model=bad")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "bad.yaml, line 2" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_killed_worker_does_not_hide_the_others(tmp_path: Path) -> None:
+    """A killed process cannot say so itself; the sweep names its job, and ends with its summary."""
+    options = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "seed=0,1", "controls=[]", "rounds=1"]
+    command = [sys.executable, "-m", "lth_cli", "run", "-m", "train.iterations=4ep,4000ep", *options]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    records: list[dict[str, object]] = []
+    while not any(record["status"] == "running" and record["iterations"] == 80_000 for record in records):
+        time.sleep(0.1)
+        assert process.poll() is None
+        records = [json.loads(path.read_text()) for path in tmp_path.glob("outputs/*/*/*/run.json")]
+    for record in records:
+        if record["status"] == "running":
+            os.kill(int(str(record["pid"])), signal.SIGKILL)
+    output, errors = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "lth: the launcher stopped: TerminatedWorkerError" in errors
+    assert "Traceback" not in errors
+    assert re.search(r"^killed: .*train.iterations=4000ep", output, re.MULTILINE)
+    assert re.search(r"^\d done, \d killed in ", output, re.MULTILINE)
 
 
 def test_output_may_have_any_name(lth: Lth, tmp_path: Path) -> None:

@@ -115,6 +115,11 @@ def test_experiments_under_different_choices_have_different_names() -> None:
     ]
 
 
+@pytest.mark.parametrize(("a", "b"), [({"x": None}, {}), ({"x": {}}, {}), ({"x": 1}, {"x": "1"})])
+def test_no_two_experiments_share_a_name(a: dict[str, Any], b: dict[str, Any]) -> None:
+    assert len({row.run for row in compare([run(PAIR, **a), run(PAIR, **b)])}) == 2
+
+
 def test_a_minimum_at_the_end_is_a_lower_bound() -> None:
     rows = by_arm(compare([run(PAIR)]))
     assert (rows["dense"].early_stop_at_end, rows["winning"].early_stop_at_end) == (True, False)

@@ -43,6 +43,19 @@ def test_pruning_2_of_10_prunes_2_and_equal_weights_do_not_all_go() -> None:
     assert select(magnitude(equal, mask), mask, 8)["w"].sum() == 8
 
 
+def test_a_pruner_is_shown_the_network_that_was_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pruned weights at zero, whatever values are kept for the controls."""
+    shown: list[int] = []
+
+    def spy(params: masks.Params, mask: masks.Mask) -> masks.Params:
+        shown.append(sum(int(params[name][~m].count_nonzero()) for name, m in mask.items()))
+        return magnitude(params, mask)
+
+    monkeypatch.setattr("tests.tiny.magnitude", spy)
+    imp(rounds=3)
+    assert shown == [0, 0, 0]
+
+
 def test_controls_are_what_they_say() -> None:
     for fitted in imp(rounds=2)[1:]:
         ticket, reinit, shuffled = (arm(fitted, name).job for name in ("winning", "random_reinit", "random_mask"))

@@ -88,6 +88,13 @@ def test_a_kind_with_rate_zero_is_never_pruned_and_what_is_impossible_is_said() 
         plan(LENET, Geometric(0.9), 5, "layerwise", {"fc": 0})
 
 
+def test_a_schedule_that_rises_or_changes_its_mind_is_refused() -> None:
+    with pytest.raises(ValueError, match="round 2 would keep more than round 1"):
+        plan(LENET, lambda round, rounds: [1.0, 0.2, 0.5][round], 2, "global", {})
+    with pytest.raises(ValueError, match="one density in round 0, but one per layer kind in round 1"):
+        plan(LENET, lambda round, rounds: {"fc": 0.5, "output": 0.5} if round else 1.0, 1, "global", {})
+
+
 def test_a_density_that_rounds_to_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="keep none of 100 weights"):
         plan({"w": Layer(100, "fc")}, Geometric(0.999), 3, "global", {})

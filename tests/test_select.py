@@ -71,6 +71,13 @@ def test_layers_of_any_type_rank_together(dtype: torch.dtype) -> None:
     assert kept["b"].tolist() == [[False, True], [True, False]]
 
 
+def test_whole_numbers_beyond_float32_are_told_apart() -> None:
+    scores = torch.tensor([2**24, 2**24 + 1, 2**24 + 2])
+    assert select({"w": scores}, {"w": alive(3)}, 2)["w"].tolist() == [False, True, True]
+    mixed = {"a": torch.tensor([1.0]), "b": torch.tensor([1 + 1e-12], dtype=torch.float64)}
+    assert select(mixed, {"a": alive(1), "b": alive(1)}, 1)["b"].tolist() == [True]
+
+
 def test_more_weights_than_one_piece_and_ties_all_over() -> None:
     scores = torch.arange(2**22 + 10) % 3
     kept = select({"w": scores}, {"w": alive(len(scores))}, 1_500_000)["w"]

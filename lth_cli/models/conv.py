@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from lth_cli.models.lenet import Shape, fully_connected
+from lth_cli.models.lenet import Shape, check_widths, fully_connected
 
 
 def conv(shape: Shape, classes: int, blocks: Sequence[Sequence[int]], hidden: Sequence[int]) -> nn.Module:
@@ -29,6 +29,7 @@ def conv(shape: Shape, classes: int, blocks: Sequence[Sequence[int]], hidden: Se
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     number = 0
     for b, block in enumerate(blocks, start=1):
+        check_widths("blocks", block)
         for filters in block:
             number += 1
             layers[f"conv{number}"] = nn.Conv2d(channels, filters, 3, padding=1)

@@ -25,12 +25,19 @@ def mlp(shape: Shape, classes: int, hidden: Sequence[int]) -> nn.Module:
 def fully_connected(width: int, classes: int, hidden: Sequence[int]) -> OrderedDict[str, nn.Module]:
     """fc1, relu, …, output: from `width` inputs to `classes` logits."""
     layers: OrderedDict[str, nn.Module] = OrderedDict()
+    check_widths("hidden", hidden)
     for i, units in enumerate(hidden, start=1):
         layers[f"fc{i}"] = nn.Linear(width, units)
         layers[f"fc{i}_relu"] = nn.ReLU()
         width = units
     layers["output"] = nn.Linear(width, classes)
     return layers
+
+
+def check_widths(key: str, widths: Sequence[int]) -> None:
+    """Raise ValueError unless `widths` are whole numbers from 1."""
+    if not isinstance(widths, list | tuple) or not all(type(units) is int and units > 0 for units in widths):
+        raise ValueError(f"{key}: a list of whole numbers from 1")
 
 
 def lenet5(shape: Shape, classes: int) -> nn.Module:

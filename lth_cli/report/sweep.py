@@ -9,10 +9,14 @@ from lth_cli.rundir.files import discard
 from lth_cli.rundir.read import Damaged, find, read
 
 
-def summary(path: Path) -> int:
+def summary(path: Path, expected: int) -> int:
     """Print how many jobs ended how, name those that did not end well, and return the exit code.
 
     If no job did any work, the sweep is removed again.
+
+    Args:
+        path: of the sweep.
+        expected: how many jobs there must be, at least.
     """
     console = Console()
     statuses: Counter[str] = Counter()
@@ -26,6 +30,8 @@ def summary(path: Path) -> int:
         statuses[status] += 1
         if status != "done":
             _say(console, f"{status}: {folder}{f': {error}' if error else ''}")
+    if (lost := expected - sum(statuses.values())) > 0:
+        statuses["without a folder of their own"] = lost
     if not worked:
         discard(path)
         _say(console, f"no job of the sweep could start; {path} is removed")

@@ -32,7 +32,11 @@ def discard(path: Path) -> None:
 
 
 def write(path: Path, data: bytes) -> None:
-    """Write under a temporary name, flush, and rename."""
+    """Write under a temporary name, flush, and rename.
+
+    Raises:
+        OSError: naming `path`.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -41,5 +45,7 @@ def write(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
     finally:
         temporary.unlink(missing_ok=True)

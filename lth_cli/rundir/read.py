@@ -36,6 +36,16 @@ HISTORY: dict[str, type] = {
 }
 
 
+_RECORD = {
+    "status": str,
+    "started": str,
+    "choices": dict,
+    "parameters": int,
+    "pid": int,
+    "test_examples": int,
+    "seeds": list,
+    "keep": list,
+}
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError, csv.Error, yaml.YAMLError)
 _FRACTIONS = ("density", "sparsity", "test_accuracy", "val_accuracy", "early_stop_test_accuracy")
 
@@ -103,16 +113,7 @@ def _parse(path: Path, parser: Callable[[str], Any]) -> Any:
         return parser(path.read_text())
     except FileNotFoundError:
         raise Damaged(f"{path}: missing") from None
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        OverflowError,
-        RecursionError,
-        csv.Error,
-        yaml.YAMLError,
-    ) as error:
+    except _UNREADABLE as error:
         raise Damaged(f"{path}: {(str(error).splitlines() or [type(error).__name__])[0]}") from None
 
 
@@ -122,11 +123,13 @@ def _read_record(text: str) -> dict[str, Any]:
         raise ValueError("not the record of a run")
     if record["format"] > FORMAT:
         raise ValueError(f"format {record['format']}, but this version of lth reads up to {FORMAT}")
-    for key, kind in {"status": str, "started": str, "choices": dict, "parameters": int, "pid": int}.items():
-        if key in record and not isinstance(record[key], kind):
-            raise ValueError(f"{key} is {record[key]!r:.40}")
+    for key, kind in _RECORD.items():
+        if key in record and (not isinstance(record[key], kind) or (kind is int and record[key] < 1)):
+            raise ValueError(f"{key} is {str(record[key])[:40]}")
+    if not all(isinstance(seed, int) for seed in record.get("seeds", [])):
+        raise ValueError("seeds are not whole numbers")
     if record.get("status") not in ("running", "done", "failed", "interrupted"):
-        raise ValueError(f"status is {record.get('status')!r:.40}")
+        raise ValueError(f"status is {str(record.get('status'))[:40]}")
     return record
 
 

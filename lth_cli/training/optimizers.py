@@ -96,7 +96,8 @@ def make_optimizer(recipe: Recipe, params: Sequence[Tensor]) -> Optimizer:
 
 
 def _gradients(params: Sequence[Tensor]) -> list[Tensor]:
-    return [p.grad for p in params if p.grad is not None]
+    """A parameter that the loss does not reach has gradient zero."""
+    return [torch.zeros_like(p) if p.grad is None else p.grad for p in params]
 
 
 def learning_rate(recipe: Recipe, iteration: int) -> float:
