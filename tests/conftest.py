@@ -1,5 +1,6 @@
 """What the tests share: tiny networks in process, and the real command line in a folder of its own."""
 
+import csv
 import os
 import subprocess
 import sys
@@ -35,3 +36,9 @@ def only_run(folder: Path) -> Path:
     """The one run or sweep directory below `folder`/outputs."""
     (path,) = (path for day in (folder / "outputs").iterdir() for path in day.iterdir())
     return path
+
+
+def history(run: Path) -> list[dict[str, str]]:
+    """The rows of a run's history.csv, as text."""
+    with open(run / "history.csv") as file:
+        return list(csv.DictReader(file))

@@ -1,0 +1,225 @@
+"""What users get wrong and what goes wrong under them: messages, exit codes, and nothing lost."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.conftest import Lth, history, only_run
+
+WRONG = [
+    (("run", "modle=conv4"), "modle: there is no such key; did you mean model?"),
+    (("run", "train.lrr=3"), "train.lrr: there is no such key; did you mean train.lr?"),
+    (("run", "--multirum"), "--multirum: there is no such option; did you mean --multirun?"),
+    (("run", "--experimental-rerun", "x"), "--experimental-rerun: there is no such option"),
+    (("run", "sparsity=1.5"), "sparsity=1.5: the fraction of weights removed, in [0, 1)"),
+    (("run", "sparsity=-0.1"), "sparsity=-0.1: the fraction of weights removed, in [0, 1)"),
+    (("run", "sparsity=abc"), "a number in [0, 1), the fraction of weights removed"),
+    (("run", "sparsity=0.5,0.9"), "several values are a sweep and need -m"),
+    (("run", "rounds=0"), "rounds=0: a whole number from 1 to 1000"),
+    (("run", "rounds=-3"), "rounds=-3: a whole number from 1 to 1000"),
+    (("run", "rounds=abc"), "rounds=abc: a whole number from 1 to 1000"),
+    (("run", "rounds=1000000000"), "rounds=1000000000: a whole number from 1 to 1000"),
+    (("run", "seed=null"), "seed=null: a whole number from 0"),
+    (("run", "+foo=1"), "foo: there is no such key"),
+    (("run", "+train.foo=1"), "train.foo: there is no such key"),
+    (("run", "~model"), "~model: a run needs every key of the config"),
+    (
+        ("run", "rewind=none", "rewind.iteration=3"),
+        "\n     keys of rewind: _target_",
+    ),
+    (("run", "rewind.iteration=abc"), "rewind=init (iteration=abc): iteration=abc: a length like"),
+    (("run", "rewind.iteration=null"), "an iteration, as 100, 100it or 1ep"),
+    (("run", "rewind.iteration=true"), "an iteration, as 100, 100it or 1ep"),
+    (("run", "model._target_=builtins.dict"), "_target_ makes a dict, no model"),
+    (("run", "model=conv4", "model.blocks=[]"), "blocks: at least one"),
+    (("run", "sparsity=fixed_rate", "pruner.scope=global", "model=conv2"), "need pruner.scope=layerwise"),
+    (("run", "sparsity=densities", "sparsity.densities=0.5"), "sparsity.densities=0.5: a list"),
+    (("run", "train.momentum=0.9"), "only train=sgd has momentum"),
+    (("run", "pruner.score._target_=lth_cli.nope"), "score=magnitude"),
+    (("run", "+pruner.score.foo=3"), "pruner.score: a function of (params, mask) is needed"),
+    (("run", "model.hidden=[0]"), "hidden: a list of whole numbers from 1"),
+    (("run", "output="), "output=: a folder"),
+    (("run", "output=a=b"), "special characters need quotes"),
+    (("run", "hydra.run.dir=."), "hydra.run.dir=.: the name of a new folder"),
+    (("run", "-m", "seed=0,0"), "seed=0: this sweep has the same job twice"),
+    (("run", "-m", "sparsity=0.5,0.50"), "this sweep has the same job twice"),
+    (("compare", "--plot", "p.xyz"), "p.xyz does not end in .png, .svg or .pdf"),
+    (("compare", "--tolerance", "abc"), "abc is not a number of points"),
+    (("run", "replicates=0"), "replicates=0: a whole number from 1 to 1000"),
+    (("run", "model=covn4"), "model=covn4: there is no such option; did you mean conv4?"),
+    (("run", "model=3"), "model=3"),
+    (("run", "+model.foo=1"), "unexpected keyword argument 'foo'"),
+    (
+        ("run", "rewind=early", "rewind.iteration=999it"),
+        "rewind.iteration=999it is not before the end of training, 300",
+    ),
+    (("run", "rewind=late", "rewind.fraction=1"), "fraction=1: a fraction of training, in [0, 1)"),
+    (("run", "train.lr=-0.1"), "train.lr=-0.1: a number above 0"),
+    (("run", "train.batch_size=5000"), "train.batch_size=5000: the training split has only 1,257 examples"),
+    (("run", "model=lenet5"), "model=lenet5: images of 8x8 are too small, at least 12x12 are needed"),
+    (("run", "output=/proc/nope"), "/proc/nope"),
+    (("run", "output=blocked/x"), "blocked"),
+    (("run", "device=cuda"), "device=cuda: this machine's PyTorch has no cuda; available: auto, cpu"),
+    (("run", "dataset=mnist", "dataset.root=empty", "dataset.download=false"), "MNIST is not on disk"),
+    (("run", "sparsity=0.999999"), "would keep none of 50,200 weights"),
+    (("run", "sparsity=one_shot", "rounds=3"), "rounds must be 1, not 3"),
+    (("run", "controls=[shufle]"), "controls=shufle: a list of random_reinit, random_mask"),
+    (("run", "-m", "rounds=1,0"), "rounds=0: a whole number from 1 to 1000"),
+    (("run", "-m", "sparsity=0.5,linear"), "sparsity=geometric,linear sparsity.target=0.5,0.9"),
+    (("run", "--config-dir", "nowhere"), "--config-dir=nowhere: there is no such folder"),
+    (("run", "hydra/launcher=submitit_slurm"), "launchers are installed as extras"),
+    (("run", "rounds"), "rounds: overrides are written key=value"),
+    (("rnu",), "rnu: the commands are run, compare, list; did you mean run?"),
+    (("compare",), "nothing to compare: no finished run in outputs"),
+    (("compare", "nowhere"), "missing: nowhere"),
+    (("compare", "--formt", "csv"), "did you mean --format?"),
+    (("compare", "--tolerance", "-1"), "--tolerance"),
+    (("list", "model"), "did you mean models?"),
+]
+
+
+def test_a_sweep_of_which_no_job_can_start_leaves_nothing_behind(lth: Lth, tmp_path: Path) -> None:
+    swept = lth("run", "-m", "model=lenet5", "seed=0,1")
+    assert swept.returncode == 2
+    assert swept.stdout.count("images of 8x8 are too small, at least 12x12 are needed") == 2
+    assert not list(tmp_path.iterdir())
+
+
+def test_jobs_that_would_share_a_folder_are_counted(lth: Lth, tmp_path: Path) -> None:
+    shared = "hydra.sweep.subdir=one"
+    swept = lth("run", "-m", "seed=0,1", shared, "rounds=1", "train.iterations=1ep", "controls=[]")
+    assert swept.returncode == 1
+    assert "1 done, 1 without a folder of their own in" in swept.stdout
+
+
+def test_broken_yaml_is_named_with_its_line(lth: Lth, tmp_path: Path) -> None:
+    (tmp_path / "conf" / "model").mkdir(parents=True)
+    (tmp_path / "conf" / "model" / "bad.yaml").write_text("hidden: [3\nblocks: ]\n")
+    done = lth("run", "--config-dir", "conf", "model=bad")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "bad.yaml, line 2" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_killed_worker_does_not_hide_the_others(tmp_path: Path) -> None:
+    """A killed process cannot say so itself; the sweep names its job, and ends with its summary."""
+    options = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "seed=0,1", "controls=[]", "rounds=1"]
+    command = [sys.executable, "-m", "lth_cli", "run", "-m", "train.iterations=4ep,4000ep", *options]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    records: list[dict[str, object]] = []
+    while not any(record["status"] == "running" and record["iterations"] == 80_000 for record in records):
+        time.sleep(0.1)
+        assert process.poll() is None
+        records = [json.loads(path.read_text()) for path in tmp_path.glob("outputs/*/*/*/run.json")]
+    for record in records:
+        if record["status"] == "running":
+            os.kill(int(str(record["pid"])), signal.SIGKILL)
+    output, errors = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "lth: the launcher stopped: TerminatedWorkerError" in errors
+    assert "Traceback" not in errors
+    assert re.search(r"^killed: .*train.iterations=4000ep", output, re.MULTILINE)
+    assert re.search(r"^\d done, \d killed in ", output, re.MULTILINE)
+
+
+def test_output_may_have_any_name(lth: Lth, tmp_path: Path) -> None:
+    ran = lth("run", "output='x [red] y, größe=1'", "rounds=1", "train.iterations=1ep", "controls=[]")
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.splitlines()[-1].startswith(str(tmp_path / "x [red] y, größe=1"))
+    assert lth("compare", "x [red] y, größe=1").returncode == 0
+
+
+def test_a_reader_that_goes_away_does_not_lose_the_run(tmp_path: Path) -> None:
+    command = f"{sys.executable} -m lth_cli run rounds=4 train.iterations=1ep controls=[] | head -1"
+    assert subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True).stderr == ""
+    assert json.loads((only_run(tmp_path) / "run.json").read_text())["status"] == "done"
+
+
+def test_a_full_disk_is_an_error_and_earlier_rounds_stay(tmp_path: Path) -> None:
+    limited = f"ulimit -f 1500; {sys.executable} -m lth_cli run model=conv2 rounds=1 train.iterations=1ep controls=[]"
+    done = subprocess.run(["bash", "-c", limited], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "File too large" in done.stderr
+    assert "Traceback" not in done.stderr
+    run = only_run(tmp_path)
+    assert json.loads((run / "run.json").read_text())["status"] == "failed"
+    assert not list(run.rglob("*.tmp"))
+
+
+def test_completion_never_prints_an_error(lth: Lth) -> None:
+    completed = lth("-sc", "query=bash", COMP_LINE="lth run model=conv4_", COMP_POINT="20")
+    assert (completed.returncode, completed.stderr) == (0, "")
+    assert completed.stdout.split() == ["model=conv4_linear"]
+    nonsense = lth("-sc", "query=bash", COMP_LINE="lth run sparsity=0.9 '", COMP_POINT="22")
+    assert (nonsense.returncode, nonsense.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(("arguments", "words"), WRONG, ids=[" ".join(arguments) for arguments, _ in WRONG])
+def test_what_is_wrong_is_said_in_a_few_lines_and_leaves_nothing_behind(
+    lth: Lth, tmp_path: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    (tmp_path / "blocked").write_text("a file where a folder should be")
+    if arguments[-1] == "device=cuda" and torch.cuda.is_available():
+        pytest.skip("this machine has CUDA")
+    done = lth(*arguments)
+    assert done.returncode == 2, done.stdout
+    assert words in done.stderr
+    assert len(done.stderr.splitlines()) <= 5
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert [path.name for path in tmp_path.iterdir()] == ["blocked"]
+
+
+def test_the_traceback_is_there_for_who_asks(lth: Lth) -> None:
+    assert "Traceback" in lth("run", "rounds=0", HYDRA_FULL_ERROR="1").stderr
+
+
+def test_unfinished_and_damaged_runs_are_named_and_hide_nothing(lth: Lth, tmp_path: Path) -> None:
+    assert lth("run", "rounds=1", "train.iterations=1ep", "controls=[]").returncode == 0
+    good = only_run(tmp_path)
+    damaged, running, failed = (Path(shutil.copytree(good, good.with_name(name))) for name in ("a", "b", "c"))
+    (damaged / "history.csv").write_text("nonsense")
+    for path, status in ((running, "running"), (failed, "failed")):
+        record = json.loads((path / "run.json").read_text())
+        (path / "run.json").write_text(json.dumps({**record, "status": status, "pid": os.getpid(), "error": "no luck"}))
+    compared = lth("compare", "outputs", "missing")
+    assert compared.returncode == 0
+    assert "winning" in compared.stdout
+    lines = compared.stderr.splitlines()
+    assert len(lines) == 4
+    for path, word in ((damaged, "damaged"), (running, "running"), (failed, "failed"), (Path("missing"), "missing")):
+        relative = path.relative_to(tmp_path) if path.is_absolute() else path
+        assert any(line.startswith(f"lth: {word}: {relative}") for line in lines)
+    only_bad = lth("compare", str(damaged))
+    assert (only_bad.returncode, only_bad.stdout) == (2, "")
+    assert good.is_dir()
+
+
+def test_ctrl_c_keeps_the_finished_rounds(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "lth_cli", "run", "rounds=100", "train.iterations=30ep", "controls=[]"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    while "round  1/100" not in process.stdout.readline():
+        assert process.poll() is None
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (130, "lth: interrupted\n")
+    run = only_run(tmp_path)
+    assert json.loads((run / "run.json").read_text())["status"] == "interrupted"
+    rounds = [int(row["round"]) for row in history(run)]
+    assert rounds[:2] == [0, 1]
+    for round in rounds:
+        assert list((run / "rounds" / f"{round:02d}").glob("*.safetensors"))
