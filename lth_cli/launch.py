@@ -87,9 +87,7 @@ def _launch(arguments: list[str]) -> int:
         if not (sweep and (path / "multirun.yaml").exists()):
             raise
         # A launcher whose worker was killed: the jobs that ended tell for themselves.
-        print(
-            f"lth: the launcher stopped: {type(error).__name__}: {str(error).strip().splitlines()[0]}", file=sys.stderr
-        )
+        print(f"lth: the launcher stopped: {_first_line(error)}", file=sys.stderr)
         summary(path, 0)
         return 1
     finally:

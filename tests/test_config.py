@@ -4,14 +4,18 @@ from pathlib import Path
 
 import hydra
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
 
 from lth_cli import overrides
 from lth_cli.build import build
 from lth_cli.config import ConfigError, check, conf_dir, control_rounds
 from lth_cli.report.listing import description
+from lth_cli.run import run
+from lth_cli.rundir.read import read
 
 OPTIONS = [
     (folder.name, file.stem)
@@ -45,6 +49,31 @@ def test_every_option_that_needs_no_download_builds(group: str, option: str) -> 
     config = compose(f"{group}={option}", *(["dataset=mnist_5k"] if group == "model" else []))
     experiment = build(config, {group: option})
     assert len(experiment.keep) == config.rounds + 1
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [[f"{group}={option}"] for group, option in OPTIONS if group not in ("dataset", "experiment")]
+    + [["dataset=mnist_5k"], ["dataset=digits"], ["precision=bf16"], ["matmul_precision=medium"]]
+    + [
+        ["train=sgd", "train.schedule=cosine", "train.warmup=1it"],
+        ["pruner.scope=layerwise", "pruner.rates.output=0.5"],
+    ],
+    ids=" ".join,
+)
+def test_every_option_runs(choices: list[str], tmp_path: Path) -> None:
+    short = ["train.iterations=2it", "dataset.val_size=20", "dataset.test_size=20"]
+    rounds = [] if choices[0] in ("sparsity=densities", "sparsity=one_shot") else ["rounds=1"]
+    rewind = ["rewind.iteration=1it"] if choices == ["rewind=early"] else []
+    data = ["dataset=mnist_5k"] if choices[0].startswith("model") else []
+    config = compose(*data, *choices, *short, *rounds, *rewind)
+    precision = torch.get_float32_matmul_precision()
+    run(config, tmp_path, {"choices": {}}, Console(quiet=True), prefix="", live=False)
+    torch.set_float32_matmul_precision(precision)
+    done = read(tmp_path)
+    assert done.status == "done"
+    assert {row["arm"] for row in done.history} == {"dense", "winning", "random_reinit", "random_mask"}
+    assert done.history[-1]["round"] == config.rounds
 
 
 @pytest.mark.parametrize("name", ["lenet_mnist_5k", "conv4_digits"])

@@ -190,7 +190,9 @@ def test_unfinished_and_damaged_runs_are_named_and_hide_nothing(lth: Lth, tmp_pa
     (damaged / "history.csv").write_text("nonsense")
     for path, status in ((running, "running"), (failed, "failed")):
         record = json.loads((path / "run.json").read_text())
-        (path / "run.json").write_text(json.dumps({**record, "status": status, "pid": os.getpid(), "error": "no luck"}))
+        (path / "run.json").write_text(
+            json.dumps({**record, "status": status, "pid": os.getpid(), "error": "no luck\nat all"})
+        )
     compared = lth("compare", "outputs", "missing")
     assert compared.returncode == 0
     assert "winning" in compared.stdout

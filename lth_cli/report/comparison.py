@@ -76,7 +76,7 @@ def collect(paths: Sequence[str]) -> tuple[list[Run], list[str]]:
             if run.status == "done":
                 runs[folder.resolve()] = run
             else:
-                error = run.record.get("error")
+                error = str(run.record.get("error") or "").partition("\n")[0]
                 skipped.append(f"{run.status}: {folder}{f': {error}' if error else ''}")
     return list(runs.values()), skipped
 
