@@ -21,8 +21,11 @@ from lth_cli.imp import Score
 from lth_cli.models.network import initialiser, prunable
 from lth_cli.rewind import Rewind, State
 from lth_cli.spelling import nearest
+from lth_cli.training.executors import choose
+from lth_cli.training.jobs import Fit, Watch
 from lth_cli.training.optimizers import Recipe
-from lth_cli.training.serial import Serial, Watch, to_device
+from lth_cli.training.step import Scope
+from lth_cli.training.trainer import Trainer, to_device
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,8 @@ class Experiment:
         parameters: how many the network has, prunable or not.
         layers: the prunable ones.
         keep: what rounds 0 … n keep.
-        fit: makes the trainer, given who watches it.
+        executor: the name of the one chosen.
+        fit: makes the trainer, given who watches it, and what takes its time where that is asked for.
     """
 
     seeds: list[int]
@@ -49,7 +53,8 @@ class Experiment:
     recipe: Recipe
     test_examples: int
     device: torch.device
-    fit: Callable[[Watch], Serial]
+    executor: str
+    fit: Callable[[Watch, Scope], Fit]
 
 
 def build(config: DictConfig, choices: Mapping[str, Any]) -> Experiment:
@@ -93,8 +98,16 @@ def build(config: DictConfig, choices: Mapping[str, Any]) -> Experiment:
     except ValueError as error:
         raise ConfigError(f"{_named('sparsity', config, choices)}: {error}") from None
 
-    def fit(watch: Watch) -> Serial:
-        return Serial(make, to_device(data, device), recipe, eval_every, device, config.precision == "bf16", watch)
+    try:
+        convolutional = any(layer.kind == "conv" for layer in layers.values())
+        wanted = "serial" if config.profile else config.executor
+        executor, execute = choose(wanted, device, convolutional, torch.get_num_threads())
+    except ValueError as error:
+        raise ConfigError(f"executor={config.executor}: {error}") from None
+
+    def fit(watch: Watch, scope: Scope) -> Fit:
+        bf16 = config.precision == "bf16"
+        return partial(execute, Trainer(make, to_device(data, device), recipe, eval_every, device, bf16, watch, scope))
 
     return Experiment(
         seeds=[config.seed + i for i in range(config.replicates)],
@@ -109,6 +122,7 @@ def build(config: DictConfig, choices: Mapping[str, Any]) -> Experiment:
         recipe=recipe,
         test_examples=len(data.test),
         device=device,
+        executor=executor,
         fit=fit,
     )
 

@@ -64,9 +64,11 @@ class Config:
     controls: list[str] = MISSING
     controls_at: Any = MISSING
     device: str = MISSING
+    executor: str = MISSING
     precision: str = MISSING
     matmul_precision: str = MISSING
     eval_every: str = MISSING
+    profile: bool = MISSING
     output: str = MISSING
 
 
@@ -86,6 +88,7 @@ _CHOICES = {
     "train.optimizer": ("adam", "sgd"),
     "train.schedule": ("constant", "step", "cosine"),
     "device": ("auto", "cpu", "cuda", "mps"),
+    "executor": ("auto", "serial", "stacked", "processes"),
     "precision": ("fp32", "bf16"),
     "matmul_precision": ("highest", "high", "medium"),
 }
@@ -142,6 +145,8 @@ def check(config: DictConfig) -> None:
         if config.train.optimizer != "sgd":
             _require(config.train.momentum == 0, "train.momentum", config.train.momentum, "only train=sgd has momentum")
         _require(config.output != "", "output", "", "a folder")
+        if config.profile:
+            _require(config.executor in ("auto", "serial"), "profile", True, "only executor=serial shows its parts")
         control_rounds(config.controls_at, config.rounds)
     except OmegaConfBaseException as error:
         cause = error.__cause__ or error.__context__
