@@ -17,12 +17,14 @@ from lth_cli.arms import CONTROLS, Control
 from lth_cli.budget import Keep, Layer, plan
 from lth_cli.config import ConfigError, check, control_rounds
 from lth_cli.datasets.dataset import DataNotFound, Dataset
+from lth_cli.datasets.streaming import Streamed
 from lth_cli.imp import Score
 from lth_cli.models.network import initialiser, prunable
 from lth_cli.rewind import Rewind, State
 from lth_cli.spelling import nearest
-from lth_cli.training.executors import choose
+from lth_cli.training.executors import Executor, Networks, choose
 from lth_cli.training.jobs import Fit, Watch
+from lth_cli.training.networks import Build, does_not_stack
 from lth_cli.training.optimizers import Recipe
 from lth_cli.training.step import Scope
 from lth_cli.training.trainer import Trainer, to_device
@@ -72,9 +74,7 @@ def build(config: DictConfig, choices: Mapping[str, Any]) -> Experiment:
     named = _controls(list(config.controls))
     at = control_rounds(config.controls_at, config.rounds)
     data = _instantiate("dataset", config, choices, Dataset)
-    make: Callable[[], nn.Module] = partial(
-        _instantiate, "model", config, choices, nn.Module, shape=data.shape, classes=data.classes
-    )
+    make: Build = partial(_instantiate, "model", config, choices, nn.Module, shape=data.shape, classes=data.classes)
     with torch.device("meta"):
         network = make()
     layers = prunable(network)
@@ -98,12 +98,7 @@ def build(config: DictConfig, choices: Mapping[str, Any]) -> Experiment:
     except ValueError as error:
         raise ConfigError(f"{_named('sparsity', config, choices)}: {error}") from None
 
-    try:
-        convolutional = any(layer.kind == "conv" for layer in layers.values())
-        wanted = "serial" if config.profile else config.executor
-        executor, execute = choose(wanted, device, convolutional, torch.get_num_threads())
-    except ValueError as error:
-        raise ConfigError(f"executor={config.executor}: {error}") from None
+    executor, execute = _executor(config, device, layers, make, data)
 
     def fit(watch: Watch, scope: Scope) -> Fit:
         bf16 = config.precision == "bf16"
@@ -125,6 +120,21 @@ def build(config: DictConfig, choices: Mapping[str, Any]) -> Experiment:
         executor=executor,
         fit=fit,
     )
+
+
+def _executor(
+    config: DictConfig, device: torch.device, layers: Mapping[str, Layer], make: Build, data: Dataset
+) -> tuple[str, Executor]:
+    """The executor that is asked for, or the best one; only one network at a time shows where its time goes."""
+    networks = Networks(
+        convolutional=any(layer.kind == "conv" for layer in layers.values()),
+        does_not_stack=does_not_stack(make, data.shape),
+        streamed=isinstance(data.train, Streamed),
+    )
+    try:
+        return choose("serial" if config.profile else config.executor, device, torch.get_num_threads(), networks)
+    except ValueError as error:
+        raise ConfigError(f"executor={config.executor}: {error}") from None
 
 
 def choose_device(name: str) -> torch.device:

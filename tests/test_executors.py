@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from lth_cli.training import executors
-from lth_cli.training.executors import Executor, choose, processes, stacked
+from lth_cli.training.executors import Executor, Networks, choose, processes, stacked
 from lth_cli.training.jobs import Evaluation, Job
 from lth_cli.training.networks import does_not_stack
 from lth_cli.training.noise import Noise
@@ -114,17 +114,30 @@ def test_a_killed_worker_is_named_and_the_others_end() -> None:
         return mlp()
 
     here = os.getpid()
-    with pytest.raises(RuntimeError, match="round 1, winning, seed 0: its worker process ended early, signal 9"):
+    with pytest.raises(RuntimeError, match="round 1, winning, seed [01]: its worker process ended early, signal 9"):
         processes(trainer(deadly), [job(), replace(job(), seed=1)], workers=2)
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
 
 
 def test_the_choice() -> None:
-    names = [choose("auto", CPU, convolutional, workers)[0] for convolutional in (False, True) for workers in (1, 2)]
-    assert names == ["serial", "processes"] * 2
-    assert choose("stacked", CPU, False, 1)[0] == "stacked"
+    dense, conv, odd, streamed = (
+        Networks(False, None, False),
+        Networks(True, None, False),
+        Networks(False, "vmap: no", False),
+        Networks(False, None, True),
+    )
     cuda = torch.device("cuda")
-    assert [choose("auto", cuda, convolutional, 2)[0] for convolutional in (False, True)] == ["stacked", "serial"]
-    with pytest.raises(ValueError, match="worker processes need Linux, device=cpu"):
-        choose("processes", cuda, False, 2)
+    assert [choose("auto", CPU, workers, kind)[0] for kind in (dense, conv) for workers in (1, 2)] == [
+        "serial", "processes", "serial", "processes"
+    ]  # fmt: skip
+    assert [choose("auto", cuda, 2, kind)[0] for kind in (dense, conv, odd)] == ["stacked", "serial", "serial"]
+    assert choose("auto", CPU, 2, streamed)[0] == "serial"
+    assert choose("stacked", CPU, 1, dense)[0] == "stacked"
+    for name, device, kind, words in (
+        ("processes", cuda, dense, "need Linux and device=cpu"),
+        ("processes", CPU, streamed, "worker processes of its own"),
+        ("stacked", CPU, odd, "vmap: no"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            choose(name, device, 2, kind)

@@ -12,6 +12,7 @@ from lth_cli import masks
 from lth_cli.models.network import initialiser, prunable
 from lth_cli.rewind import Start
 from lth_cli.seeds import generator
+from lth_cli.training.feed import Resident
 from lth_cli.training.jobs import Evaluation, Fitted, Job
 from lth_cli.training.networks import One
 from lth_cli.training.optimizers import learning_rate, make_optimizer
@@ -40,7 +41,7 @@ def test_weights_and_momentum_are_exactly_zero_after_every_step(optimizer: str) 
     network = One(mlp, one, CPU)
     recipe = replace(RECIPE, optimizer=optimizer, momentum=0.9, weight_decay=0.01)
     opt = make_optimizer(recipe, list(network.params.values()))
-    step = Step(network, lambda index: (DATA.train.images[index], DATA.train.labels[index]), opt, nullcontext, ZERO)
+    step = Step(network, Resident(DATA.train), opt, nullcontext, ZERO)
     step.load(epoch_order(0, 1, 0, 96, 8, CPU).unsqueeze(1), [0.1] * 12, 0)
     for _ in range(5):
         step()

@@ -19,7 +19,6 @@ from lth_cli.rewind import State
 from lth_cli.training.jobs import Evaluation, Fitted, Job
 from lth_cli.training.trainer import Trainer
 
-NAMES = ("serial", "stacked", "processes")
 Executor = Callable[[Trainer, Sequence[Job]], list[Fitted]]
 
 
@@ -50,32 +49,59 @@ def processes(trainer: Trainer, jobs: Sequence[Job], workers: int) -> list[Fitte
     return _fork_each(trainer, together, workers) + serial(trainer, jobs[len(together) :])
 
 
-def choose(name: str, device: torch.device, convolutional: bool, workers: int) -> tuple[str, Executor]:
-    """The executor called `name`, and its name where that is auto; see docs/performance.md for the measurements.
+@dataclass(frozen=True)
+class Networks:
+    """What the choice of an executor depends on.
 
-    On a CPU, processes of one thread each beat both other ways where there is more than one core. On a GPU, small
-    matrix products are launched together; convolutions fill it one network at a time.
+    Args:
+        convolutional: whether there are convolutions.
+        does_not_stack: why not, where it does not.
+        streamed: whether training examples come from worker processes.
+    """
+
+    convolutional: bool
+    does_not_stack: str | None
+    streamed: bool
+
+
+def choose(name: str, device: torch.device, workers: int, networks: Networks) -> tuple[str, Executor]:
+    """The executor called `name`, or for auto the fastest, with its name.
+
+    On a CPU of several cores, processes of one thread each beat the other two (docs/performance.md). On a GPU, small
+    matrix products are launched together, while convolutions fill it one network at a time.
 
     Args:
         workers: processes at a time.
 
     Raises:
-        ValueError: this machine cannot have it.
+        ValueError: it cannot be had; the text says why.
     """
-    # Once an accelerator is set up, a forked process can no longer compute gradients.
-    forks = sys.platform == "linux" and device.type == "cpu" and not torch.accelerator.is_available()
-    if name == "processes" and not forks:
-        raise ValueError("worker processes need Linux, device=cpu and no GPU in sight (CUDA_VISIBLE_DEVICES=)")
-    if name == "auto" and device.type == "cpu":
-        name = "processes" if forks and workers > 1 else "serial"
+    cannot: dict[str, str | None] = {
+        "serial": None,
+        "stacked": networks.does_not_stack,
+        "processes": _cannot_fork(device, networks.streamed),
+    }
     if name == "auto":
-        name = "stacked" if device.type == "cuda" and not convolutional else "serial"
+        better = "processes" if device.type == "cpu" and workers > 1 else "serial"
+        if device.type == "cuda" and not networks.convolutional:
+            better = "stacked"
+        name = better if cannot[better] is None else "serial"
+    if cannot[name] is not None:
+        raise ValueError(cannot[name])
     executors: dict[str, Executor] = {
         "serial": serial,
         "stacked": stacked,
         "processes": partial(processes, workers=workers),
     }
     return name, executors[name]
+
+
+def _cannot_fork(device: torch.device, streamed: bool) -> str | None:
+    if sys.platform != "linux" or device.type != "cpu":
+        return "worker processes need Linux and device=cpu"
+    if torch.accelerator.is_available():  # once it is set up, a forked process can no longer compute gradients
+        return "worker processes need a machine without a GPU, or CUDA_VISIBLE_DEVICES= to hide it"
+    return "a data set that is streamed has worker processes of its own" if streamed else None
 
 
 def _fork_each(trainer: Trainer, jobs: Sequence[Job], workers: int) -> list[Fitted]:

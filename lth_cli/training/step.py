@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lth_cli.training.feed import Feed
 from lth_cli.training.networks import Network
 from lth_cli.training.optimizers import Optimizer
 
@@ -18,7 +19,7 @@ class Step:
 
     Args:
         network: the rows that train.
-        fetch: indices (rows * batch,) -> (images, labels).
+        feed: where batches come from.
         optimizer: over the network's parameters.
         autocast: makes the context in which the forward pass runs.
         noise: (rows,) int64, what dropout draws from; advances with every step.
@@ -28,13 +29,13 @@ class Step:
     def __init__(
         self,
         network: Network,
-        fetch: Callable[[Tensor], tuple[Tensor, Tensor]],
+        feed: Feed,
         optimizer: Optimizer,
         autocast: Callable[[], AbstractContextManager[object]],
         noise: Tensor,
         scope: Scope = nullcontext,
     ) -> None:
-        self.network, self.fetch, self.optimizer = network, fetch, optimizer
+        self.network, self.feed, self.optimizer = network, feed, optimizer
         self.autocast, self.noise, self.scope = autocast, noise, scope
         self.params = list(network.params.values())
         masks = network.masks()
@@ -55,11 +56,12 @@ class Step:
         self.order.copy_(order)
         self.rates.copy_(torch.tensor(rates))
         self.at.fill_(at)
+        self.feed.load(self.order[at:].flatten(1))
 
     def __call__(self) -> None:
         """Take one step with the batch that is due, and add its losses to `loss` (rows,)."""
         with self.scope("data"):
-            x, y = self.fetch(self.order.index_select(0, self.at).flatten())
+            x, y = self.feed(self.order.index_select(0, self.at).flatten())
             rate = self.rates.index_select(0, self.at).squeeze()
         with self.scope("forward"):
             with self.autocast():

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lth_cli.datasets.dataset import Dataset, Split
+from lth_cli.datasets.dataset import Dataset, Examples, Split
 from lth_cli.rewind import State
 from lth_cli.seeds import generator
 from lth_cli.training.evaluate import evaluate
+from lth_cli.training.feed import Resident, feed
 from lth_cli.training.jobs import Evaluation, Fitted, Job, Watch
 from lth_cli.training.networks import Build, Network, network
 from lth_cli.training.optimizers import Recipe, learning_rate, make_optimizer
@@ -26,11 +27,11 @@ class Diverged(RuntimeError):
 
 @dataclass(frozen=True)
 class Trainer:
-    """Trains on one device, with the whole data set there.
+    """Trains on one device.
 
     Args:
         build: makes an uninitialised network.
-        data: the three splits, moved to `device`.
+        data: the three splits; those in memory, in that of `device`.
         recipe: how to train.
         eval_every: evaluate at iterations that are a multiple of this, and at the end of training.
         device: where to train.
@@ -74,7 +75,7 @@ class Trainer:
             if done == 1 or at == 0:
                 self._load_epoch(step, jobs, epoch, at)
             if call is None:
-                call = captured(step) if self.device.type == "cuda" and self.scope is nullcontext else step
+                call = self._call(step)
             call()
             since += 1
             if done == save_at:
@@ -94,17 +95,15 @@ class Trainer:
         return [Fitted(job, rows.state(i), saved[i], curves[i], seconds, examples) for i, job in enumerate(jobs)]
 
     def _step(self, rows: Network, jobs: Sequence[Job]) -> Step:
-        images, labels = self.data.train.images.permute(0, 2, 3, 1), self.data.train.labels
-
-        def fetch(
-            index: Tensor,
-        ) -> tuple[Tensor, Tensor]:  # channels-last images are rows of memory: copied, not gathered
-            return images.index_select(0, index).permute(0, 3, 1, 2), labels.index_select(0, index)
-
         # The noise of an iteration does not depend on where training started.
         noise = torch.tensor([_noise(job) + job.start.order for job in jobs], device=self.device)
         optimizer = make_optimizer(self.recipe, list(rows.params.values()))
-        return Step(rows, fetch, optimizer, self._autocast, noise, self.scope)
+        return Step(rows, feed(self.data.train, self.device), optimizer, self._autocast, noise, self.scope)
+
+    def _call(self, step: Step) -> Callable[[], None]:
+        """The step, as a CUDA graph where all of it happens on a GPU and nobody asks for its parts."""
+        whole = self.device.type == "cuda" and isinstance(step.feed, Resident) and self.scope is nullcontext
+        return captured(step) if whole else step
 
     def _load_epoch(self, step: Step, jobs: Sequence[Job], epoch: int, at: int) -> None:
         size, start = self.recipe.batch_size, jobs[0].start
@@ -119,7 +118,7 @@ class Trainer:
                 return rows.logits_of_same(x)
 
         with self.scope("evaluation"):
-            val, test = evaluate(logits, self.data.val), evaluate(logits, self.data.test)
+            val, test = (evaluate(logits, split, self.device) for split in (self.data.val, self.data.test))
         points = []
         for job, train, of_val, of_test in zip(jobs, train_loss.tolist(), val, test, strict=True):
             for name, loss in (("training", train), ("validation", of_val[0]), ("test", of_test[0])):
@@ -133,9 +132,11 @@ class Trainer:
 
 
 def to_device(data: Dataset, device: torch.device) -> Dataset:
-    """The same data set in the device's memory, images channels-last."""
+    """The same data set; what is in memory, in the device's, images channels-last."""
 
-    def move(split: Split) -> Split:
+    def move(split: Examples) -> Examples:
+        if not isinstance(split, Split):
+            return split
         return Split(split.images.to(device).contiguous(memory_format=torch.channels_last), split.labels.to(device))
 
     return Dataset(move(data.train), move(data.val), move(data.test), data.classes)
