@@ -4,13 +4,21 @@ import csv
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
 torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _subnormals() -> Iterator[None]:
+    """A run flushes them to zero in its process, where a test that draws numbers may come next."""
+    yield
+    torch.set_flush_denormal(False)
+
 
 Lth = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -200,7 +200,7 @@ def test_training_on_a_stream_equals_training_in_memory(tmp_path: Path, workers:
 
 
 def test_folders_that_are_not_there_or_differ_are_named(tmp_path: Path) -> None:
-    with pytest.raises(DataNotFound, match="dataset[.]root="):
+    with pytest.raises(DataNotFound, match=r"dataset\.root="):
         folder(tmp_path)
     write_folder(tmp_path, 8)
     (tmp_path / "val" / "dog").rename(tmp_path / "val" / "wolf")

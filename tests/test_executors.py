@@ -114,7 +114,7 @@ def test_a_killed_worker_is_named_and_the_others_end() -> None:
         return mlp()
 
     here = os.getpid()
-    with pytest.raises(RuntimeError, match="round 1, winning, seed [01]: its worker process ended early, signal 9"):
+    with pytest.raises(RuntimeError, match=r"round 1, winning, seed [01]: its worker process ended early, signal 9"):
         processes(trainer(deadly), [job(), replace(job(), seed=1)], workers=2)
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
