@@ -10,37 +10,48 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 
-def rate(dtype: torch.dtype, repeats: int = 5) -> float:
+def rate(dtype: torch.dtype, device: torch.device, repeats: int = 5) -> float:
     """FLOPs per second: the better of a large matrix product and a large channels-last convolution."""
-    a, b = (torch.randn(2048, 2048).to(dtype) for _ in range(2))
-    x = torch.randn(64, 128, 32, 32).to(dtype).to(memory_format=torch.channels_last)
-    w = torch.randn(128, 128, 3, 3).to(dtype).to(memory_format=torch.channels_last)
-    product = 2 * 2048**3 / _seconds(lambda: a @ b, repeats)
-    convolution = 2 * 64 * 128 * 128 * 9 * 32 * 32 / _seconds(lambda: F.conv2d(x, w, padding=1), repeats)
+    side = 2048 if device.type == "cpu" else 8192
+    a, b = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
+    x = torch.randn(64, 128, 32, 32, device=device).to(dtype).to(memory_format=torch.channels_last)
+    w = torch.randn(128, 128, 3, 3, device=device).to(dtype).to(memory_format=torch.channels_last)
+    product = 2 * side**3 / _seconds(lambda: a @ b, device, repeats)
+    convolution = 2 * 64 * 128 * 128 * 9 * 32 * 32 / _seconds(lambda: F.conv2d(x, w, padding=1), device, repeats)
     return max(product, convolution)
 
 
-def copy_rate(repeats: int = 5) -> float:
+def copy_rate(device: torch.device, repeats: int = 5) -> float:
     """Bytes read and written per second by a large copy."""
-    a, b = torch.empty(2**26), torch.empty(2**26)
-    return 2 * a.numel() * 4 / _seconds(lambda: b.copy_(a), repeats)
+    a, b = torch.empty(2**26, device=device), torch.empty(2**26, device=device)
+    return 2 * a.numel() * 4 / _seconds(lambda: b.copy_(a), device, repeats)
 
 
-def step_floor(model: nn.Module, x: Tensor, y: Tensor, flops_per_second: float, bytes_per_second: float) -> float:
-    """Seconds that no step can beat: its FLOPs over the rate, or the optimizer's traffic over the copy rate.
+def step_floors(
+    model: nn.Module, x: Tensor, y: Tensor, flops_per_second: float, bytes_per_second: float
+) -> tuple[float, float]:
+    """Seconds that no step can beat: its FLOPs over the rate, and the optimizer's traffic over the copy rate.
 
     Adam reads gradient, weight and two moments and writes the latter three: seven passes over the parameters.
     """
     with FlopCounterMode(display=False) as counter:
         F.cross_entropy(model(x), y).backward()
     traffic = 7 * sum(p.numel() * p.element_size() for p in model.parameters())
-    return max(counter.get_total_flops() / flops_per_second, traffic / bytes_per_second)
+    return counter.get_total_flops() / flops_per_second, traffic / bytes_per_second
 
 
-def _seconds(call: Callable[[], object], repeats: int) -> float:
+def wait(device: torch.device) -> None:
+    """Until the device has done what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def _seconds(call: Callable[[], object], device: torch.device, repeats: int) -> float:
     times = []
     for _ in range(repeats + 1):
+        wait(device)
         began = time.perf_counter()
         call()
+        wait(device)
         times.append(time.perf_counter() - began)
     return median(times[1:])

@@ -31,9 +31,13 @@ class PlainScript:
         build: makes the network.
         batch_size: of training.
         iterations: to train, a whole number of epochs.
+        device: where to train.
     """
 
-    def __init__(self, root: Path, build: Callable[[], nn.Module], batch_size: int, iterations: int) -> None:
+    def __init__(
+        self, root: Path, build: Callable[[], nn.Module], batch_size: int, iterations: int, device: torch.device
+    ) -> None:
+        self.device = device
         to_tensor = transforms.Compose([transforms.ToTensor(), transforms.Normalize((0.13,), (0.31,))])
         train, test = (datasets.MNIST(root, train=part, transform=to_tensor) for part in (True, False))
         self.train = DataLoader(train, batch_size, shuffle=True, drop_last=True)
@@ -41,7 +45,7 @@ class PlainScript:
         self.build, self.iterations = build, iterations
 
     def __call__(self) -> float:
-        model = self.build()
+        model = self.build().to(self.device)
         for module in model.modules():
             if isinstance(module, nn.Linear | nn.Conv2d):
                 prune.l1_unstructured(module, "weight", amount=0.5)
@@ -51,12 +55,12 @@ class PlainScript:
             model.train()
             for x, y in self.train:
                 optimizer.zero_grad()
-                F.cross_entropy(model(x), y).backward()
+                F.cross_entropy(model(x.to(self.device)), y.to(self.device)).backward()
                 optimizer.step()
                 done += 1
                 if done == self.iterations:
                     break
             model.eval()
             with torch.no_grad():
-                sum(int((model(x).argmax(1) == y).sum()) for x, y in self.test)
+                sum(int((model(x.to(self.device)).argmax(1).cpu() == y).sum()) for x, y in self.test)
         return done / (time.perf_counter() - began)

@@ -1,5 +1,6 @@
 """Where the time of a run goes: seconds by part, and torch's trace of a few steps."""
 
+import json
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -7,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+
+from lth_cli.rundir.files import write
 
 _TRACED = range(20, 40)
 
@@ -19,12 +22,12 @@ class Profile:
 
     Args:
         device: waited for at the ends of each part, so that its time is counted where it belongs.
-        trace: where torch's profiler writes steps 20 to 40, for chrome://tracing or Perfetto.
+        folder: for the seconds, times.json, and torch's trace of steps 20 to 40, which chrome://tracing shows.
     """
 
-    def __init__(self, device: torch.device, trace: Path) -> None:
+    def __init__(self, device: torch.device, folder: Path) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
-        self._device, self._trace = device, trace
+        self._device, self._folder = device, folder
         self._open: list[str] = []
         self._since = time.perf_counter()
         self._steps = 0
@@ -45,11 +48,15 @@ class Profile:
             self._open.pop()
 
     def close(self) -> None:
-        """Write the trace if the run was too short to have done so."""
+        """Write the seconds, and the trace if the run was too short to have done so."""
+        self._write_trace()
+        write(self._folder / "times.json", json.dumps(self.seconds, indent=2).encode() + b"\n")
+
+    def _write_trace(self) -> None:
         if self._profiler is not None:
             self._profiler.stop()
-            self._trace.parent.mkdir(exist_ok=True)
-            self._profiler.export_chrome_trace(str(self._trace))
+            self._folder.mkdir(exist_ok=True)
+            self._profiler.export_chrome_trace(str(self._folder / "trace.json"))
             self._profiler = None
 
     def _switch(self) -> None:
@@ -70,4 +77,4 @@ class Profile:
             self._profiler = torch.profiler.profile(activities=activities)
             self._profiler.start()
         if self._steps == _TRACED.stop:
-            self.close()
+            self._write_trace()

@@ -50,12 +50,12 @@ def run(config: DictConfig, path: Path, source: Mapping[str, Any], console: Cons
     _set_up_torch(config, experiment.device)
     writer = Writer(path, OmegaConf.to_yaml(config, resolve=True), _record(experiment, source))
     try:
-        scope = Profile(experiment.device, path / "profile" / "trace.json") if config.profile else nullcontext
+        scope = Profile(experiment.device, path / "profile") if config.profile else nullcontext
         with Display(console, live, prefix, config.rounds, _iterations(experiment)) as display:
             _rounds(experiment, writer, display, scope)
         if isinstance(scope, Profile):
             scope.close()
-            console.print(times(scope.seconds, len(experiment.keep)))
+            show(console, times(scope.seconds, len(experiment.keep)))
         writer.finish("done")
     except KeyboardInterrupt:
         writer.finish("interrupted")

@@ -250,3 +250,23 @@ def test_on_a_terminal_there_is_a_live_bar(tmp_path: Path) -> None:
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode())
     assert re.search(r"round 0/1 dense seed 0 it \d+/300 loss \d\.\d+ val \d+\.\d% .*left \d:\d\d:\d\d", text)
     assert re.search(r"round 1/1 (winning|random_reinit|random_mask) seed 0", text)
+
+
+def test_a_profile_shows_where_the_time_goes(lth: Lth, tmp_path: Path) -> None:
+    shown = lth("run", "rounds=1", "train.iterations=50it", "profile=true", "replicates=2").stdout
+    run = only_run(tmp_path)
+    seconds = json.loads((run / "profile" / "times.json").read_text())
+    parts = {"data", "forward", "backward", "optimizer", "masks", "evaluation", "files", "pruning and checks"}
+    assert seconds.keys() == parts | {"rest of training"}
+    assert all(part in shown and seconds[part] > 0 for part in parts)
+    events = json.loads((run / "profile" / "trace.json").read_text())["traceEvents"]
+    assert sum(event.get("name") == "optimizer" for event in events) == 20
+    assert json.loads((run / "run.json").read_text())["executor"] == "serial"
+
+
+def test_the_executor_is_recorded_and_refused_where_it_cannot_be(lth: Lth, tmp_path: Path) -> None:
+    assert lth("run", "rounds=1", "train.iterations=5it", "executor=stacked").returncode == 0
+    assert json.loads((only_run(tmp_path) / "run.json").read_text())["executor"] == "stacked"
+    refused = lth("run", "executor=stacked", "profile=true")
+    assert refused.returncode == 2
+    assert "profile=True: only executor=serial shows its parts" in refused.stderr
