@@ -47,7 +47,7 @@ class Experiment:
     rewind_to: int
     controls: Callable[[int], list[Control]]
     recipe: Recipe
-    test_examples: int
+    data: Dataset
     device: torch.device
     fit: Callable[[Watch], Serial]
 
@@ -107,7 +107,7 @@ def build(config: DictConfig, choices: Mapping[str, Any]) -> Experiment:
         rewind_to=rewind_to,
         controls=lambda round: named if round in at else [],
         recipe=recipe,
-        test_examples=len(data.test),
+        data=data,
         device=device,
         fit=fit,
     )

@@ -1,6 +1,6 @@
 """argv -> one call. The only place where errors become messages and exit codes.
 
-Exit codes: 0 done; 1 a job failed; 2 the command line or the config is wrong; 130 interrupted.
+Exit codes: 0 done; 1 a job failed; 2 the command line or the config is wrong; 130 interrupted; 143 terminated.
 Hydra, rich and torch are imported only when work begins.
 """
 
@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
+from lth_cli.signals import Terminated
 from lth_cli.spelling import nearest
 
 _COMMANDS = ("run", "compare", "list")
@@ -43,9 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _dispatch(arguments)
         sys.stdout.flush()
         return code
-    except KeyboardInterrupt:
-        print("lth: interrupted", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as interrupt:
+        print(f"lth: interrupted{interrupt}", file=sys.stderr)
+        return 143 if isinstance(interrupt, Terminated) else 130
     except BrokenPipeError:  # the reader of our output has gone, as in `lth compare | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

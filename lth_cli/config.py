@@ -68,6 +68,9 @@ class Config:
     matmul_precision: str = MISSING
     eval_every: str = MISSING
     output: str = MISSING
+    on_divergence: str = MISSING
+    safe: bool = MISSING
+    resume: str | None = MISSING
 
 
 ConfigStore.instance().store(name="schema", node=Config, provider="lth_cli")
@@ -85,6 +88,7 @@ _CHOICES = {
     "pruner.scope": ("global", "layerwise"),
     "train.optimizer": ("adam", "sgd"),
     "train.schedule": ("constant", "step", "cosine"),
+    "on_divergence": ("stop", "skip"),
     "device": ("auto", "cpu", "cuda", "mps"),
     "precision": ("fp32", "bf16"),
     "matmul_precision": ("highest", "high", "medium"),

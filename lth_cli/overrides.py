@@ -28,6 +28,13 @@ def rewrite(overrides: list[str]) -> list[str]:
     return [_rewrite(text) if text.lstrip("+").startswith("sparsity") else text for text in overrides]
 
 
+def merge(before: list[str], after: list[str]) -> list[str]:
+    """Overrides on top of others: a key or group that is named again takes its new value."""
+    again = {override.key_or_group for override in _parsed(after)}
+    kept = [text for text, one in zip(before, _parsed(before), strict=True) if one.key_or_group not in again]
+    return kept + after
+
+
 def swept(overrides: list[str]) -> list[str]:
     """The keys that take several values in a multirun."""
     return [override.key_or_group for override in _parsed(overrides) if override.is_sweep_override()]
@@ -53,7 +60,8 @@ def job_name(overrides: Sequence[str], keys: Sequence[str] = ()) -> str:
 
     A name that had to be changed or cut ends in a hash of the whole, so that two jobs never share one.
     """
-    named = sorted(text for text in overrides if not keys or text.lstrip("+~").partition("=")[0] in keys)
+    key = {text: text.lstrip("+~").partition("=")[0] for text in overrides}
+    named = sorted(text for text in overrides if (key[text] in keys if keys else key[text] != "resume"))
     whole = ",".join(named) or "job"
     safe = re.sub(r"[^\w.,=+~\[\]-]", "_", whole, flags=re.ASCII)[:_LONGEST]
     return safe if safe == whole else f"{safe}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"

@@ -48,6 +48,7 @@ def report(
         draw(compare(runs, tolerance, every_round=True), plot)
         written.append(plot)
     if output is not None:
+        Path(output).parent.mkdir(parents=True, exist_ok=True)
         write(Path(output), _text(rows, tolerance, form, skipped).encode())
         written.append(output)
     console = Console()
