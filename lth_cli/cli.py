@@ -14,13 +14,14 @@ from typing import NoReturn
 from lth_cli.signals import Terminated
 from lth_cli.spelling import nearest
 
-_COMMANDS = ("run", "compare", "list")
+_COMMANDS = ("run", "compare", "verify", "list")
 _DESCRIPTION = """
 Lottery tickets: train, prune, rewind, retrain, and compare.
 
   lth run model=conv4 sparsity=0.9 rounds=10                             find a ticket; lth run --help for every key
   lth run -m rewind=init,early,late,learning_rate,none 'seed=range(5)'   a sweep
   lth compare                                                            the latest run against its controls
+  lth verify DIR                                                         check a run, or a sweep, from its files alone
   lth list models                                                        what there is
 """
 
@@ -100,6 +101,10 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--plot", type=_picture, metavar="FILE", help="also draw it (.png, .svg, .pdf)")
     compare.set_defaults(call=_compare)
 
+    verify = commands.add_parser("verify", help="check hashes, counts, masks, controls and tickets of runs on disk")
+    verify.add_argument("paths", nargs="+", metavar="DIR", help="a run, a sweep, or a folder of them")
+    verify.set_defaults(call=_verify)
+
     listing = commands.add_parser("list", help="models, datasets, pruners, rewinds, sparsities, trains, experiments")
     listing.add_argument("kind", nargs="?", metavar="KIND", help="one of these; default: all")
     listing.add_argument("--config-dir", metavar="DIR", help="your own YAML too")
@@ -137,6 +142,17 @@ def _compare(arguments: argparse.Namespace) -> int:
             raise
         raise UsageError(f"{error.filename}: {error.strerror}") from None
     return 0
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from lth_cli.report.verification import report
+
+    try:
+        return report([Path(path) for path in arguments.paths])
+    except ValueError as error:
+        raise UsageError(str(error)) from None
 
 
 def _list(arguments: argparse.Namespace) -> int:

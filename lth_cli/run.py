@@ -4,7 +4,7 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from lth_cli import masks
-from lth_cli.arms import WINNING
+from lth_cli.arms import DENSE, WINNING
 from lth_cli.build import Experiment, build
 from lth_cli.compare import compare
 from lth_cli.datasets.fingerprint import fingerprint
@@ -27,8 +27,8 @@ from lth_cli.rundir.kept import Kept
 from lth_cli.rundir.read import read
 from lth_cli.rundir.restore import answer_from_disk
 from lth_cli.rundir.write import Writer
-from lth_cli.training.jobs import Evaluation, Job
-from lth_cli.training.serial import Watch
+from lth_cli.training.jobs import Evaluation, Fit, Fitted, Job
+from lth_cli.training.serial import Diverged, Watch
 
 
 def run(
@@ -71,7 +71,7 @@ def run(
             for note in _notes(record, kept):
                 writer.note(note)
                 display.say(note)
-            _rounds(experiment, writer, display, kept)
+            _rounds(experiment, writer, display, kept, config.on_divergence == "skip")
         writer.finish("done")
     except KeyboardInterrupt:
         with suppress(OSError):
@@ -92,9 +92,11 @@ def mark_unstarted(path: Path, config: DictConfig, source: Mapping[str, Any], er
     writer.finish("interrupted" if isinstance(error, KeyboardInterrupt) else "failed", str(error))
 
 
-def _rounds(experiment: Experiment, writer: Writer, display: Display, kept: Kept | None) -> None:
+def _rounds(experiment: Experiment, writer: Writer, display: Display, kept: Kept | None, skip_diverged: bool) -> None:
     last = len(experiment.keep) - 1
-    train = experiment.fit(_watch(writer, display))
+    train: Fit = experiment.fit(_watch(writer, display))
+    if skip_diverged:
+        train = _skip_diverged(train, writer, display)
     done = 0 if kept is None else kept.rounds
     rounds = run_imp(
         seeds=experiment.seeds,
@@ -119,6 +121,25 @@ def _rounds(experiment: Experiment, writer: Writer, display: Display, kept: Kept
         if round >= done:
             display.round(fitted, time.perf_counter() - began)
         began = time.perf_counter()
+
+
+def _skip_diverged(fit: Fit, writer: Writer, display: Display) -> Fit:
+    """A trainer that records a job that diverges and leaves it out; without any dense network or ticket, it raises."""
+
+    def tolerant(jobs: Sequence[Job]) -> list[Fitted]:
+        fitted, last = list[Fitted](), None
+        for job in jobs:
+            try:
+                fitted += fit([job])
+            except Diverged as diverged:
+                last = diverged
+                writer.diverged(job, str(diverged))
+                display.say(f"skipped: {diverged}")
+        if last is not None and not any(one.job.arm in (DENSE, WINNING) for one in fitted):
+            raise last
+        return fitted
+
+    return tolerant
 
 
 def _watch(writer: Writer, display: Display) -> Watch:

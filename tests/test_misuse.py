@@ -78,7 +78,7 @@ WRONG = [
     (("run", "--config-dir", "nowhere"), "--config-dir=nowhere: there is no such folder"),
     (("run", "hydra/launcher=submitit_slurm"), "launchers are installed as extras"),
     (("run", "rounds"), "rounds: overrides are written key=value"),
-    (("rnu",), "rnu: the commands are run, compare, list; did you mean run?"),
+    (("rnu",), "rnu: the commands are run, compare, verify, list; did you mean run?"),
     (("compare",), "nothing to compare: no finished run in outputs"),
     (("compare", "nowhere"), "missing: nowhere"),
     (("compare", "--formt", "csv"), "did you mean --format?"),

@@ -76,6 +76,7 @@ def collect(paths: Sequence[str]) -> tuple[list[Run], list[str]]:
                 continue
             if run.status == "done":
                 runs[folder.resolve()] = run
+                skipped += [f"diverged: {folder}: {one['what']}" for one in run.record.get("diverged", [])]
             else:
                 error = str(run.record.get("error") or "").partition("\n")[0]
                 skipped.append(f"{run.status}: {folder}{f': {error}' if error else ''}")

@@ -57,6 +57,7 @@ _RECORD = {
     "test_examples": int,
     "seeds": list,
     "keep": list,
+    "diverged": list,
 }
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError, csv.Error, yaml.YAMLError)
 _FRACTIONS = ("density", "sparsity", "test_accuracy", "val_accuracy", "early_stop_test_accuracy")
@@ -151,6 +152,9 @@ def _parse_record(text: str) -> dict[str, Any]:
             raise ValueError(f"{key} is {str(record[key])[:40]}")
     if not all(isinstance(seed, int) for seed in record.get("seeds", [])):
         raise ValueError("seeds are not whole numbers")
+    for one in record.get("diverged", []):
+        if not (isinstance(one, dict) and isinstance(one.get("round"), int) and {"arm", "seed", "what"} <= one.keys()):
+            raise ValueError(f"diverged holds {str(one)[:40]}")
     if record.get("status") not in ("running", "done", "failed", "interrupted"):
         raise ValueError(f"status is {str(record.get('status'))[:40]}")
     return record
@@ -201,9 +205,14 @@ def _read_history(text: str) -> list[dict[str, Any]]:
 
 
 def _check_complete(path: Path, record: dict[str, Any], history: list[dict[str, Any]]) -> None:
-    """Of a run that is done, each round of each seed must be there."""
+    """Of a run that is done, each round of each seed must be there, up to where it diverged."""
     there = {(row["round"], row["seed"]) for row in history if row["arm"] in ("dense", "winning")}
-    expected = {(round, seed) for round in range(len(record.get("keep", [0]))) for seed in record.get("seeds", [])}
+    rounds = len(record.get("keep", [0]))
+    end = dict.fromkeys(record.get("seeds", []), rounds)
+    for one in record.get("diverged", []):
+        if one["arm"] in ("dense", "winning") and one["seed"] in end:
+            end[one["seed"]] = min(end[one["seed"]], one["round"])
+    expected = {(round, seed) for seed, last in end.items() for round in range(last)}
     if not history or expected - there:
         missing = min(expected - there, default=(0, 0))
         raise Damaged(f"{path}: round {missing[0]} of seed {missing[1]} is missing, although the run is done")

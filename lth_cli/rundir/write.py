@@ -22,7 +22,7 @@ from lth_cli.rundir.kept import Kept
 from lth_cli.rundir.manifest import Manifest, sha256
 from lth_cli.rundir.read import CURVES, FORMAT, HISTORY, LAYERS, TABLES
 from lth_cli.ticket import Ticket
-from lth_cli.training.jobs import Fitted
+from lth_cli.training.jobs import Fitted, Job
 
 
 class Writer:
@@ -65,6 +65,13 @@ class Writer:
         """Keep a remark about the run, such as an emptied layer, in run.json."""
         notes = self.record.get("notes", [])
         self.record["notes"] = [*notes, *([text] if text not in notes else [])]
+        self._save_record()
+
+    def diverged(self, job: Job, what: str) -> None:
+        """Record an arm that is left out because a loss was not finite."""
+        entry = {"round": job.round, "arm": job.arm, "seed": job.seed, "what": what}
+        others = [one for one in self.record.get("diverged", []) if one != entry]
+        self.record["diverged"] = [*others, entry]
         self._save_record()
 
     def round(self, fitted: Sequence[Fitted]) -> None:
