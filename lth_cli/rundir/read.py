@@ -153,7 +153,8 @@ def _parse_record(text: str) -> dict[str, Any]:
     if not all(isinstance(seed, int) for seed in record.get("seeds", [])):
         raise ValueError("seeds are not whole numbers")
     for one in record.get("diverged", []):
-        if not (isinstance(one, dict) and isinstance(one.get("round"), int) and {"arm", "seed", "what"} <= one.keys()):
+        whole = isinstance(one, dict) and isinstance(one.get("round"), int) and isinstance(one.get("seed"), int)
+        if not (whole and {"arm", "what"} <= one.keys()):
             raise ValueError(f"diverged holds {str(one)[:40]}")
     if record.get("status") not in ("running", "done", "failed", "interrupted"):
         raise ValueError(f"status is {str(record.get('status'))[:40]}")
