@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from lth_cli.signals import Terminated
-from lth_cli.spelling import nearest
+from lth_cli.spelling import brief, nearest
 
 _COMMANDS = ("run", "compare", "verify", "list")
 _DESCRIPTION = """
@@ -42,6 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without ± still gets its table
     try:
+        if any(not word.isascii() and word != word.encode(errors="replace").decode() for word in arguments):
+            raise UsageError("the command line is not UTF-8")
         code = _dispatch(arguments)
         sys.stdout.flush()
         return code
@@ -52,10 +54,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except UsageError as error:
-        print(f"lth: {error}", file=sys.stderr)
+        print(brief(f"lth: {error}"), file=sys.stderr)
         return 2
     except OSError as error:
-        print(f"lth: {error}", file=sys.stderr)
+        print(brief(f"lth: {error}"), file=sys.stderr)
         return 1
 
 

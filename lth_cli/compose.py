@@ -1,12 +1,15 @@
 """The command line of `lth run` -> options and overrides -> the checked config of every job."""
 
+import math
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import hydra
+import yaml
 from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException
@@ -19,6 +22,7 @@ from lth_cli.resume import check_config
 from lth_cli.spelling import nearest
 
 _MOST_CHECKED = 256  # jobs of a sweep whose config is composed and checked before the first one starts
+_MOST_VALUES = 10_000  # of one YAML file, its aliases written out
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,10 @@ def checked(line: Line, resumed: Path | None) -> DictConfig:
         Damaged: what is to go on cannot be read.
     """
     search = []
+    if line.options.config_path is not None:
+        raise ConfigError(f"--config-path={line.options.config_path}: lth has its own; add yours with --config-dir")
     if line.options.config_dir is not None:
+        _refuse_bombs(Path(line.options.config_dir))
         folder = f"file://{Path(line.options.config_dir).resolve()}"
         search = [f"hydra.searchpath=[{QuotedString(folder, Quote.single).with_quotes()}]"]
     first: DictConfig | None = None
@@ -100,15 +107,19 @@ def checked(line: Line, resumed: Path | None) -> DictConfig:
         for job in islice(overrides.jobs(line.overrides) if line.sweep else [line.overrides], _MOST_CHECKED):
             try:
                 config = hydra.compose(line.options.config_name or "config", [*job, *search], return_hydra_config=True)
-            except (HydraException, OmegaConfBaseException):
+                check(config)
+                text = OmegaConf.to_yaml(without(config, "resume", "hydra"), resolve=True)
+                text.encode()
+            except (ConfigError, HydraException):
                 raise
+            except OmegaConfBaseException as error:
+                words = str(error).strip().splitlines()[0]
+                raise ConfigError(f"{error.full_key}: {words}" if error.full_key else words) from error
             except Exception as error:  # model=3 is a ValueError, broken YAML of the user's an error of PyYAML, …
                 mark = getattr(error, "problem_mark", None)
                 where = " ".join(job) if mark is None else f"{mark.name}, line {mark.line + 1}"
                 raise ConfigError(f"{where}: {first_line(error)}") from error
-            check(config)
             if resumed is not None:
-                text = OmegaConf.to_yaml(without(config, "resume", "hydra"), resolve=True)
                 check_config(resumed / overrides.job_name(job, keys) if line.sweep else resumed, text)
             first = config if first is None else first
     if first is None:
@@ -129,6 +140,27 @@ def quoted(key: str, value: str) -> str:
 def first_line(error: Exception) -> str:
     """The kind of an error and the first line of its text."""
     return f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"
+
+
+def _refuse_bombs(folder: Path) -> None:
+    """A few lines of aliases may stand for more values than there is memory: no file of the folder may hold such."""
+    for file in (file for depth in ("*", "*/*", "*/*/*") for file in sorted(folder.glob(f"{depth}.yaml"))):
+        try:
+            text = file.read_text()
+            if "*" in text and _size(yaml.compose(text, yaml.SafeLoader), {}) > _MOST_VALUES:
+                raise ConfigError(f"{file}: its aliases stand for more than {_MOST_VALUES:,} values")
+        except (OSError, ValueError, RecursionError, yaml.YAMLError):
+            continue  # junk, which is an error where it is chosen
+
+
+def _size(node: Any, sizes: dict[int, float]) -> float:
+    """Values under a node of YAML, each counted as often as it is named; infinite where it holds itself."""
+    if id(node) not in sizes:
+        sizes[id(node)] = math.inf
+        inner = node.value if isinstance(node, yaml.SequenceNode | yaml.MappingNode) else []
+        parts = [part for item in inner for part in (item if isinstance(item, tuple) else (item,))]
+        sizes[id(node)] = 1 + sum(_size(part, sizes) for part in parts)
+    return sizes[id(node)]
 
 
 def _refuse_twins(rewritten: list[str]) -> None:

@@ -24,6 +24,8 @@ from lth_cli.report.sweep import summary
 from lth_cli.rundir.files import Busy, discard, free_dir, sole_writer
 from lth_cli.rundir.kept import reopen
 from lth_cli.rundir.read import Damaged
+from lth_cli.spelling import brief
+from lth_cli.targets import say_what_is_imported
 
 OmegaConf.register_new_resolver("lth.job_name", overrides.job_name, replace=True)
 
@@ -32,7 +34,8 @@ _outcome: list[Exception] = []  # what stopped the run of this process; a sweep'
 
 def launch(arguments: Sequence[str]) -> int:
     """Run `lth run ARGUMENTS` and return the exit code."""
-    wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    asked = os.environ.get("HYDRA_FULL_ERROR")
+    wants_traceback = asked == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra raises instead of printing and exiting
     try:
         with signals.in_order():
@@ -40,14 +43,16 @@ def launch(arguments: Sequence[str]) -> int:
     except (ConfigError, HydraException, OmegaConfBaseException, OSError, Busy, Damaged) as error:
         if wants_traceback:
             traceback.print_exc()
-        print(f"lth: {explain(error, arguments)}", file=sys.stderr)
+        print(brief(f"lth: {explain(error, arguments)}"), file=sys.stderr)
         return 2
     except JobFailed as failed:
         if wants_traceback:
             traceback.print_exception(failed.error)
         text = failure(failed.error) or f"{first_line(failed.error)} (HYDRA_FULL_ERROR=1 shows where)"
-        print(f"lth: {text}{_to_go_on(failed.path)}", file=sys.stderr)
+        print(f"{brief(f'lth: {text}')}{_to_go_on(failed.path)}", file=sys.stderr)
         return 1
+    finally:
+        os.environ["HYDRA_FULL_ERROR"] = asked or "0"
 
 
 class JobFailed(Exception):
@@ -69,6 +74,7 @@ def _launch(arguments: list[str]) -> int:
         _hand_to_hydra([*line.flags, *line.overrides])
         return 0
     config = checked(line, old)
+    say_what_is_imported(config, refuse=config.safe)
     key = "hydra.sweep.dir" if line.sweep else "hydra.run.dir"
     wanted = str(OmegaConf.select(config, key))
     if Path(wanted).name in ("", ".."):
@@ -122,7 +128,7 @@ def job(config: DictConfig) -> None:
             if isinstance(error, KeyboardInterrupt):
                 raise
             if sweep and isinstance(error, ConfigError | Busy | Damaged):
-                print(f"lth: {path.name}: {error}", file=sys.stderr)
+                print(brief(f"lth: {path.name}: {error}"), file=sys.stderr)
             _outcome.append(error)
 
 

@@ -61,8 +61,8 @@ def test_sigterm_ends_a_sweep_in_worker_processes(tmp_path: Path) -> None:
 def test_a_second_ctrl_c_ends_at_once() -> None:
     """Even while the first one is being obeyed."""
     code = (
-        "import time\nfrom lth_cli.signals import in_order\nwith in_order():\n    try:\n        print('begun', flush=True)\n"
-        "        time.sleep(60)\n    finally:\n        print('ending', flush=True)\n        time.sleep(60)\n"
+        "import time\nfrom lth_cli.signals import in_order\nwith in_order():\n    try:\n"
+        "        print('begun', flush=True)\n        time.sleep(60)\n    finally:\n        print('ending', flush=True)\n        time.sleep(60)\n"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None

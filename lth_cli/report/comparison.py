@@ -12,6 +12,7 @@ from lth_cli.compare import Row, compare
 from lth_cli.report import table
 from lth_cli.rundir.files import write
 from lth_cli.rundir.read import Damaged, Run, find, latest, read
+from lth_cli.spelling import brief
 
 
 class NothingToCompare(Exception):
@@ -37,7 +38,7 @@ def report(
     """
     runs, skipped = collect(paths)
     for line in skipped:
-        print(f"lth: {line}", file=sys.stderr)
+        print(brief(f"lth: {line}", lines=1), file=sys.stderr)
     rows = compare(runs, tolerance, every_round)
     if not rows:
         raise NothingToCompare("nothing to compare: no finished run" + _where(paths))
