@@ -16,7 +16,7 @@ from lth_cli import intervals
 from lth_cli.arms import CONTROLS, Control
 from lth_cli.budget import Keep, Layer, plan
 from lth_cli.config import ConfigError, check, control_rounds
-from lth_cli.datasets.dataset import DataNotFound, Dataset
+from lth_cli.datasets.dataset import DataNotFound, Dataset, validate
 from lth_cli.imp import Score
 from lth_cli.models.network import initialiser, prunable
 from lth_cli.rewind import Rewind, State
@@ -67,6 +67,10 @@ def build(config: DictConfig, choices: Mapping[str, Any]) -> Experiment:
     named = _controls(list(config.controls))
     at = control_rounds(config.controls_at, config.rounds)
     data = _instantiate("dataset", config, choices, Dataset)
+    try:
+        validate(data)
+    except ValueError as error:
+        raise ConfigError(f"{_named('dataset', config, choices)}: {error}") from None
     make: Callable[[], nn.Module] = partial(
         _instantiate, "model", config, choices, nn.Module, shape=data.shape, classes=data.classes
     )

@@ -1,6 +1,7 @@
 """The command line of `lth run` -> options and overrides -> the checked config of every job."""
 
 import math
+import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -19,7 +20,8 @@ from omegaconf.errors import OmegaConfBaseException
 from lth_cli import overrides
 from lth_cli.config import Config, ConfigError, check, conf_dir
 from lth_cli.resume import check_config
-from lth_cli.spelling import nearest
+from lth_cli.spelling import brief, nearest
+from lth_cli.targets import foreign
 
 _MOST_CHECKED = 256  # jobs of a sweep whose config is composed and checked before the first one starts
 _MOST_VALUES = 10_000  # of one YAML file, its aliases written out
@@ -96,12 +98,15 @@ def checked(line: Line, resumed: Path | None) -> DictConfig:
     search = []
     if line.options.config_path is not None:
         raise ConfigError(f"--config-path={line.options.config_path}: lth has its own; add yours with --config-dir")
+    if found := [text for text in line.overrides if "searchpath" in text.partition("=")[0] and "pkg:" in text]:
+        raise ConfigError(f"{found[0]}: a package is imported when it is searched; give a folder with --config-dir")
     if line.options.config_dir is not None:
         _refuse_bombs(Path(line.options.config_dir))
         folder = f"file://{Path(line.options.config_dir).resolve()}"
         search = [f"hydra.searchpath=[{QuotedString(folder, Quote.single).with_quotes()}]"]
     first: DictConfig | None = None
     keys = overrides.swept(line.overrides) if line.sweep else []
+    imported = dict[str, str]()
     _refuse_twins(line.overrides if line.sweep else [])
     with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
         for job in islice(overrides.jobs(line.overrides) if line.sweep else [line.overrides], _MOST_CHECKED):
@@ -110,6 +115,7 @@ def checked(line: Line, resumed: Path | None) -> DictConfig:
                 check(config)
                 text = OmegaConf.to_yaml(without(config, "resume", "hydra"), resolve=True)
                 text.encode()
+                imported |= foreign(config)
             except (ConfigError, HydraException):
                 raise
             except OmegaConfBaseException as error:
@@ -124,6 +130,8 @@ def checked(line: Line, resumed: Path | None) -> DictConfig:
             first = config if first is None else first
     if first is None:
         raise ConfigError("the sweep has no jobs")
+    for key, target in imported.items():
+        print(brief(f"lth: {key} imports {target}"), file=sys.stderr)
     return first
 
 

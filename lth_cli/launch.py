@@ -25,7 +25,6 @@ from lth_cli.rundir.files import Busy, discard, free_dir, sole_writer
 from lth_cli.rundir.kept import reopen
 from lth_cli.rundir.read import Damaged
 from lth_cli.spelling import brief
-from lth_cli.targets import say_what_is_imported
 
 OmegaConf.register_new_resolver("lth.job_name", overrides.job_name, replace=True)
 
@@ -74,7 +73,6 @@ def _launch(arguments: list[str]) -> int:
         _hand_to_hydra([*line.flags, *line.overrides])
         return 0
     config = checked(line, old)
-    say_what_is_imported(config, refuse=config.safe)
     key = "hydra.sweep.dir" if line.sweep else "hydra.run.dir"
     wanted = str(OmegaConf.select(config, key))
     if Path(wanted).name in ("", ".."):

@@ -1,7 +1,6 @@
 """What a config will import and call, beside lth's own: a config is code, by the design of Hydra."""
 
 import re
-import sys
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -18,20 +17,17 @@ _OF_HYDRA = (
 )
 
 
-def say_what_is_imported(config: DictConfig, refuse: bool) -> None:
-    """Print each target of a composed config that neither lth's own YAML nor Hydra's names; nothing is imported here.
-
-    Args:
-        refuse: whether to raise instead.
+def foreign(config: DictConfig) -> dict[str, str]:
+    """The targets of a composed config that neither lth's own YAML nor Hydra names, by key; nothing is imported here.
 
     Raises:
-        ConfigError: a target is not allowed.
+        ConfigError: there is one, and the config says ``safe``.
     """
-    for place, target in _targets(OmegaConf.to_container(config), ""):
-        if target not in known():
-            if refuse:
-                raise ConfigError(f"{place}={target}: safe=true allows only what lth's own conf/ names")
-            print(f"lth: {place} imports {target}", file=sys.stderr)
+    found = {key: target for key, target in _targets(OmegaConf.to_container(config), "") if target not in known()}
+    if config.safe and found:
+        key, target = next(iter(found.items()))
+        raise ConfigError(f"{key}={target}: safe=true allows only what lth's own conf/ names")
+    return found
 
 
 @cache
@@ -50,7 +46,5 @@ def _targets(node: Any, prefix: str) -> Iterator[tuple[str, str]]:
         place = f"{prefix}.{key}" if prefix else str(key)
         if key in _KEYS:
             yield place, str(value)
-        elif key == "searchpath":
-            yield from ((place, str(path)) for path in value or () if str(path).startswith("pkg:"))
         else:
             yield from _targets(value, place)

@@ -60,8 +60,10 @@ class Ticket:
             with safetensors.safe_open(path, "pt") as file:
                 metadata = json.loads((file.metadata() or {})["ticket"])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-        except (safetensors.SafetensorError, KeyError, ValueError) as error:
+        except (safetensors.SafetensorError, KeyError, ValueError, RecursionError) as error:
             raise ValueError(f"{path} is not a ticket: {error}") from None
+        if not isinstance(metadata, dict):
+            raise ValueError(f"{path} is not a ticket: no metadata")
 
         def part(name: str) -> Params:
             return {key.removeprefix(f"{name}/"): t for key, t in tensors.items() if key.startswith(f"{name}/")}

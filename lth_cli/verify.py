@@ -101,7 +101,16 @@ def verify(path: Path) -> list[Check]:
 def _caught(files: Files, check: Callable[[Files], Iterator[str]]) -> Iterator[str]:
     try:
         yield from check(files)
-    except (Damaged, OSError, KeyError, RuntimeError, ValueError) as error:
+    except (
+        Damaged,
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        OSError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
         yield f"{error}" if isinstance(error, Damaged) else f"{type(error).__name__}: {str(error)[:80]}"
 
 

@@ -20,8 +20,9 @@ MOST_LINES, MOST_CHARACTERS = 8, 1600
 VALUES = [
     "", "0", "-1", "1e400", "nan", "-inf", "inf", "null", "true", "abc", "''", "[]", "{}", "[1", "{a:", "${seed}", "${",
     "${oc.env:NOPE}", "${x}", "${output}", "${lth.length:3}", "${hydra:job}", "9" * 10_000, "x" * 10_000, "0x10",
-    "1_000", "1e-400", "range(5)", "range(0,1,0)", "range(0,1,1e-9)", "range(1e9)", "interval(0,1)", "glob(*)", "choice(1,2)",
-    "choice()", "shuffle(1,2,3)", "sort(3,1)", "int(5)", "float(x)", "a,b,c", "1,2,3", "/dev/null", "/proc/1/mem", "..",
+    "1_000", "1e-400", "range(5)", "range(0,1,0)", "range(0,1,1e-9)", "range(1e9)", "interval(0,1)", "glob(*)",
+    "choice(1,2)",     "choice()", "shuffle(1,2,3)", "sort(3,1)", "int(5)", "float(x)", "a,b,c", "1,2,3",
+    "/dev/null", "/proc/1/mem", "..",
     "~", "-", "'a b'", "'a\nb'", "größe", "数字", "\u202e", "\x1b[31m", "%s%n", "&a *a", "!!python/object:os.system x",
     "[nan]", "[[1]]", "{conv: nan}", "{conv: 0.5}", "5it", "5ep", "0.5it", "1e3ep", "99999999999999999999it", "-5it",
     "last", "all", "[0]", "[1,1]", "[999]", "cpu", "conv4", "sgd", "lth_cli.models.mlp", "os.system", "builtins.eval",

@@ -6,6 +6,7 @@ python -m tests.soak --kills 100 --fuzz 20000 --damage 200
 import argparse
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -108,8 +109,6 @@ def soak_kills(folder: Path, kills: int, stream: random.Random) -> list[tuple[st
 
 
 def soak_damage(folder: Path, times: int, stream: random.Random) -> list[tuple[str, int, int]]:
-    import shutil
-
     whole_run(folder / "whole")
     (path,) = (record.parent for record in folder.glob("whole/outputs/*/*/run.json"))
     detected = 0
@@ -124,6 +123,29 @@ def soak_damage(folder: Path, times: int, stream: random.Random) -> list[tuple[s
     return [("corruptions detected", detected, times)]
 
 
+def soak_fuzz(folder: Path, cases: int, seed: int) -> list[tuple[str, int, int]]:
+    from hypothesis import HealthCheck, given, settings
+    from hypothesis import seed as seeded
+
+    from tests import fuzz
+
+    passed = []
+
+    @seeded(seed)
+    @settings(max_examples=cases, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(fuzz.lines)
+    def check(line: list[str]) -> None:
+        complaint = fuzz.complaint(line)
+        passed.append(complaint is None)
+        if complaint is not None:
+            print(f"{[word[:60] for word in line]}: {complaint}")
+
+    folder.joinpath("bench").mkdir()
+    with fuzz.bench(folder / "bench"):
+        check()
+    return [("fuzz cases with a short message", sum(passed), len(passed))]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=100)
@@ -135,6 +157,7 @@ def main() -> int:
     parts: list[Callable[[Path], list[tuple[str, int, int]]]] = [
         lambda folder: soak_kills(folder, arguments.kills, stream),
         lambda folder: soak_damage(folder, arguments.damage, stream),
+        lambda folder: soak_fuzz(folder, arguments.fuzz, arguments.seed),
     ]
     table = Table("what", "passed", "of", "minutes")
     good = True

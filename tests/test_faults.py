@@ -1,7 +1,6 @@
 """Faults that befall a run from outside, each done for real: nothing is lost, and what goes on is the same run."""
 
 import json
-import os
 import random
 import shutil
 import signal
@@ -61,8 +60,9 @@ def test_sigterm_ends_a_sweep_in_worker_processes(tmp_path: Path) -> None:
 def test_a_second_ctrl_c_ends_at_once() -> None:
     """Even while the first one is being obeyed."""
     code = (
-        "import time\nfrom lth_cli.signals import in_order\nwith in_order():\n    try:\n"
-        "        print('begun', flush=True)\n        time.sleep(60)\n    finally:\n        print('ending', flush=True)\n        time.sleep(60)\n"
+        "import time\nfrom lth_cli.signals import in_order\nwith in_order():\n"
+        "    try:\n        print('begun', flush=True)\n        time.sleep(60)\n"
+        "    finally:\n        print('ending', flush=True)\n        time.sleep(60)\n"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -109,15 +109,20 @@ def test_a_run_directory_that_vanishes_is_an_error_and_is_not_begun_anew(tmp_pat
     assert not path.exists()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only to root")
-def test_a_read_only_folder_is_an_error(lth: Lth, tmp_path: Path) -> None:
+def test_a_read_only_folder_is_an_error(tmp_path: Path) -> None:
+    """Nothing is read-only to root, who therefore becomes nobody once all is imported."""
     start(tmp_path / "run")
+    code = (
+        "import os, sys\nimport lth_cli.launch, lth_cli.cli\n"
+        "if os.geteuid() == 0:\n    os.setuid(65534)\nsys.exit(lth_cli.cli.main(sys.argv[1:]))"
+    )
     for folder in (tmp_path / "run", tmp_path):
         folder.chmod(0o555)
-    for arguments in ((), ("resume=run",)):
-        done = lth("run", *arguments)
+    for arguments, path in (((), "outputs"), (("resume=run",), "run/.lock")):
+        command = [sys.executable, "-c", code, "run", *arguments]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
         assert (done.returncode, done.stdout) == (2, "")
-        assert "Permission denied" in done.stderr
+        assert done.stderr == f"lth: {path}: Permission denied\n"
     tmp_path.chmod(0o755)
 
 

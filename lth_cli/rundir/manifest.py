@@ -90,7 +90,8 @@ def damage(path: Path, manifest: Manifest) -> Iterator[tuple[str, str]]:
             rows = {}
             yield table, error.strerror or "unreadable"
         for round, digests in manifest.rows.items():
-            if sha256(rows.get(b"%d" % round, b"")) != digests[table]:
+            written = rows.get(b"%d" % round, b"")
+            if not written or sha256(written) != digests[table]:
                 yield f"{table}, round {round}", "not the rows that were written"
 
 

@@ -200,6 +200,8 @@ def _read_history(text: str) -> list[dict[str, Any]]:
             top = 1.0 if column in _FRACTIONS else math.inf
             if not isinstance(value, str) and not (0 <= value <= top and math.isfinite(value)):
                 raise ValueError(f"line {line}: {column} is {value}")
+        if not re.fullmatch(r"[\w-]+", row["arm"]):  # it names a file
+            raise ValueError(f"line {line}: arm is {row['arm'][:40]!r}")
         if row["early_stop_iteration"] < 1 or row["remaining"] > row["total"]:
             raise ValueError(f"line {line}: numbers that cannot be")
     return history

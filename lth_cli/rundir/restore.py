@@ -42,6 +42,8 @@ def answer_from_disk(kept: Kept, fit: Fit) -> Fit:
             where = f"round {job.round}, {job.arm}, seed {job.seed}"
             raise InvariantError(f"{where}: the mask on disk is not the one that this version of lth makes")
         saved = unpack(folder / f"rewind_seed{job.seed}.safetensors")[1] if job.save_at is not None else None
+        if key not in curves:
+            raise Damaged(f"{kept.path / 'curves.csv'}: nothing of round {job.round}, {job.arm}, seed {job.seed}")
         curve = [Evaluation(**{column: row[column] for column in list(CURVES)[3:]}) for row in curves[key]]
         seconds = history[key][0]["train_seconds"]
         return Fitted(job, state, saved, curve, seconds, round(seconds * history[key][0]["examples_per_second"]))
@@ -73,7 +75,11 @@ def unpack(file: Path) -> tuple[Mask, State]:
 
 def _rows(kept: Kept, table: str, columns: Mapping[str, type]) -> dict[Key, list[dict[str, Any]]]:
     found: dict[Key, list[dict[str, Any]]] = defaultdict(list)
-    for row in parse_table(",".join(columns) + "\n" + kept.tables[table].decode(), columns):
+    try:
+        rows = parse_table(",".join(columns) + "\n" + kept.tables[table].decode(), columns)
+    except UNREADABLE as error:
+        raise Damaged(f"{kept.path / table}: {str(error)[:80]}") from None
+    for row in rows:
         found[row["round"], row["arm"], row["seed"]].append(row)
     return dict(found)
 
