@@ -123,7 +123,7 @@ def checked(line: Line, resumed: Path | None) -> DictConfig:
                 raise ConfigError(f"{error.full_key}: {words}" if error.full_key else words) from error
             except Exception as error:  # model=3 is a ValueError, broken YAML of the user's an error of PyYAML, …
                 mark = getattr(error, "problem_mark", None)
-                where = " ".join(job) if mark is None else f"{mark.name}, line {mark.line + 1}"
+                where = (" ".join(job) or "config") if mark is None else f"{mark.name}, line {mark.line + 1}"
                 raise ConfigError(f"{where}: {first_line(error)}") from error
             if resumed is not None:
                 check_config(resumed / overrides.job_name(job, keys) if line.sweep else resumed, text)
