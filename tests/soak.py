@@ -100,12 +100,13 @@ def damage_somewhere(path: Path, stream: random.Random) -> str:
 
 def soak_kills(folder: Path, kills: int, stream: random.Random) -> list[tuple[str, int, int]]:
     whole, seconds = whole_run(folder / "whole")
-    survived = identical = runs = 0
-    while survived < kills:
-        path, done = killed_run(folder / f"killed{runs}", min(4, kills - survived), seconds, stream)
-        survived, runs = survived + done, runs + 1
-        identical += results(path) == whole
-    return [("kills survived", survived, survived), ("bit-identical after resume", identical, runs)]
+    survived = total = identical = runs = 0
+    while total < kills:
+        path, done = killed_run(folder / f"killed{runs}", min(4, kills - total), seconds, stream)
+        total, runs = total + done, runs + 1
+        same = results(path) == whole
+        survived, identical = survived + done * same, identical + same
+    return [("kills survived", survived, total), ("bit-identical runs after their resumes", identical, runs)]
 
 
 def soak_damage(folder: Path, times: int, stream: random.Random) -> list[tuple[str, int, int]]:

@@ -113,8 +113,8 @@ def test_a_read_only_folder_is_an_error(tmp_path: Path) -> None:
     """Nothing is read-only to root, who therefore becomes nobody once a first command has imported all."""
     start(tmp_path / "run")
     code = (
-        "import os, sys\nfrom lth_cli.cli import main\nimport difflib; main(['run', 'model=lenet5'])\n"
-        "if os.geteuid() == 0:\n    os.setuid(65534)\nsys.exit(main(sys.argv[1:]))"
+        "import os, sys\nfrom lth_cli.cli import main\ntyped = sys.argv[1:]\nmain(['run', 'model=lenet5'])\n"
+        "if os.geteuid() == 0:\n    os.setuid(65534)\nsys.exit(main(typed))"
     )
     for folder in (tmp_path / "run", tmp_path):
         folder.chmod(0o555)
