@@ -4,7 +4,7 @@ BIN := .venv/bin
 
 JSON ?= benchmarks/latest.json
 
-.PHONY: demo test check bench help constraints clean
+.PHONY: demo test check bench soak audit help constraints clean
 
 demo: .venv/installed  ## find a winning ticket on a small data set, and compare it with its controls
 	$(BIN)/lth run model=conv4 sparsity=0.9 rounds=10
@@ -20,6 +20,13 @@ check: .venv/installed  ## lint, format and types
 
 bench: .venv/installed  ## our trainer against a plain script and the machine; BASE=file.json compares with an earlier one
 	$(BIN)/python -m benchmarks --json $(JSON) $(if $(BASE),--base $(BASE))
+
+soak: .venv/installed  ## kill, damage and fuzz real runs for half an hour; prints a table of what held
+	$(BIN)/python -m tests.soak
+
+audit: .venv/installed  ## known vulnerabilities of the versions in constraints.txt; asks PyPI
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[audit]'
+	$(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14

@@ -101,7 +101,7 @@ def ours(workload: Workload, device: torch.device) -> Callable[[], float]:
     networks = Networks(convolutional, does_not_stack(workload.build, workload.shape), streamed=False)
     _, execute = choose("auto", device, torch.get_num_threads(), networks)
     epoch, bf16 = 4000 // workload.batch_size, workload.precision == "bf16"
-    fit = partial(execute, Trainer(workload.build, data, recipe, epoch, device, bf16, lambda *told: None))
+    fit = partial(execute, Trainer(workload.build, data, recipe, epoch, device, bf16))
     init = initialiser(workload.build)
     jobs = []
     for seed in range(workload.rows):

@@ -16,17 +16,16 @@ from lth_cli import intervals
 from lth_cli.arms import CONTROLS, Control
 from lth_cli.budget import Keep, Layer, plan
 from lth_cli.config import ConfigError, check, control_rounds
-from lth_cli.datasets.dataset import DataNotFound, Dataset
+from lth_cli.datasets.dataset import DataNotFound, Dataset, validate
 from lth_cli.datasets.streaming import Streamed
 from lth_cli.imp import Score
 from lth_cli.models.network import initialiser, prunable
 from lth_cli.rewind import Rewind, State
 from lth_cli.spelling import nearest
 from lth_cli.training.executors import Executor, Networks, choose
-from lth_cli.training.jobs import Fit, Watch
+from lth_cli.training.jobs import Fit, Hooks
 from lth_cli.training.networks import Build, does_not_stack
 from lth_cli.training.optimizers import Recipe
-from lth_cli.training.step import Scope
 from lth_cli.training.trainer import Trainer, to_device
 
 
@@ -40,7 +39,8 @@ class Experiment:
         layers: the prunable ones.
         keep: what rounds 0 … n keep.
         executor: the name of the one chosen.
-        fit: makes the trainer, given who watches it, and what takes its time where that is asked for.
+        checkpoint_every: so many iterations, or seconds.
+        fit: makes the trainer, given who follows it.
     """
 
     seeds: list[int]
@@ -53,10 +53,11 @@ class Experiment:
     rewind_to: int
     controls: Callable[[int], list[Control]]
     recipe: Recipe
-    test_examples: int
+    data: Dataset
     device: torch.device
     executor: str
-    fit: Callable[[Watch, Scope], Fit]
+    checkpoint_every: tuple[int | None, float | None]
+    fit: Callable[[Hooks], Fit]
 
 
 def build(config: DictConfig, choices: Mapping[str, Any]) -> Experiment:
@@ -74,6 +75,10 @@ def build(config: DictConfig, choices: Mapping[str, Any]) -> Experiment:
     named = _controls(list(config.controls))
     at = control_rounds(config.controls_at, config.rounds)
     data = _instantiate("dataset", config, choices, Dataset)
+    try:
+        validate(data)
+    except ValueError as error:
+        raise ConfigError(f"{_named('dataset', config, choices)}: {error}") from None
     make: Build = partial(_instantiate, "model", config, choices, nn.Module, shape=data.shape, classes=data.classes)
     with torch.device("meta"):
         network = make()
@@ -100,9 +105,9 @@ def build(config: DictConfig, choices: Mapping[str, Any]) -> Experiment:
 
     executor, execute = _executor(config, device, layers, make, data)
 
-    def fit(watch: Watch, scope: Scope) -> Fit:
+    def fit(hooks: Hooks) -> Fit:
         bf16 = config.precision == "bf16"
-        return partial(execute, Trainer(make, to_device(data, device), recipe, eval_every, device, bf16, watch, scope))
+        return partial(execute, Trainer(make, to_device(data, device), recipe, eval_every, device, bf16, hooks))
 
     return Experiment(
         seeds=[config.seed + i for i in range(config.replicates)],
@@ -115,9 +120,10 @@ def build(config: DictConfig, choices: Mapping[str, Any]) -> Experiment:
         rewind_to=rewind_to,
         controls=lambda round: named if round in at else [],
         recipe=recipe,
-        test_examples=len(data.test),
+        data=data,
         device=device,
         executor=executor,
+        checkpoint_every=_checkpoint_every(config.checkpoint_every, per_epoch),
         fit=fit,
     )
 
@@ -154,6 +160,13 @@ def _controls(names: list[str]) -> list[Control]:
         if name not in known:
             raise ConfigError(f"controls={name}: a list of {', '.join(known)}{nearest(name, known)}")
     return [known[name] for name in dict.fromkeys(names)]
+
+
+def _checkpoint_every(length: str, per_epoch: int) -> tuple[int | None, float | None]:
+    """(iterations, None) or (None, seconds)."""
+    if length.endswith("min"):
+        return None, 60 * float(length.removesuffix("min"))
+    return max(1, intervals.iterations(length, per_epoch)), None
 
 
 def _recipe(config: DictConfig, examples: int) -> tuple[Recipe, int]:

@@ -1,6 +1,6 @@
 """argv -> one call. The only place where errors become messages and exit codes.
 
-Exit codes: 0 done; 1 a job failed; 2 the command line or the config is wrong; 130 interrupted.
+Exit codes: 0 done; 1 a job failed; 2 the command line or the config is wrong; 130 interrupted; 143 terminated.
 Hydra, rich and torch are imported only when work begins.
 """
 
@@ -11,15 +11,17 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from lth_cli.spelling import nearest
+from lth_cli.signals import Terminated
+from lth_cli.spelling import brief, nearest
 
-_COMMANDS = ("run", "compare", "list")
+_COMMANDS = ("run", "compare", "verify", "list")
 _DESCRIPTION = """
 Lottery tickets: train, prune, rewind, retrain, and compare.
 
   lth run model=conv4 sparsity=0.9 rounds=10                             find a ticket; lth run --help for every key
   lth run -m rewind=init,early,late,learning_rate,none 'seed=range(5)'   a sweep
   lth compare                                                            the latest run against its controls
+  lth verify DIR                                                         check a run, or a sweep, from its files alone
   lth list models                                                        what there is
 """
 
@@ -40,20 +42,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without ± still gets its table
     try:
+        if any(not word.isascii() and word != word.encode(errors="replace").decode() for word in arguments):
+            raise UsageError("the command line is not UTF-8")
         code = _dispatch(arguments)
         sys.stdout.flush()
         return code
-    except KeyboardInterrupt:
-        print("lth: interrupted", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as interrupt:
+        print(f"lth: interrupted{interrupt}", file=sys.stderr)
+        return 143 if isinstance(interrupt, Terminated) else 130
     except BrokenPipeError:  # the reader of our output has gone, as in `lth compare | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except UsageError as error:
-        print(f"lth: {error}", file=sys.stderr)
+        print(brief(f"lth: {error}"), file=sys.stderr)
         return 2
     except OSError as error:
-        print(f"lth: {error}", file=sys.stderr)
+        print(brief(f"lth: {error}"), file=sys.stderr)
         return 1
 
 
@@ -99,6 +103,10 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--plot", type=_picture, metavar="FILE", help="also draw it (.png, .svg, .pdf)")
     compare.set_defaults(call=_compare)
 
+    verify = commands.add_parser("verify", help="check hashes, counts, masks, controls and tickets of runs on disk")
+    verify.add_argument("paths", nargs="+", metavar="DIR", help="a run, a sweep, or a folder of them")
+    verify.set_defaults(call=_verify)
+
     listing = commands.add_parser("list", help="models, datasets, pruners, rewinds, sparsities, trains, experiments")
     listing.add_argument("kind", nargs="?", metavar="KIND", help="one of these; default: all")
     listing.add_argument("--config-dir", metavar="DIR", help="your own YAML too")
@@ -136,6 +144,17 @@ def _compare(arguments: argparse.Namespace) -> int:
             raise
         raise UsageError(f"{error.filename}: {error.strerror}") from None
     return 0
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from lth_cli.report.verification import report
+
+    try:
+        return report([Path(path) for path in arguments.paths])
+    except ValueError as error:
+        raise UsageError(str(error)) from None
 
 
 def _list(arguments: argparse.Namespace) -> int:

@@ -5,6 +5,7 @@ constructor checks its own arguments when it is built.
 """
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -70,6 +71,10 @@ class Config:
     eval_every: str = MISSING
     profile: bool = MISSING
     output: str = MISSING
+    on_divergence: str = MISSING
+    checkpoint_every: str = MISSING
+    safe: bool = MISSING
+    resume: str | None = MISSING
 
 
 ConfigStore.instance().store(name="schema", node=Config, provider="lth_cli")
@@ -87,6 +92,7 @@ _CHOICES = {
     "pruner.scope": ("global", "layerwise"),
     "train.optimizer": ("adam", "sgd"),
     "train.schedule": ("constant", "step", "cosine"),
+    "on_divergence": ("stop", "skip"),
     "device": ("auto", "cpu", "cuda", "mps"),
     "executor": ("auto", "serial", "stacked", "processes"),
     "precision": ("fp32", "bf16"),
@@ -135,6 +141,8 @@ def check(config: DictConfig) -> None:
             _require(value in options, key, value, f"{allowed(key)}{nearest(str(value), options)}")
         for key, least in _LENGTHS.items():
             _check_length(key, OmegaConf.select(config, key, throw_on_missing=True), least)
+        if not re.fullmatch(r"\d+(\.\d+)?min", config.checkpoint_every):
+            _check_length("checkpoint_every", config.checkpoint_every, 1)
         for fraction in config.train.milestones:
             _require(0 < fraction < 1, "train.milestones", fraction, "fractions of training, in (0, 1)")
         for kind, rate in config.pruner.rates.items():

@@ -39,6 +39,16 @@ def explain(error: Exception, arguments: Sequence[str]) -> str:
     return "\n     ".join([*lines[:3], *([cause] if cause and cause not in text else [])])
 
 
+def failure(error: Exception) -> str | None:
+    """What stopped a run, where it is not the run's own doing: the disk, or the memory; None for anything else."""
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    text = str(error)
+    if isinstance(error, MemoryError) or re.search("out of memory|not enough memory|can't allocate memory", text):
+        return "out of memory: a smaller train.batch_size, fewer replicates or executor=serial needs less"
+    return None
+
+
 def _unknown_option(group: str, option: str, text: str) -> str:
     available = re.findall(r"^\t(\S+)$", text, re.MULTILINE)
     lines = [f"{group}={option}: there is no such option{nearest(option, available)}"]

@@ -43,7 +43,8 @@ def run_imp(
         score: (params, mask) -> a score per weight; larger is kept.
         rewind: where a pruned network restarts.
         controls: round -> the controls to train beside the ticket.
-        fit: trains jobs.
+        fit: trains jobs; one that it leaves out, because it diverged, is left out of the result. Without its ticket,
+            so are a seed's controls and its later rounds.
         iterations: length of dense training.
         rewind_to: the iteration of dense training saved for `rewind`.
 
@@ -69,6 +70,8 @@ def run_imp(
                 arm = control.make(Arm(ticket, mask[seed]), context)
                 jobs.append(Job(round, control.name, seed, arm.start, arm.mask))
         fitted = fit(jobs)
+        seeds = [one.job.seed for one in fitted if one.job.arm in (DENSE, WINNING)]
+        fitted = [one for one in fitted if one.job.seed in seeds]
         check_round(fitted, controls(round), previous, keep[round])
         for one in fitted:
             if one.job.arm in (DENSE, WINNING):

@@ -5,6 +5,7 @@ Hydra refuses a number on a group key before it asks any config source, so no pl
 
 import hashlib
 import itertools
+import math
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -15,6 +16,7 @@ from hydra.core.override_parser.types import ChoiceSweep, Glob, IntervalSweep, O
 from lth_cli.config import ConfigError
 
 _LONGEST = 100
+_MOST_JOBS = 10_000
 _ALLOWED = "the fraction of weights removed, in [0, 1)"
 
 
@@ -28,6 +30,13 @@ def rewrite(overrides: list[str]) -> list[str]:
     return [_rewrite(text) if text.lstrip("+").startswith("sparsity") else text for text in overrides]
 
 
+def merge(before: list[str], after: list[str]) -> list[str]:
+    """Overrides on top of others: a key or group that is named again takes its new value."""
+    again = {override.key_or_group for override in _parsed(after)}
+    kept = [text for text, one in zip(before, _parsed(before), strict=True) if one.key_or_group not in again]
+    return kept + after
+
+
 def swept(overrides: list[str]) -> list[str]:
     """The keys that take several values in a multirun."""
     return [override.key_or_group for override in _parsed(overrides) if override.is_sweep_override()]
@@ -37,13 +46,19 @@ def jobs(overrides: list[str]) -> Iterator[list[str]]:
     """The overrides of each job of a multirun, as Hydra's basic sweeper makes them.
 
     A glob or an interval stands for what only Hydra or another sweeper can expand, and is left out.
+
+    Raises:
+        ConfigError: there are more than a sweep may have.
     """
-    choices = []
+    choices, count = list[list[str]](), 1
     for override in _parsed(overrides):
         if not override.is_sweep_override():
             choices.append([override.input_line or ""])
         elif isinstance(override.value(), ChoiceSweep | RangeSweep):
             key = override.get_key_element()
+            count *= _count(override)
+            if count > _MOST_JOBS:
+                raise ConfigError(f"{override.input_line}: a sweep of more than {_MOST_JOBS:,} jobs")
             choices.append([f"{key}={value}" for value in override.sweep_string_iterator()])
     return (list(job) for job in itertools.product(*choices))
 
@@ -53,7 +68,8 @@ def job_name(overrides: Sequence[str], keys: Sequence[str] = ()) -> str:
 
     A name that had to be changed or cut ends in a hash of the whole, so that two jobs never share one.
     """
-    named = sorted(text for text in overrides if not keys or text.lstrip("+~").partition("=")[0] in keys)
+    key = {text: text.lstrip("+~").partition("=")[0] for text in overrides}
+    named = sorted(text for text in overrides if (key[text] in keys if keys else key[text] != "resume"))
     whole = ",".join(named) or "job"
     safe = re.sub(r"[^\w.,=+~\[\]-]", "_", whole, flags=re.ASCII)[:_LONGEST]
     return safe if safe == whole else f"{safe}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
@@ -63,10 +79,25 @@ def _parsed(overrides: list[str]) -> list[Override]:
     return OverridesParser.create().parse_overrides(overrides)
 
 
+def _count(override: Override) -> int:
+    """How many values a sweep of one key has, without making them: a range may have any number, or no end."""
+    value = override.value()
+    if isinstance(value, ChoiceSweep):
+        return len(value.list)
+    if not isinstance(value, RangeSweep):
+        return 1
+    start, stop, step = float(value.start or 0), float(value.stop or 0), float(value.step)
+    if step == 0 or not all(map(math.isfinite, (start, stop, step))):
+        raise ConfigError(f"{override.input_line}: a range from start to stop by a step that is not 0")
+    return max(0, math.ceil(min((stop - start) / step, _MOST_JOBS + 1)))
+
+
 def _rewrite(text: str) -> str:
     override = OverridesParser.create().parse_override(text)
     if override.key_or_group not in ("sparsity", "sparsity.target") or override.is_delete():
         return text
+    if _count(override) > _MOST_JOBS:
+        raise ConfigError(f"{text}: a sweep of more than {_MOST_JOBS:,} jobs")
     values = _values(override)
     numbers = [value for value in values if _is_number(value)]
     for number in numbers:

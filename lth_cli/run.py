@@ -4,8 +4,8 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,23 +14,35 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from lth_cli import masks
-from lth_cli.arms import WINNING
+from lth_cli import masks, signals
+from lth_cli.arms import DENSE, WINNING
 from lth_cli.build import Experiment, build
 from lth_cli.compare import compare
+from lth_cli.datasets.fingerprint import fingerprint
 from lth_cli.imp import run_imp
 from lth_cli.profile import Profile
 from lth_cli.report.progress import Display
 from lth_cli.report.table import show, summary
 from lth_cli.report.times import times
+from lth_cli.resume import check_config, check_rounds
+from lth_cli.rundir.checkpoints import Checkpoints
+from lth_cli.rundir.kept import Kept
 from lth_cli.rundir.read import read
+from lth_cli.rundir.restore import answer_from_disk
 from lth_cli.rundir.write import Writer
-from lth_cli.training.jobs import Evaluation, Fitted, Job, Watch
-from lth_cli.training.step import Scope
+from lth_cli.training.jobs import Diverged, Evaluation, Fitted, Hooks, Job, Scope
 
 
-def run(config: DictConfig, path: Path, source: Mapping[str, Any], console: Console, prefix: str, live: bool) -> None:
-    """Run one experiment in `path`.
+def run(
+    config: DictConfig,
+    path: Path,
+    source: Mapping[str, Any],
+    console: Console,
+    prefix: str,
+    live: bool,
+    kept: Kept | None = None,
+) -> None:
+    """Run one experiment in `path`, or go on with the one that is there.
 
     Args:
         config: composed, not yet checked.
@@ -38,9 +50,10 @@ def run(config: DictConfig, path: Path, source: Mapping[str, Any], console: Cons
         source: what the config was made from, for the record: the command, and the choices by config group.
         prefix: of each line that is printed.
         live: whether to show a live display on a terminal, and the summary.
+        kept: what is in `path` already.
 
     Raises:
-        ConfigError: before any file is written.
+        ConfigError, Damaged: before any file is written.
         InvariantError, Diverged, OSError, KeyboardInterrupt: after marking the run directory.
     """
     # Moments of pruned networks decay into subnormal numbers, on which CPUs are many times slower. The setting reaches
@@ -48,20 +61,32 @@ def run(config: DictConfig, path: Path, source: Mapping[str, Any], console: Cons
     torch.set_flush_denormal(True)
     experiment = build(config, source["choices"])
     _set_up_torch(config, experiment.device)
-    writer = Writer(path, OmegaConf.to_yaml(config, resolve=True), _record(experiment, source))
+    text = OmegaConf.to_yaml(config, resolve=True)
+    record = _record(experiment, source)
+    if kept is not None:
+        check_config(path, text)
+        check_rounds(kept, experiment.keep, record["data_sha256"])
+    writer = Writer(path, text, record, kept)
+    done = 0 if kept is None else kept.rounds
     try:
         scope = Profile(experiment.device, path / "profile") if config.profile else nullcontext
-        with Display(console, live, prefix, config.rounds, _iterations(experiment)) as display:
-            _rounds(experiment, writer, display, scope)
+        with Display(console, live, prefix, config.rounds, _iterations(experiment, done)) as display:
+            for note in _notes(record, kept):
+                writer.note(note)
+                display.say(note)
+            diverged = _skip(writer, display) if config.on_divergence == "skip" else None
+            _rounds(experiment, writer, display, kept, scope, diverged)
         if isinstance(scope, Profile):
             scope.close()
             show(console, times(scope.seconds, len(experiment.keep)))
         writer.finish("done")
     except KeyboardInterrupt:
-        writer.finish("interrupted")
+        with suppress(OSError):
+            writer.finish("interrupted")
         raise
     except Exception as error:
-        writer.finish("failed", f"{type(error).__name__}: {error}")
+        with suppress(OSError):  # where the disk is full or gone, the error itself is what counts
+            writer.finish("failed", f"{type(error).__name__}: {error}")
         raise
     if live:
         show(console, summary(compare([read(path)])))
@@ -74,13 +99,24 @@ def mark_unstarted(path: Path, config: DictConfig, source: Mapping[str, Any], er
     writer.finish("interrupted" if isinstance(error, KeyboardInterrupt) else "failed", str(error))
 
 
-def _rounds(experiment: Experiment, writer: Writer, display: Display, scope: Scope) -> None:
-    last = len(experiment.keep) - 1
-    train = experiment.fit(_watch(writer, display), scope)
+def _rounds(
+    experiment: Experiment,
+    writer: Writer,
+    display: Display,
+    kept: Kept | None,
+    scope: Scope,
+    diverged: Callable[[Job, str], None] | None,
+) -> None:
+    last, done = len(experiment.keep) - 1, 0 if kept is None else kept.rounds
+    checkpoints = Checkpoints(writer.path, *experiment.checkpoint_every)
+    train = experiment.fit(Hooks(_watch(writer, display), scope, diverged, checkpoints))
 
     def fit(jobs: Sequence[Job]) -> list[Fitted]:
-        with scope("rest of training"):
-            return train(jobs)
+        with scope("rest of training"), signals.held():
+            fitted = train(jobs)
+        if not any(one.job.arm in (DENSE, WINNING) for one in fitted):
+            raise Diverged(f"round {jobs[0].round}: every network that is to be pruned diverged; try a lower train.lr")
+        return fitted
 
     rounds = run_imp(
         seeds=experiment.seeds,
@@ -90,24 +126,37 @@ def _rounds(experiment: Experiment, writer: Writer, display: Display, scope: Sco
         score=experiment.score,
         rewind=experiment.rewind,
         controls=experiment.controls,
-        fit=fit,
+        fit=fit if kept is None else answer_from_disk(kept, fit),
         iterations=experiment.recipe.iterations,
         rewind_to=experiment.rewind_to,
     )
     began = time.perf_counter()
-    for _ in experiment.keep:
+    for round in range(last + 1):
         with scope("pruning and checks"):
             fitted = next(rounds)
         with scope("files"):
-            writer.round(fitted)
+            if round >= done:
+                writer.round(fitted)
+                checkpoints.clear()
             for one in fitted:
-                if one.job.round == last and one.job.arm == WINNING:
+                if round == last and one.job.arm == WINNING:
                     writer.ticket(one)
-        display.round(fitted, time.perf_counter() - began)
+        if round >= done:
+            display.round(fitted, time.perf_counter() - began)
         began = time.perf_counter()
 
 
-def _watch(writer: Writer, display: Display) -> Watch:
+def _skip(writer: Writer, display: Display) -> Callable[[Job, str], None]:
+    """Record a job that diverged, which the trainer leaves out."""
+
+    def diverged(job: Job, what: str) -> None:
+        writer.diverged(job, what)
+        display.say(f"skipped: {what}")
+
+    return diverged
+
+
+def _watch(writer: Writer, display: Display) -> Callable[[Job, int, Evaluation | None], None]:
     """Pass training progress on to the display, and say at once, by name, when pruning has emptied a layer."""
     checked: set[tuple[int, int]] = set()
     said: set[tuple[int, str]] = set()
@@ -134,13 +183,28 @@ def _set_up_torch(config: DictConfig, device: torch.device) -> None:
         torch.use_deterministic_algorithms(True)
 
 
-def _iterations(experiment: Experiment) -> int:
-    """Of all jobs together; a rewound ticket takes a little less, which only makes the bar end early."""
-    jobs = 1 + sum(1 + len(experiment.controls(round)) for round in range(1, len(experiment.keep)))
+def _notes(record: Mapping[str, Any], kept: Kept | None) -> Iterator[str]:
+    """What must be said of this run before it works."""
+    for places, count in record["duplicates"].items():
+        yield f"data: {count:,} images of {places.replace('_', ' are also in ')}"
+    if kept is None or (not kept.rounds and kept.record.get("status") != "done"):
+        return
+    yield from kept.broken
+    yield f"going on with round {kept.rounds}"
+    for key in ("device", "threads", "versions"):
+        if kept.record.get(key) != record[key]:
+            yield f"{key} was {kept.record.get(key)} and is {record[key]}: the last bits may differ from here on"
+
+
+def _iterations(experiment: Experiment, done: int) -> int:
+    """Of all jobs from round `done` on; a rewound ticket takes a little less, which only makes the bar end early."""
+    rounds = range(done, len(experiment.keep))
+    jobs = sum(1 + len(experiment.controls(round) if round else []) for round in rounds)
     return jobs * len(experiment.seeds) * experiment.recipe.iterations
 
 
 def _record(experiment: Experiment, source: Mapping[str, Any]) -> dict[str, Any]:
+    digest, duplicates = fingerprint(experiment.data)
     return {
         **source,
         "seeds": experiment.seeds,
@@ -149,7 +213,9 @@ def _record(experiment: Experiment, source: Mapping[str, Any]) -> dict[str, Any]
         "layers": {name: {"kind": layer.kind, "weights": layer.size} for name, layer in experiment.layers.items()},
         "keep": experiment.keep,
         "iterations": experiment.recipe.iterations,
-        "test_examples": experiment.test_examples,
+        "test_examples": len(experiment.data.test),
+        "data_sha256": digest,
+        "duplicates": duplicates,
         "device": _device_name(experiment.device),
         "executor": experiment.executor,
         "threads": torch.get_num_threads(),

@@ -1,4 +1,4 @@
-"""The nearest right spelling."""
+"""Words for messages: the nearest right spelling, and no more text than one can read."""
 
 from collections.abc import Iterable
 
@@ -9,3 +9,9 @@ def nearest(word: str, allowed: Iterable[str]) -> str:
 
     close = difflib.get_close_matches(word, list(allowed), n=1)
     return f"; did you mean {close[0]}?" if close else ""
+
+
+def brief(text: str, lines: int = 6, width: int = 240) -> str:
+    """A message cut to a few lines of a readable length, without control characters."""
+    kept = ["".join(c if c.isprintable() else "�" for c in line) for line in text.split("\n")[:lines]]
+    return "\n".join(line if len(line) <= width else f"{line[: width - 1]}…" for line in kept)

@@ -38,11 +38,15 @@ class Ticket:
         return {**apply_mask(self.mask, self.weights), **self.buffers}
 
     def save(self, path: str | Path) -> None:
-        """Write the ticket as safetensors: mask/…, weights/…, buffers/… and one JSON text."""
+        """Write the ticket into an existing folder, as `to_bytes` has it."""
+        write(Path(path), self.to_bytes())
+
+    def to_bytes(self) -> bytes:
+        """The ticket as safetensors: mask/…, weights/…, buffers/… and one JSON text."""
         parts = {"mask": self.mask, "weights": self.weights, "buffers": self.buffers}
         tensors = {f"{part}/{name}": t.cpu() for part, values in parts.items() for name, t in values.items()}
         # One metadata key only: safetensors does not promise an order, and the same ticket must be the same bytes.
-        write(Path(path), safetensors.torch.save(tensors, {"ticket": json.dumps(self.metadata)}))
+        return safetensors.torch.save(tensors, {"ticket": json.dumps(self.metadata)})
 
     @classmethod
     def load(cls, path: str | Path) -> "Ticket":
@@ -56,8 +60,10 @@ class Ticket:
             with safetensors.safe_open(path, "pt") as file:
                 metadata = json.loads((file.metadata() or {})["ticket"])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-        except (safetensors.SafetensorError, KeyError, ValueError) as error:
+        except (safetensors.SafetensorError, KeyError, ValueError, RecursionError) as error:
             raise ValueError(f"{path} is not a ticket: {error}") from None
+        if not isinstance(metadata, dict):
+            raise ValueError(f"{path} is not a ticket: no metadata")
 
         def part(name: str) -> Params:
             return {key.removeprefix(f"{name}/"): t for key, t in tensors.items() if key.startswith(f"{name}/")}

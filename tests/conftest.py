@@ -23,6 +23,13 @@ def _subnormals() -> Iterator[None]:
 Lth = Callable[..., subprocess.CompletedProcess[str]]
 
 
+@pytest.fixture(autouse=True)
+def subnormal_numbers() -> Iterator[None]:
+    """A run in this process flushes them to zero; hypothesis needs them."""
+    yield
+    torch.set_flush_denormal(False)
+
+
 @pytest.fixture
 def lth(tmp_path: Path) -> Lth:
     """Run the real command line in an empty folder: ``lth("run", "rounds=1")``."""

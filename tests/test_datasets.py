@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import json
 import pickle
 import struct
 from dataclasses import replace
@@ -16,11 +17,13 @@ from torch import nn
 from torchvision import datasets as tv
 
 from lth_cli import datasets, models
-from lth_cli.datasets.dataset import DataNotFound, Dataset
+from lth_cli.datasets.dataset import DataNotFound, Dataset, Split, validate
+from lth_cli.datasets.fingerprint import fingerprint
 from lth_cli.datasets.vision import read_idx
 from lth_cli.training.trainer import to_device
+from tests.interrupted import start
 from tests.test_training import job
-from tests.tiny import CPU, trainer
+from tests.tiny import CPU, DATA, trainer
 
 
 def rows(data: torch.Tensor) -> set[bytes]:
@@ -206,3 +209,87 @@ def test_folders_that_are_not_there_or_differ_are_named(tmp_path: Path) -> None:
     (tmp_path / "val" / "dog").rename(tmp_path / "val" / "wolf")
     with pytest.raises(ValueError, match=r"different classes: dog, wolf"):
         folder(tmp_path)
+
+
+DAMAGED = [
+    ("train-labels-idx1-ubyte", idx(np.full(40, 12)), r"label 12 of image 0 is not one of 0 to 9"),
+    ("t10k-labels-idx1-ubyte", idx(np.array([*range(9), 200])), r"label 200 of image 9 is not one of 0 to 9"),
+    ("train-labels-idx1-ubyte", idx(np.zeros(39)), r"labels \(39,\), train-images-idx3-ubyte\S* 40 images"),
+    ("t10k-images-idx3-ubyte", idx(np.zeros((10, 27, 28))), r"images of \(27, 28\), others of \(28, 28\)"),
+    ("train-images-idx3-ubyte", idx(np.zeros((40, 28))), r"an array of \(40, 28\), no images"),
+    ("train-images-idx3-ubyte", idx(np.zeros((0, 28, 28))), r"an array of \(0, 28, 28\), no images"),
+    ("train-images-idx3-ubyte", idx(np.zeros((40, 28, 28)))[:-9], r"damaged: 31,367 bytes, 31,376 expected"),
+    ("train-images-idx3-ubyte", b"\x00\x00\x0d\x03" + bytes(12), r"it starts with 00 00 0d 03"),
+    ("train-labels-idx1-ubyte", b"\x00\x00\x08\x01\xff\xff\xff\xff", r"damaged: 8 bytes, 4,294,967,303 expected"),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "words"), DAMAGED, ids=[words for _, _, words in DAMAGED])
+@pytest.mark.parametrize("debian", [False, True])
+def test_damaged_data_is_named_with_its_file_and_place(
+    debian: bool, name: str, content: bytes, words: str, tmp_path: Path
+) -> None:
+    raw = tmp_path / "FashionMNIST" / "raw"
+    write_mnist(raw, packed=debian)
+    file = raw / f"{name}.gz" if debian else raw / name
+    file.write_bytes(gzip.compress(content) if debian else content)
+    with pytest.raises(ValueError, match=words) as caught:
+        datasets.fashion_mnist(str(tmp_path), False, 8, str(raw) if debian else str(tmp_path / "none"))
+    assert str(file) in str(caught.value)
+
+
+def other(what: str) -> Dataset:
+    """A tiny data set with one thing wrong."""
+    images, labels = DATA.train.images.clone(), DATA.train.labels.clone()
+    test = DATA.test
+    if what == "nan":
+        images[7, 0, 1, 2] = float("nan")
+    elif what == "label":
+        labels[5] = 3
+    elif what == "negative":
+        labels[5] = -1
+    elif what == "one class":
+        labels[:] = 2
+    elif what == "sizes":
+        test = Split(test.images[:, :, :3], test.labels)
+    elif what == "lengths":
+        test = Split(test.images, test.labels[1:])
+    return Dataset(Split(images, labels), DATA.val, test, DATA.classes)
+
+
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        ("nan", "train: pixel 6 of image 7 is nan"),
+        ("label", "train: label 3 of image 5 is not one of 0 to 2"),
+        ("negative", "train: label -1 of image 5"),
+        ("one class", "train: all images have the label 2"),
+        ("sizes", r"test: images of \(1, 3, 4\), those of train are \(1, 4, 4\)"),
+        ("lengths", r"test: images \(30, 1, 4, 4\) and labels \(29,\)"),
+    ],
+)
+def test_data_that_cannot_be_is_named_with_its_place(what: str, words: str) -> None:
+    validate(DATA)
+    with pytest.raises(ValueError, match=words):
+        validate(other(what))
+
+
+def test_images_that_are_in_two_splits_are_counted() -> None:
+    """Whatever the last bits of their normalisation."""
+    digest, shared = fingerprint(DATA)
+    assert shared == {}
+    test = Split(torch.cat([DATA.test.images, DATA.train.images[:3] * (1 + 1e-7)]), torch.zeros(33, dtype=torch.int64))
+    changed, counted = fingerprint(Dataset(DATA.train, DATA.val, test, DATA.classes))
+    assert counted == {"test_train": 3}
+    assert changed != digest
+
+
+def test_duplicates_are_said_once_and_recorded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    start(tmp_path / "none")
+    assert json.loads((tmp_path / "none" / "run.json").read_text())["duplicates"] == {}
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("lth_cli.run.fingerprint", lambda data: ("x", {"test_train": 7}))
+        start(tmp_path / "seven")
+    record = json.loads((tmp_path / "seven" / "run.json").read_text())
+    assert record["duplicates"] == {"test_train": 7}
+    assert record["notes"] == ["data: 7 images of test are also in train"]

@@ -12,10 +12,9 @@ from torch import nn
 
 from lth_cli.training import executors
 from lth_cli.training.executors import Executor, Networks, choose, processes, stacked
-from lth_cli.training.jobs import Evaluation, Job
+from lth_cli.training.jobs import Diverged, Evaluation, Hooks, Job
 from lth_cli.training.networks import does_not_stack
 from lth_cli.training.noise import Noise
-from lth_cli.training.trainer import Diverged
 from tests.test_training import job
 from tests.tiny import CPU, SHAPE, conv, dropping, imp, mlp, normed, serial, trainer
 
@@ -98,7 +97,7 @@ def test_progress_and_divergence_reach_the_caller(execute: Executor) -> None:
         told.append((str(job), done, evaluation is not None))
 
     jobs = [job(), replace(job(), seed=1)]
-    execute(replace(trainer(), watch=watch), jobs)
+    execute(replace(trainer(), hooks=Hooks(watch)), jobs)
     for one in jobs:
         assert [(done, evaluated) for name, done, evaluated in told if name == str(one)] == [
             (5, True), (10, True), (15, True), (20, True)

@@ -78,7 +78,7 @@ WRONG = [
     (("run", "--config-dir", "nowhere"), "--config-dir=nowhere: there is no such folder"),
     (("run", "hydra/launcher=submitit_slurm"), "launchers are installed as extras"),
     (("run", "rounds"), "rounds: overrides are written key=value"),
-    (("rnu",), "rnu: the commands are run, compare, list; did you mean run?"),
+    (("rnu",), "rnu: the commands are run, compare, verify, list; did you mean run?"),
     (("compare",), "nothing to compare: no finished run in outputs"),
     (("compare", "nowhere"), "missing: nowhere"),
     (("compare", "--formt", "csv"), "did you mean --format?"),
@@ -218,8 +218,9 @@ def test_ctrl_c_keeps_the_finished_rounds(tmp_path: Path) -> None:
     time.sleep(0.2)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
-    assert (process.returncode, errors) == (130, "lth: interrupted\n")
     run = only_run(tmp_path)
+    assert process.returncode == 130
+    assert errors == f"lth: interrupted\n     to go on: lth run resume={run.relative_to(tmp_path)}\n"
     assert json.loads((run / "run.json").read_text())["status"] == "interrupted"
     rounds = [int(row["round"]) for row in history(run)]
     assert rounds[:2] == [0, 1]

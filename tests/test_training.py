@@ -13,12 +13,11 @@ from lth_cli.models.network import initialiser, prunable
 from lth_cli.rewind import Start
 from lth_cli.seeds import generator
 from lth_cli.training.feed import Resident
-from lth_cli.training.jobs import Evaluation, Fitted, Job
+from lth_cli.training.jobs import Diverged, Evaluation, Fitted, Job
 from lth_cli.training.networks import One
 from lth_cli.training.optimizers import learning_rate, make_optimizer
 from lth_cli.training.order import epoch_order
 from lth_cli.training.step import Step
-from lth_cli.training.trainer import Diverged
 from tests.tiny import CPU, DATA, RECIPE, conv, dropping, mlp, normed, serial, trainer
 
 ZERO = torch.zeros(1, dtype=torch.int64)

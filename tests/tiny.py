@@ -69,7 +69,7 @@ def dropping() -> nn.Module:
 
 def trainer(build: Callable[[], nn.Module] = mlp, **changes: object) -> Trainer:
     recipe = replace(RECIPE, **changes)  # type: ignore[arg-type]
-    return Trainer(build, DATA, recipe, 5, CPU, bf16=False, watch=lambda job, done, evaluation: None)
+    return Trainer(build, DATA, recipe, 5, CPU, bf16=False)
 
 
 def serial(build: Callable[[], nn.Module] = mlp, execute: Executor = executors.serial, **changes: object) -> Fit:

@@ -75,6 +75,34 @@ class DataNotFound(Exception):
     """The data is neither on disk nor could it be downloaded. The text says what was looked for, where, what else."""
 
 
+def validate(data: Dataset) -> None:
+    """What every data set must be, whoever made it; of a split that is streamed, only that it is not empty.
+
+    Raises:
+        ValueError: naming the split, the example and what is wrong.
+    """
+    for name, split in (("train", data.train), ("val", data.val), ("test", data.test)):
+        if not isinstance(split, Split):
+            if len(split) == 0:
+                raise ValueError(f"{name}: no images")
+            continue
+        if split.images.ndim != 4 or len(split.images) != len(split.labels) or len(split) == 0:
+            raise ValueError(f"{name}: images {tuple(split.images.shape)} and labels {tuple(split.labels.shape)}")
+        if split.shape != data.shape:
+            raise ValueError(f"{name}: images of {split.shape}, those of train are {data.shape}")
+        finite = split.images.flatten(1).isfinite()
+        if not bool(finite.all()):
+            example, pixel = (~finite).nonzero()[0].tolist()
+            value = split.images[example].flatten()[pixel].item()
+            raise ValueError(f"{name}: pixel {pixel} of image {example} is {value}")
+        wrong = ((split.labels < 0) | (split.labels >= data.classes)).nonzero().flatten()
+        if len(wrong):
+            label = split.labels[wrong[0]].item()
+            raise ValueError(f"{name}: label {label} of image {wrong[0]} is not one of 0 to {data.classes - 1}")
+    if isinstance(data.train, Split) and bool((data.train.labels == data.train.labels[0]).all()):
+        raise ValueError(f"train: all images have the label {data.train.labels[0]}")
+
+
 def split_off(whole: Split, sizes: dict[str, int], name: str) -> list[Split]:
     """Split by a fixed stream, the same for every seed: first what is left over, then one split per size."""
     return [whole.take(index) for index in split_indices(len(whole), sizes, name)]

@@ -14,11 +14,12 @@ from torch import Tensor
 from lth_cli.datasets.dataset import DataNotFound, Dataset, Split, normalised, split_off
 
 DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
+_PARTS, _IMAGES, _LABELS = ("train", "t10k"), "images-idx3-ubyte", "labels-idx1-ubyte"
 
 
 def mnist(root: str, download: bool, val_size: int) -> Dataset:
     """MNIST (LeCun et al. 1998): 60,000 and 10,000 grey images of 28x28; val is split off train."""
-    train, test = _torchvision("MNIST", root, download)
+    train, test = _raw("MNIST", root, download)
     return _grey(train, test, val_size, "mnist")
 
 
@@ -29,15 +30,9 @@ def fashion_mnist(root: str, download: bool, val_size: int, debian: str) -> Data
         debian: folder of the Debian package dataset-fashion-mnist, used when its files are there.
     """
     if (Path(debian) / "train-images-idx3-ubyte.gz").is_file():
-        train, test = (
-            (
-                read_idx(Path(debian) / f"{part}-images-idx3-ubyte.gz"),
-                read_idx(Path(debian) / f"{part}-labels-idx1-ubyte.gz"),
-            )
-            for part in ("train", "t10k")
-        )
+        train, test = _read_parts(Path(debian), ".gz")
     else:
-        train, test = _torchvision("FashionMNIST", root, download, also=debian)
+        train, test = _raw("FashionMNIST", root, download, also=debian)
     return _grey(train, test, val_size, "fashion_mnist")
 
 
@@ -66,6 +61,37 @@ def read_idx(path: Path) -> Tensor:
     if len(data) != expected:
         raise ValueError(f"{path} is damaged: {len(data):,} bytes, {expected:,} expected")
     return torch.from_numpy(np.frombuffer(data, np.uint8, offset=4 + 4 * data[3]).reshape(shape).copy())
+
+
+def _raw(name: str, root: str, download: bool, also: str = "") -> list[tuple[Tensor, Tensor]]:
+    """The files where torchvision has them, read by us: it does not say which of them is damaged, or where."""
+    folder = Path(root).expanduser() / name / "raw"
+    if not all((folder / f"{part}-{kind}").is_file() for part in _PARTS for kind in (_IMAGES, _LABELS)):
+        _torchvision(name, root, download, also)
+    return _read_parts(folder, "")
+
+
+def _read_parts(folder: Path, suffix: str) -> list[tuple[Tensor, Tensor]]:
+    """(images, labels) of the train and the test part, uint8; raises ValueError naming the file and the place."""
+    parts = list[tuple[Tensor, Tensor]]()
+    for part in _PARTS:
+        image_file, label_file = (folder / f"{part}-{kind}{suffix}" for kind in (_IMAGES, _LABELS))
+        images, labels = read_idx(image_file), read_idx(label_file)
+        if images.ndim != 3 or 0 in images.shape:
+            raise ValueError(f"{image_file} holds an array of {tuple(images.shape)}, no images")
+        if labels.shape != images.shape[:1]:
+            raise ValueError(
+                f"{label_file} holds labels {tuple(labels.shape)}, {image_file.name} {len(images):,} images"
+            )
+        if parts and images.shape[1:] != parts[0][0].shape[1:]:
+            raise ValueError(
+                f"{image_file}: images of {tuple(images.shape[1:])}, others of {tuple(parts[0][0].shape[1:])}"
+            )
+        if int(labels.max()) > 9:
+            place = int((labels > 9).nonzero()[0])
+            raise ValueError(f"{label_file}: label {int(labels[place])} of image {place} is not one of 0 to 9")
+        parts.append((images, labels))
+    return parts
 
 
 def _grey(train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], val_size: int, name: str) -> Dataset:

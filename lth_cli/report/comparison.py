@@ -12,6 +12,7 @@ from lth_cli.compare import Row, compare
 from lth_cli.report import table
 from lth_cli.rundir.files import write
 from lth_cli.rundir.read import Damaged, Run, find, latest, read
+from lth_cli.spelling import brief
 
 
 class NothingToCompare(Exception):
@@ -37,7 +38,7 @@ def report(
     """
     runs, skipped = collect(paths)
     for line in skipped:
-        print(f"lth: {line}", file=sys.stderr)
+        print(brief(f"lth: {line}", lines=1), file=sys.stderr)
     rows = compare(runs, tolerance, every_round)
     if not rows:
         raise NothingToCompare("nothing to compare: no finished run" + _where(paths))
@@ -48,6 +49,7 @@ def report(
         draw(compare(runs, tolerance, every_round=True), plot)
         written.append(plot)
     if output is not None:
+        Path(output).parent.mkdir(parents=True, exist_ok=True)
         write(Path(output), _text(rows, tolerance, form, skipped).encode())
         written.append(output)
     console = Console()
@@ -75,6 +77,7 @@ def collect(paths: Sequence[str]) -> tuple[list[Run], list[str]]:
                 continue
             if run.status == "done":
                 runs[folder.resolve()] = run
+                skipped += [f"diverged: {folder}: {one['what']}" for one in run.record.get("diverged", [])]
             else:
                 error = str(run.record.get("error") or "").partition("\n")[0]
                 skipped.append(f"{run.status}: {folder}{f': {error}' if error else ''}")

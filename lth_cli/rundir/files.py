@@ -1,10 +1,17 @@
-"""Folders and files: names that two runs never share, and writes that a reader never sees half of."""
+"""Folders and files: names that two runs never share, one writer each, and writes that a reader never sees half of."""
 
+import fcntl
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _created: dict[str, list[Path]] = {}  # by run directory: the parents that had to be made for it
+
+
+class Busy(Exception):
+    """Another process is writing this run or sweep."""
 
 
 def free_dir(path: str) -> str:
@@ -31,13 +38,36 @@ def discard(path: Path) -> None:
             return
 
 
+@contextmanager
+def sole_writer(path: Path) -> Iterator[None]:
+    """Hold the lock of a run or sweep. The system lets go of it when the process ends, however it ends.
+
+    Raises:
+        Busy: another process holds it.
+    """
+    with open(path / ".lock", "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Busy(f"{path}: another process is writing it") from None
+        yield
+
+
+def make_dir(path: Path) -> None:
+    """Make one folder, if it is missing; its parent must be there, so that a vanished run is never begun anew."""
+    try:
+        path.mkdir()
+    except FileExistsError:
+        return
+    _flush_dir(path.parent)
+
+
 def write(path: Path, data: bytes) -> None:
-    """Write under a temporary name, flush, and rename.
+    """Write under a temporary name, flush, and rename; the folder must be there.
 
     Raises:
         OSError: naming `path`.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with open(temporary, "wb") as file:
@@ -45,7 +75,24 @@ def write(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
+        _flush_dir(path.parent)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def remove_temporary(path: Path) -> None:
+    """Remove what a killed writer left half written below a folder."""
+    for file in path.rglob(".*.tmp"):
+        file.unlink(missing_ok=True)
+
+
+def _flush_dir(path: Path) -> None:
+    """A rename is on the disk only when its folder is."""
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -7,7 +7,7 @@ import math
 import os
 import platform
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,19 @@ HISTORY: dict[str, type] = {
     "train_seconds": float,
     "examples_per_second": float,
 }
-
+LAYERS: dict[str, type] = {"round": int, "arm": str, "seed": int, "layer": str, "remaining": int, "total": int}
+CURVES: dict[str, type] = {
+    "round": int,
+    "arm": str,
+    "seed": int,
+    "iteration": int,
+    "train_loss": float,
+    "val_loss": float,
+    "val_accuracy": float,
+    "test_loss": float,
+    "test_accuracy": float,
+}
+TABLES = {"history.csv": HISTORY, "layers.csv": LAYERS, "curves.csv": CURVES}
 
 _RECORD = {
     "status": str,
@@ -45,8 +57,9 @@ _RECORD = {
     "test_examples": int,
     "seeds": list,
     "keep": list,
+    "diverged": list,
 }
-_UNREADABLE = (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError, csv.Error, yaml.YAMLError)
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError, csv.Error, yaml.YAMLError)
 _FRACTIONS = ("density", "sparsity", "test_accuracy", "val_accuracy", "early_stop_test_accuracy")
 
 
@@ -78,8 +91,7 @@ def read(path: Path) -> Run:
     Raises:
         Damaged: a file is missing, cannot be parsed, says what cannot be, or needs a newer version of lth.
     """
-    record = _parse(path / "run.json", _read_record)
-    config = _parse(path / "config.yaml", _read_config)
+    record, config = read_record(path), read_config(path)
     history = _parse(path / "history.csv", _read_history) if (path / "history.csv").exists() else []
     status = record["status"]
     if status == "running" and record.get("host") == platform.node() and not _alive(record.get("pid")):
@@ -87,6 +99,18 @@ def read(path: Path) -> Run:
     if status == "done":
         _check_complete(path / "history.csv", record, history)
     return Run(path, status, record, config, history)
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """run.json of a run directory, checked; raises Damaged."""
+    record: dict[str, Any] = _parse(path / "run.json", _parse_record)
+    return record
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """config.yaml of a run directory; raises Damaged."""
+    config: dict[str, Any] = _parse(path / "config.yaml", parse_config)
+    return config
 
 
 def find(path: Path) -> list[Path]:
@@ -113,11 +137,11 @@ def _parse(path: Path, parser: Callable[[str], Any]) -> Any:
         return parser(path.read_text())
     except FileNotFoundError:
         raise Damaged(f"{path}: missing") from None
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise Damaged(f"{path}: {(str(error).splitlines() or [type(error).__name__])[0]}") from None
 
 
-def _read_record(text: str) -> dict[str, Any]:
+def _parse_record(text: str) -> dict[str, Any]:
     record = json.loads(text)
     if not isinstance(record, dict) or not isinstance(record.get("format"), int):
         raise ValueError("not the record of a run")
@@ -128,38 +152,70 @@ def _read_record(text: str) -> dict[str, Any]:
             raise ValueError(f"{key} is {str(record[key])[:40]}")
     if not all(isinstance(seed, int) for seed in record.get("seeds", [])):
         raise ValueError("seeds are not whole numbers")
+    for one in record.get("diverged", []):
+        whole = isinstance(one, dict) and isinstance(one.get("round"), int) and isinstance(one.get("seed"), int)
+        if not (whole and {"arm", "what"} <= one.keys()):
+            raise ValueError(f"diverged holds {str(one)[:40]}")
     if record.get("status") not in ("running", "done", "failed", "interrupted"):
         raise ValueError(f"status is {str(record.get('status'))[:40]}")
     return record
 
 
-def _read_config(text: str) -> dict[str, Any]:
-    config = yaml.safe_load(text)
+def parse_config(text: str) -> dict[str, Any]:
+    """A config written by `lth`: plain values, which can be written as JSON, and no aliases.
+
+    Raises:
+        ValueError, yaml.YAMLError: it is not that.
+    """
+    config = yaml.load(text, _Plain)
     if not isinstance(config, dict):
         raise ValueError("not a config")
-    json.dumps(config, sort_keys=True)  # whatever a config holds can be written as JSON
+    json.dumps(config, sort_keys=True)
     return config
 
 
-def _read_history(text: str) -> list[dict[str, Any]]:
+class _Plain(yaml.SafeLoader):
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):  # a few lines of aliases may stand for a million values
+            raise ValueError("an alias, which no run writes")
+        return super().compose_node(parent, index)
+
+
+def parse_table(text: str, columns: Mapping[str, type]) -> list[dict[str, Any]]:
+    """The rows of a table, typed.
+
+    Raises:
+        ValueError, csv.Error: a column is missing, or a value is not of its type.
+    """
     rows = list(csv.DictReader(io.StringIO(text)))
-    if rows and set(HISTORY) - set(rows[0]):
-        raise ValueError(f"no column {', '.join(sorted(set(HISTORY) - set(rows[0])))}")
-    history = [{column: kind(row[column]) for column, kind in HISTORY.items()} for row in rows]
+    if rows and set(columns) - set(rows[0]):
+        raise ValueError(f"no column {', '.join(sorted(set(columns) - set(rows[0])))}")
+    return [{column: kind(row[column]) for column, kind in columns.items()} for row in rows]
+
+
+def _read_history(text: str) -> list[dict[str, Any]]:
+    history = parse_table(text, HISTORY)
     for line, row in enumerate(history, start=2):
         for column, value in row.items():
             top = 1.0 if column in _FRACTIONS else math.inf
             if not isinstance(value, str) and not (0 <= value <= top and math.isfinite(value)):
                 raise ValueError(f"line {line}: {column} is {value}")
+        if not re.fullmatch(r"[\w-]+", row["arm"]):  # it names a file
+            raise ValueError(f"line {line}: arm is {row['arm'][:40]!r}")
         if row["early_stop_iteration"] < 1 or row["remaining"] > row["total"]:
             raise ValueError(f"line {line}: numbers that cannot be")
     return history
 
 
 def _check_complete(path: Path, record: dict[str, Any], history: list[dict[str, Any]]) -> None:
-    """Of a run that is done, each round of each seed must be there."""
+    """Of a run that is done, each round of each seed must be there, up to where it diverged."""
     there = {(row["round"], row["seed"]) for row in history if row["arm"] in ("dense", "winning")}
-    expected = {(round, seed) for round in range(len(record.get("keep", [0]))) for seed in record.get("seeds", [])}
+    rounds = len(record.get("keep", [0]))
+    end = dict.fromkeys(record.get("seeds", []), rounds)
+    for one in record.get("diverged", []):
+        if one["arm"] in ("dense", "winning") and one["seed"] in end:
+            end[one["seed"]] = min(end[one["seed"]], one["round"])
+    expected = {(round, seed) for seed, last in end.items() for round in range(last)}
     if not history or expected - there:
         missing = min(expected - there, default=(0, 0))
         raise Damaged(f"{path}: round {missing[0]} of seed {missing[1]} is missing, although the run is done")

@@ -3,7 +3,6 @@
 import multiprocessing
 import multiprocessing.connection
 import os
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -14,10 +13,13 @@ from multiprocessing.context import ForkProcess
 import safetensors.torch
 import torch
 
+from lth_cli import signals
 from lth_cli.masks import Params
 from lth_cli.rewind import State
-from lth_cli.training.jobs import Evaluation, Fitted, Job
+from lth_cli.training.jobs import Diverged, Evaluation, Fitted, Hooks, Job
 from lth_cli.training.trainer import Trainer
+
+_PATIENCE = 8.0
 
 Executor = Callable[[Trainer, Sequence[Job]], list[Fitted]]
 
@@ -33,10 +35,8 @@ def stacked(trainer: Trainer, jobs: Sequence[Job]) -> list[Fitted]:
     for i, job in enumerate(jobs):
         start = job.start
         stacks.setdefault((start.schedule, start.order, start.iterations, job.save_at), []).append(i)
-    fitted: dict[int, Fitted] = {}
-    for members in stacks.values():
-        fitted.update(zip(members, trainer.train([jobs[i] for i in members]), strict=True))
-    return [fitted[i] for i in range(len(jobs))]
+    fitted = [one for members in stacks.values() for one in trainer.train([jobs[i] for i in members])]
+    return sorted(fitted, key=lambda one: [job is one.job for job in jobs].index(True))
 
 
 def processes(trainer: Trainer, jobs: Sequence[Job], workers: int) -> list[Fitted]:
@@ -108,55 +108,76 @@ def _fork_each(trainer: Trainer, jobs: Sequence[Job], workers: int) -> list[Fitt
     waiting = list(range(len(jobs)))
     running: dict[Connection, _Worker] = {}
     fitted: dict[int, Fitted] = {}
+    checkpoints = trainer.hooks.checkpoints
     try:
         while waiting or running:
             while waiting and len(running) < workers:
                 worker = _Worker(trainer, waiting[0], jobs[waiting.pop(0)])
                 running[worker.connection] = worker
-            for connection in multiprocessing.connection.wait(list(running)):
+            for connection in multiprocessing.connection.wait(list(running), timeout=0.2):
                 assert isinstance(connection, Connection)
-                one = running[connection].receive(trainer)
+                worker = running[connection]
+                one = worker.receive(trainer.hooks)
                 if one is not None:
-                    fitted[running.pop(connection).close()] = one
+                    fitted[worker.index] = one
+                if worker.ended:
+                    running.pop(connection).close()
+            if checkpoints is not None and checkpoints.asked_to_stop():
+                for worker in running.values():
+                    worker.stop()
+                raise KeyboardInterrupt
     finally:
         for worker in running.values():
             worker.close()
-    return [fitted[i] for i in range(len(jobs))]
+    return [fitted[i] for i in sorted(fitted)]
 
 
 class _Worker:
     """A forked process that trains one job. It shares our memory as it was, so only results travel."""
 
     def __init__(self, trainer: Trainer, index: int, job: Job) -> None:
-        self.index, self.job = index, job
+        self.index, self.job, self.ended = index, job, False
         context = multiprocessing.get_context("fork")
         self.connection, theirs = context.Pipe(duplex=False)
         self.process: ForkProcess = context.Process(target=_work, args=(trainer, job, theirs, os.getpid()), daemon=True)
         self.process.start()
         theirs.close()
 
-    def receive(self, trainer: Trainer) -> Fitted | None:
+    def receive(self, hooks: Hooks) -> Fitted | None:
         """Take one message: progress, which is passed on, an error, which is raised, or the result."""
         try:
             message = self.connection.recv()
             if isinstance(message, _Result):
+                self.ended = True
                 return message.fitted(self.job, safetensors.torch.load(self.connection.recv_bytes()))
         except (EOFError, OSError):
             self.process.join()
             code = self.process.exitcode
             reason = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
             raise RuntimeError(f"{self.job}: its worker process ended early, {reason}; out of memory?") from None
-        if isinstance(message, Exception):
+        if isinstance(message, Diverged) and hooks.diverged is not None:
+            self.ended = True
+            hooks.diverged(self.job, str(message))
+        elif isinstance(message, Exception):
             raise message
-        trainer.watch(self.job, *message)
+        else:
+            hooks.watch(self.job, *message)
         return None
 
-    def close(self) -> int:
-        """End the process, if it has not ended by itself; returns the job's index."""
+    def stop(self) -> None:
+        """Ask the process to keep what it has and end, and wait for that a little."""
+        self.process.terminate()
+        while self.process.is_alive() and self.connection.poll(_PATIENCE):
+            try:
+                self.connection.recv_bytes()  # a full pipe would hold it up
+            except (EOFError, OSError):
+                return
+
+    def close(self) -> None:
+        """End the process, if it has not ended by itself."""
         self.process.kill()
         self.process.join()
         self.connection.close()
-        return self.index
 
 
 @dataclass(frozen=True)
@@ -176,17 +197,16 @@ class _Result:
 
 
 def _work(trainer: Trainer, job: Job, connection: Connection, parent: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, and it ends us
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signals.in_worker(parent)
     torch.set_num_threads(1)
 
     def watch(job: Job, done: int, evaluation: Evaluation | None) -> None:
-        if os.getppid() != parent:
-            os._exit(1)
         connection.send((done, evaluation))
 
     try:
-        (fitted,) = replace(trainer, watch=watch).train([job])
+        (fitted,) = replace(trainer, hooks=replace(trainer.hooks, watch=watch, diverged=None)).train([job])
+    except KeyboardInterrupt:
+        return
     except Exception as error:
         connection.send(error)
         return

@@ -1,10 +1,11 @@
 """What the trainer is given and gives back. `fit` takes a list of jobs: only the trainer may run some together."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
-from lth_cli.masks import Mask
+from lth_cli.masks import Mask, Params
 from lth_cli.rewind import Start, State
 
 
@@ -72,7 +73,66 @@ class Fitted:
 Fit = Callable[[Sequence[Job]], list[Fitted]]
 
 
-class Watch(Protocol):
-    """Told now and then how far a job is: the iterations done of its own; and of each of its evaluations."""
+class Diverged(RuntimeError):
+    """A loss is no longer finite."""
 
-    def __call__(self, job: Job, done: int, evaluation: Evaluation | None) -> None: ...
+
+@dataclass(frozen=True)
+class Progress:
+    """A training between two steps: all that it takes to go on as if it had never stopped.
+
+    Args:
+        done: iterations.
+        since: iterations since the last evaluation.
+        seconds: that it has taken.
+        curves: of each row.
+        diverged: rows that did.
+        tensors: of the device, by name.
+    """
+
+    done: int
+    since: int
+    seconds: float
+    curves: list[list[Evaluation]]
+    diverged: list[int]
+    tensors: Params
+
+
+class Checkpoints(Protocol):
+    """Keeps trainings that are under way."""
+
+    def load(self, jobs: Sequence[Job]) -> Progress | None:
+        """How far these jobs, trained together, had come, if that was kept."""
+
+    def due(self, jobs: Sequence[Job], done: int) -> bool:
+        """Whether `save` is to be called after `done` iterations."""
+
+    def save(self, jobs: Sequence[Job], progress: Progress) -> None:
+        """Keep it; raises KeyboardInterrupt if the training has been asked to stop."""
+
+    def asked_to_stop(self) -> bool:
+        """Whether the training has been asked to stop."""
+
+
+Scope = Callable[[str], AbstractContextManager[object]]
+
+
+def _ignore(job: Job, done: int, evaluation: Evaluation | None) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """Who follows a training.
+
+    Args:
+        watch: is told now and then how far a job is, in iterations of its own, and of each of its evaluations.
+        scope: names what runs in it, for a profile.
+        diverged: is told of a job that diverged, which is then left out; None raises `Diverged`.
+        checkpoints: keep what is under way.
+    """
+
+    watch: Callable[[Job, int, Evaluation | None], None] = _ignore
+    scope: Scope = nullcontext
+    diverged: Callable[[Job, str], None] | None = None
+    checkpoints: Checkpoints | None = None

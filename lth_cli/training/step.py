@@ -8,10 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lth_cli.training.feed import Feed
+from lth_cli.training.jobs import Scope
 from lth_cli.training.networks import Network
 from lth_cli.training.optimizers import Optimizer
-
-Scope = Callable[[str], AbstractContextManager[object]]
 
 
 class Step:

@@ -4,25 +4,22 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from lth_cli.datasets.dataset import Dataset, Examples, Split
+from lth_cli.masks import Params
 from lth_cli.rewind import State
 from lth_cli.seeds import generator
 from lth_cli.training.evaluate import evaluate
 from lth_cli.training.feed import Resident, feed
-from lth_cli.training.jobs import Evaluation, Fitted, Job, Watch
-from lth_cli.training.networks import Build, Network, network
+from lth_cli.training.jobs import Diverged, Evaluation, Fitted, Hooks, Job, Progress
+from lth_cli.training.networks import Build, network
 from lth_cli.training.optimizers import Recipe, learning_rate, make_optimizer
 from lth_cli.training.order import epoch_order
-from lth_cli.training.step import Scope, Step, captured
-
-
-class Diverged(RuntimeError):
-    """A loss is no longer finite."""
+from lth_cli.training.step import Step, captured
 
 
 @dataclass(frozen=True)
@@ -36,8 +33,7 @@ class Trainer:
         eval_every: evaluate at iterations that are a multiple of this, and at the end of training.
         device: where to train.
         bf16: run forward passes in bfloat16, weights staying float32.
-        watch: told about progress.
-        scope: names what runs in it, for a profile.
+        hooks: who follows the training.
     """
 
     build: Build
@@ -46,89 +42,151 @@ class Trainer:
     eval_every: int
     device: torch.device
     bf16: bool
-    watch: Watch
-    scope: Scope = nullcontext
+    hooks: Hooks = field(default_factory=Hooks)
 
     def train(self, jobs: Sequence[Job]) -> list[Fitted]:
         """Train one job, or several that start at the same position and are equally long, as a stack.
 
+        Returns:
+            Those that did not diverge, in order.
+
         Raises:
-            Diverged: a loss is NaN or infinite.
+            Diverged: a loss is NaN or infinite, and `hooks.diverged` does not want to know.
         """
         # Layers that draw from the global generator get the job's own, and it is put back.
         with torch.random.fork_rng([self.device.index or 0] if self.device.type == "cuda" else []):
             torch.manual_seed(_noise(jobs[0]))
-            return self._train(jobs)
+            return _Training(self, jobs).run()
 
-    def _train(self, jobs: Sequence[Job]) -> list[Fitted]:
-        began = time.perf_counter()
-        start, save_at = jobs[0].start, jobs[0].save_at
-        rows = network(self.build, jobs, self.device)
-        step = self._step(rows, jobs)
-        saved: list[State | None] = [rows.state(i) if save_at == 0 else None for i in range(rows.rows)]
-        curves: list[list[Evaluation]] = [[] for _ in jobs]
-        call: Callable[[], None] | None = None
-        per_epoch, since = len(self.data.train) // self.recipe.batch_size, 0
-        for done in range(1, start.iterations + 1):
-            iteration = start.order + done
-            epoch, at = divmod(iteration - 1, per_epoch)
-            if done == 1 or at == 0:
-                self._load_epoch(step, jobs, epoch, at)
-            if call is None:
-                call = self._call(step)
-            call()
-            since += 1
-            if done == save_at:
-                saved = [rows.state(i) for i in range(rows.rows)]
-            due = iteration % self.eval_every == 0 or done == start.iterations
-            if due:
-                points = self._evaluate(rows, jobs, iteration, step.loss / since)
-                for curve, point in zip(curves, points, strict=True):
-                    curve.append(point)
-                step.loss.zero_()
-                since = 0
-            if due or done % 10 == 0:
-                for job, curve in zip(jobs, curves, strict=True):
-                    self.watch(job, done, curve[-1] if due else None)
-        seconds = (time.perf_counter() - began) / len(jobs)
-        examples = start.iterations * self.recipe.batch_size
-        return [Fitted(job, rows.state(i), saved[i], curves[i], seconds, examples) for i, job in enumerate(jobs)]
-
-    def _step(self, rows: Network, jobs: Sequence[Job]) -> Step:
-        # The noise of an iteration does not depend on where training started.
-        noise = torch.tensor([_noise(job) + job.start.order for job in jobs], device=self.device)
-        optimizer = make_optimizer(self.recipe, list(rows.params.values()))
-        return Step(rows, feed(self.data.train, self.device), optimizer, self._autocast, noise, self.scope)
-
-    def _call(self, step: Step) -> Callable[[], None]:
-        """The step, as a CUDA graph where all of it happens on a GPU and nobody asks for its parts."""
-        whole = self.device.type == "cuda" and isinstance(step.feed, Resident) and self.scope is nullcontext
-        return captured(step) if whole else step
-
-    def _load_epoch(self, step: Step, jobs: Sequence[Job], epoch: int, at: int) -> None:
-        size, start = self.recipe.batch_size, jobs[0].start
-        orders = [epoch_order(job.seed, job.round, epoch, len(self.data.train), size, self.device) for job in jobs]
-        order = torch.stack(orders, dim=1)
-        first = epoch * len(order) - start.order + start.schedule
-        step.load(order, [learning_rate(self.recipe, max(0, first + i)) for i in range(len(order))], at)
-
-    def _evaluate(self, rows: Network, jobs: Sequence[Job], iteration: int, train_loss: Tensor) -> list[Evaluation]:
-        def logits(x: Tensor) -> Tensor:
-            with self._autocast():
-                return rows.logits_of_same(x)
-
-        with self.scope("evaluation"):
-            val, test = (evaluate(logits, split, self.device) for split in (self.data.val, self.data.test))
-        points = []
-        for job, train, of_val, of_test in zip(jobs, train_loss.tolist(), val, test, strict=True):
-            for name, loss in (("training", train), ("validation", of_val[0]), ("test", of_test[0])):
-                if not math.isfinite(loss):
-                    raise Diverged(f"{job}: the {name} loss is {loss} at iteration {iteration}; try a lower train.lr")
-            points.append(Evaluation(iteration, train, *of_val, *of_test))
-        return points
-
-    def _autocast(self) -> AbstractContextManager[object]:
+    def autocast(self) -> AbstractContextManager[object]:
+        """The context in which forward passes run."""
         return torch.autocast(self.device.type, torch.bfloat16) if self.bf16 else nullcontext()
+
+
+class _Training:
+    """One training under way."""
+
+    def __init__(self, trainer: Trainer, jobs: Sequence[Job]) -> None:
+        self.trainer, self.jobs, self.start = trainer, jobs, jobs[0].start
+        self.rows = network(trainer.build, jobs, trainer.device)
+        # The noise of an iteration does not depend on where training started.
+        noise = torch.tensor([_noise(job) + job.start.order for job in jobs], device=trainer.device)
+        optimizer = make_optimizer(trainer.recipe, list(self.rows.params.values()))
+        batches = feed(trainer.data.train, trainer.device)
+        self.step = Step(self.rows, batches, optimizer, trainer.autocast, noise, trainer.hooks.scope)
+        self.done, self.since = 0, 0
+        self.curves: list[list[Evaluation]] = [[] for _ in jobs]
+        self.saved: list[State | None] = [None for _ in jobs]
+        self.diverged: set[int] = set()
+
+    def run(self) -> list[Fitted]:
+        began, hooks = time.perf_counter(), self.trainer.hooks
+        before = hooks.checkpoints.load(self.jobs) if hooks.checkpoints is not None else None
+        if before is not None:
+            self._restore(before)
+            began -= before.seconds
+        elif self.jobs[0].save_at == 0:
+            self._save()
+        advance: Callable[[], None] | None = None
+        while self.done < self.start.iterations and len(self.diverged) < len(self.jobs):
+            self._begin_epoch(resumed=advance is None)
+            advance = advance or self._whole_step()
+            advance()
+            self.done, self.since = self.done + 1, self.since + 1
+            if self.done == self.jobs[0].save_at:
+                self._save()
+            self._report()
+            if hooks.checkpoints is not None and hooks.checkpoints.due(self.jobs, self.done):
+                hooks.checkpoints.save(self.jobs, self._progress(time.perf_counter() - began))
+        seconds = (time.perf_counter() - began) / len(self.jobs)
+        examples = self.start.iterations * self.trainer.recipe.batch_size
+        return [
+            Fitted(job, self.rows.state(i), self.saved[i], self.curves[i], seconds, examples)
+            for i, job in enumerate(self.jobs)
+            if i not in self.diverged
+        ]
+
+    def _begin_epoch(self, resumed: bool) -> None:
+        """Load order and learning rates where an epoch, or this training, begins."""
+        train, recipe = self.trainer.data.train, self.trainer.recipe
+        epoch, at = divmod(self.start.order + self.done, len(train) // recipe.batch_size)
+        if at != 0 and not resumed:
+            return
+        orders = [
+            epoch_order(job.seed, job.round, epoch, len(train), recipe.batch_size, self.trainer.device)
+            for job in self.jobs
+        ]
+        first = self.start.schedule + self.done - at
+        rates = [learning_rate(recipe, max(0, first + i)) for i in range(len(orders[0]))]
+        self.step.load(torch.stack(orders, dim=1), rates, at)
+
+    def _whole_step(self) -> Callable[[], None]:
+        """The step, as a CUDA graph where all of it happens on a GPU and nobody asks for its parts."""
+        whole = self.trainer.device.type == "cuda" and isinstance(self.step.feed, Resident)
+        return captured(self.step) if whole and self.trainer.hooks.scope is nullcontext else self.step
+
+    def _report(self) -> None:
+        """Evaluate when it is due, and tell who watches now and then."""
+        iteration = self.start.order + self.done
+        due = iteration % self.trainer.eval_every == 0 or self.done == self.start.iterations
+        if due:
+            self._evaluate(iteration)
+        if due or self.done % 10 == 0:
+            for i, job in enumerate(self.jobs):
+                if i not in self.diverged:
+                    self.trainer.hooks.watch(job, self.done, self.curves[i][-1] if due else None)
+
+    def _evaluate(self, iteration: int) -> None:
+        def logits(x: Tensor) -> Tensor:
+            with self.trainer.autocast():
+                return self.rows.logits_of_same(x)
+
+        data, device = self.trainer.data, self.trainer.device
+        with self.trainer.hooks.scope("evaluation"):
+            val, test = (evaluate(logits, split, device) for split in (data.val, data.test))
+        losses = (self.step.loss / self.since).tolist()
+        for i, point in enumerate(zip(losses, val, test, strict=True)):
+            if i not in self.diverged:
+                self._add(i, Evaluation(iteration, point[0], *point[1], *point[2]))
+        self.step.loss.zero_()
+        self.since = 0
+
+    def _add(self, row: int, point: Evaluation) -> None:
+        """To the curve of a row, unless it has diverged."""
+        losses = {"training": point.train_loss, "validation": point.val_loss, "test": point.test_loss}
+        for name, loss in losses.items():
+            if not math.isfinite(loss):
+                job, diverged = self.jobs[row], self.trainer.hooks.diverged
+                what = f"{job}: the {name} loss is {loss} at iteration {point.iteration}; try a lower train.lr"
+                if diverged is None:
+                    raise Diverged(what)
+                diverged(job, what)
+                self.diverged.add(row)
+                return
+        self.curves[row].append(point)
+
+    def _save(self) -> None:
+        self.saved = [self.rows.state(i) for i in range(self.rows.rows)]
+
+    def _progress(self, seconds: float) -> Progress:
+        tensors: Params = {f"step/{i}": t for i, t in enumerate(self.step.written())}
+        for i, state in enumerate(self.saved):
+            if state is not None:
+                tensors |= {f"saved/{i}/params/{name}": t for name, t in state.params.items()}
+                tensors |= {f"saved/{i}/buffers/{name}": t for name, t in state.buffers.items()}
+        tensors["generator"] = torch.get_rng_state()
+        return Progress(self.done, self.since, seconds, self.curves, sorted(self.diverged), tensors)
+
+    def _restore(self, before: Progress) -> None:
+        self.done, self.since, self.curves = before.done, before.since, before.curves
+        self.diverged = set(before.diverged)
+        with torch.no_grad():
+            for i, t in enumerate(self.step.written()):
+                t.copy_(before.tensors[f"step/{i}"])
+        for i, job in enumerate(self.jobs):
+            if job.save_at is not None and self.done >= job.save_at:
+                self.saved[i] = State(*(_below(f"saved/{i}/{part}/", before.tensors) for part in ("params", "buffers")))
+        torch.set_rng_state(before.tensors["generator"])
 
 
 def to_device(data: Dataset, device: torch.device) -> Dataset:
@@ -140,6 +198,10 @@ def to_device(data: Dataset, device: torch.device) -> Dataset:
         return Split(split.images.to(device).contiguous(memory_format=torch.channels_last), split.labels.to(device))
 
     return Dataset(move(data.train), move(data.val), move(data.test), data.classes)
+
+
+def _below(prefix: str, tensors: Params) -> Params:
+    return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
 
 
 def _noise(job: Job) -> int:

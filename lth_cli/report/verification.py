@@ -1,0 +1,41 @@
+"""`lth verify`: what was checked in each run, and what is wrong."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from lth_cli.rundir.read import Damaged, find, read
+
+_MOST_LINES = 10  # of one check that are shown
+
+
+def report(paths: Sequence[Path]) -> int:
+    """Verify the runs at or below `paths`, print a line per check, and return 0 if all is well, else 1.
+
+    Raises:
+        ValueError: no run is there.
+    """
+    runs = [run for path in paths for run in find(path)]
+    if not runs:
+        raise ValueError(f"no run directory: {', '.join(map(str, paths))}")
+    from lth_cli.verify import verify
+
+    bad = 0
+    for run in runs:
+        try:
+            checks, status = verify(run), read(run).status
+        except Damaged as damaged:
+            print(f"{run}: damaged\n  FAILED  {damaged}")
+            bad += 1
+            continue
+        print(f"{run}: {status}")
+        for check in checks:
+            print(f"  {'FAILED' if check.wrong else 'ok':<6}  {check.name:<9} {check.looked_at}")
+            for line in check.wrong[:_MOST_LINES]:
+                print(f"          {line}")
+            if len(check.wrong) > _MOST_LINES:
+                print(f"          and {len(check.wrong) - _MOST_LINES} more")
+        bad += any(check.wrong for check in checks)
+        sys.stdout.flush()
+    print(f"{len(runs) - bad} of {len(runs)} {'run is' if len(runs) == 1 else 'runs are'} in order")
+    return 1 if bad else 0

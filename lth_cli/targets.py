@@ -1,0 +1,50 @@
+"""What a config will import and call, beside lth's own: a config is code, by the design of Hydra."""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from lth_cli.config import ConfigError, conf_dir
+
+_KEYS = ("_target_", "class", "()")  # the last two are those of Python's logging
+_OF_HYDRA = (
+    "hydra._internal.core_plugins.basic_launcher.BasicLauncher",
+    "hydra._internal.core_plugins.basic_sweeper.BasicSweeper",
+    "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher",
+)
+
+
+def foreign(config: DictConfig) -> dict[str, str]:
+    """The targets of a composed config that neither lth's own YAML nor Hydra names, by key; nothing is imported here.
+
+    Raises:
+        ConfigError: there is one, and the config says ``safe``.
+    """
+    found = {key: target for key, target in _targets(OmegaConf.to_container(config), "") if target not in known()}
+    if config.safe and found:
+        key, target = next(iter(found.items()))
+        raise ConfigError(f"{key}={target}: safe=true allows only what lth's own conf/ names")
+    return found
+
+
+@cache
+def known() -> frozenset[str]:
+    """The targets that conf/ and Hydra name."""
+    texts = (file.read_text() for file in conf_dir().rglob("*.yaml"))
+    ours = (found for text in texts for found in re.findall(r"(?:_target_|class): *([\w.]+)", text))
+    return frozenset((*ours, *_OF_HYDRA))
+
+
+def _targets(node: Any, prefix: str) -> Iterator[tuple[str, str]]:
+    if isinstance(node, list):
+        for value in node:
+            yield from _targets(value, prefix)
+    for key, value in node.items() if isinstance(node, dict) else ():
+        place = f"{prefix}.{key}" if prefix else str(key)
+        if key in _KEYS:
+            yield place, str(value)
+        else:
+            yield from _targets(value, place)

@@ -1,0 +1,177 @@
+"""What is done to real runs for as long as one likes: kills, and damage. `make soak` does it many times.
+
+python -m tests.soak --kills 100 --fuzz 20000 --damage 200
+"""
+
+import argparse
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from lth_cli.rundir.kept import reopen
+from tests.interrupted import results
+
+COMMAND = [sys.executable, "-m", "lth_cli", "run"]
+# Four rounds of two seeds and all controls, about two seconds of work after three of starting.
+WORK = ("rounds=3", "replicates=2", "controls_at=all", "train.iterations=150it", "eval_every=10it", "model.hidden=[60]")
+
+
+def popen(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
+    """The real command line, in a process of its own."""
+    return subprocess.Popen(
+        [*COMMAND, *arguments],
+        cwd=cwd,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def until_begun(process: subprocess.Popen[str], cwd: Path) -> Path:
+    """Wait until a fresh run is in its work, and say where."""
+    while not (records := list(cwd.glob("outputs/*/*/run.json"))):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    return records[0].parent
+
+
+def whole_run(cwd: Path) -> tuple[dict[str, object], float]:
+    """The results of a run that nobody disturbs, and how long it works after run.json is there."""
+    cwd.mkdir(parents=True)
+    process = popen(*WORK, cwd=cwd)
+    path = until_begun(process, cwd)
+    began = time.monotonic()
+    _, errors = process.communicate()
+    assert (process.returncode, errors) == (0, "")
+    return results(path), time.monotonic() - began
+
+
+def killed_run(cwd: Path, kills: int, seconds: float, stream: random.Random) -> tuple[Path, int]:
+    """A run that is killed up to `kills` times, each within `seconds` of its work, and then left to end."""
+    cwd.mkdir(parents=True)
+    process = popen(*WORK, cwd=cwd)
+    path = until_begun(process, cwd)
+    done = 0
+    for _ in range(kills):
+        try:
+            process.wait(stream.uniform(0, seconds))
+            break
+        except subprocess.TimeoutExpired:
+            os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+        done += 1
+        record = path / "run.json"
+        before = record.stat().st_mtime_ns
+        process = popen(f"resume={path}", cwd=cwd)
+        while record.stat().st_mtime_ns == before and process.poll() is None:
+            time.sleep(0.01)
+    _, errors = process.communicate()
+    assert (process.returncode, errors) == (0, ""), errors
+    return path, done
+
+
+def damage_somewhere(path: Path, stream: random.Random) -> str:
+    """Change, cut or remove one file of a run that its manifest guards, and say which and how."""
+    files = sorted(file for file in path.rglob("*") if file.suffix in (".safetensors", ".csv"))
+    file = stream.choice(files)
+    data = file.read_bytes()
+    how = stream.choice(("flipped", "cut", "removed"))
+    if how == "flipped":
+        start = data.index(b"\n") + 1 if file.suffix == ".csv" else 0  # a header says nothing that could be wrong
+        place = stream.randrange(start, len(data))
+        file.write_bytes(data[:place] + bytes([data[place] ^ (1 << stream.randrange(8))]) + data[place + 1 :])
+    elif how == "cut":
+        file.write_bytes(data[: stream.randrange(len(data))])
+    else:
+        file.unlink()
+    return f"{file.relative_to(path)} {how}"
+
+
+def soak_kills(folder: Path, kills: int, stream: random.Random) -> list[tuple[str, int, int]]:
+    whole, seconds = whole_run(folder / "whole")
+    survived = total = identical = runs = 0
+    while total < kills:
+        path, done = killed_run(folder / f"killed{runs}", min(4, kills - total), seconds, stream)
+        total, runs = total + done, runs + 1
+        same = results(path) == whole
+        survived, identical = survived + done * same, identical + same
+    return [("kills survived", survived, total), ("bit-identical runs after their resumes", identical, runs)]
+
+
+def soak_damage(folder: Path, times: int, stream: random.Random) -> list[tuple[str, int, int]]:
+    whole_run(folder / "whole")
+    (path,) = (record.parent for record in folder.glob("whole/outputs/*/*/run.json"))
+    detected = 0
+    for _ in range(times):
+        copy = Path(shutil.copytree(path, folder / "copy"))
+        what = damage_somewhere(copy, stream)
+        found = not reopen(copy).done
+        detected += found
+        if not found:
+            print(f"not detected: {what}")
+        shutil.rmtree(copy)
+    return [("corruptions detected", detected, times)]
+
+
+def soak_fuzz(folder: Path, cases: int, seed: int) -> list[tuple[str, int, int]]:
+    from hypothesis import HealthCheck, given, settings
+    from hypothesis import seed as seeded
+
+    from tests import fuzz
+
+    passed = []
+
+    @seeded(seed)
+    @settings(max_examples=cases, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(fuzz.lines)
+    def check(line: list[str]) -> None:
+        complaint = fuzz.complaint(line)
+        passed.append(complaint is None)
+        if complaint is not None:
+            print(f"{[word[:60] for word in line]}: {complaint}")
+
+    folder.joinpath("bench").mkdir()
+    with fuzz.bench(folder / "bench"):
+        check()
+    return [("fuzz cases with a short message", sum(passed), len(passed))]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--damage", type=int, default=500)
+    parser.add_argument("--fuzz", type=int, default=20_000)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    stream = random.Random(arguments.seed)
+    parts: list[Callable[[Path], list[tuple[str, int, int]]]] = [
+        lambda folder: soak_kills(folder, arguments.kills, stream),
+        lambda folder: soak_damage(folder, arguments.damage, stream),
+        lambda folder: soak_fuzz(folder, arguments.fuzz, arguments.seed),
+    ]
+    table = Table("what", "passed", "of", "minutes")
+    good = True
+    for part in parts:
+        began = time.monotonic()
+        with tempfile.TemporaryDirectory() as folder:
+            rows = part(Path(folder))
+        for what, passed, of in rows:
+            good = good and passed == of
+            table.add_row(what, f"{passed:,}", f"{of:,}", f"{(time.monotonic() - began) / 60:.1f}")
+    Console().print(table)
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

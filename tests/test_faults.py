@@ -1,0 +1,224 @@
+"""Faults that befall a run from outside, each done for real: nothing is lost, and what goes on is the same run."""
+
+import json
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from math import nan
+from pathlib import Path
+
+import pytest
+
+from lth_cli.rundir.files import sole_writer
+from lth_cli.rundir.kept import reopen
+from lth_cli.rundir.read import read
+from lth_cli.training.jobs import Diverged, Evaluation
+from lth_cli.training.trainer import _Training
+from lth_cli.verify import verify
+from tests.conftest import Lth, history, only_run
+from tests.interrupted import results, start
+from tests.soak import COMMAND, WORK, killed_run, popen, until_begun, whole_run
+
+
+def test_a_run_that_is_killed_again_and_again_is_bit_identical(tmp_path: Path) -> None:
+    whole, seconds = whole_run(tmp_path / "whole")
+    path, kills = killed_run(tmp_path / "killed", 4, seconds, random.Random(1))
+    assert kills >= 2
+    assert results(path) == whole
+    assert 1 <= len(json.loads((path / "run.json").read_text())["resumed"]) <= kills
+
+
+def test_sigterm_ends_in_order_and_the_run_goes_on(tmp_path: Path) -> None:
+    process = popen(*WORK, "rounds=200", "sparsity.target=0.5", cwd=tmp_path)
+    path = until_begun(process, tmp_path)
+    assert process.stdout is not None
+    while "round  1/200" not in process.stdout.readline():
+        assert process.poll() is None
+    process.terminate()
+    _, errors = process.communicate(timeout=10)
+    assert process.returncode == 143
+    assert errors == f"lth: interrupted\n     to go on: lth run resume={path.relative_to(tmp_path)}\n"
+    assert read(path).status == "interrupted"
+    assert reopen(path).rounds >= 2
+
+
+def test_sigterm_ends_a_sweep_in_worker_processes(tmp_path: Path) -> None:
+    process = popen("-m", "hydra/launcher=joblib", "seed=0,1", "train.iterations=4000ep", cwd=tmp_path)
+    while len(list(tmp_path.glob("outputs/*/*/*/run.json"))) < 2:
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.terminate()
+    _, errors = process.communicate(timeout=10)
+    assert process.returncode == 143
+    assert "Traceback" not in errors
+    assert f"to go on: lth run resume={only_run(tmp_path).relative_to(tmp_path)}" in errors
+
+
+def test_a_second_ctrl_c_ends_at_once() -> None:
+    """Even while the first one is being obeyed."""
+    code = (
+        "import time\nfrom lth_cli.signals import in_order\nwith in_order():\n"
+        "    try:\n        print('begun', flush=True)\n        time.sleep(60)\n"
+        "    finally:\n        print('ending', flush=True)\n        time.sleep(60)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    for word in ("begun\n", "ending\n"):
+        assert process.stdout.readline() == word
+        process.send_signal(signal.SIGINT)
+    assert process.wait(10) == -signal.SIGINT
+    process.stdout.close()
+
+
+def test_a_full_disk_is_an_error_and_the_run_goes_on_when_there_is_room(tmp_path: Path) -> None:
+    """The limit is on the size of a file: the learning curves outgrow it in round 3."""
+    options = "rounds=4 train.iterations=150it eval_every=1it model.hidden=[8] controls=[]"
+    limited = f"ulimit -f 60; exec {' '.join(COMMAND)} {options}"
+    done = subprocess.run(["bash", "-c", limited], cwd=tmp_path, capture_output=True, text=True)
+    run = only_run(tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        f"lth: {run}/curves.csv: File too large",
+        f"     to go on: lth run resume={run.relative_to(tmp_path)}",
+    ]
+    assert read(run).status == "failed"
+    assert not list(run.rglob("*.tmp"))
+    rounds = reopen(run).rounds
+    assert 1 <= rounds < 5
+    before = history(run)
+    resumed = subprocess.run([*COMMAND, f"resume={run}"], cwd=tmp_path, capture_output=True, text=True)
+    assert (resumed.returncode, resumed.stderr) == (0, "")
+    assert history(run)[:rounds] == before[:rounds]
+    assert not any(check.wrong for check in verify(run))
+
+
+def test_a_run_directory_that_vanishes_is_an_error_and_is_not_begun_anew(tmp_path: Path) -> None:
+    process = popen(*WORK, "rounds=200", "sparsity.target=0.5", cwd=tmp_path)
+    path = until_begun(process, tmp_path)
+    assert process.stdout is not None
+    assert "round  0/200" in process.stdout.readline()
+    shutil.rmtree(path, ignore_errors=True)
+    shutil.rmtree(path, ignore_errors=True)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert errors.startswith(f"lth: {path}")
+    assert "No such file or directory" in errors
+    assert not path.exists()
+
+
+def test_a_read_only_folder_is_an_error(tmp_path: Path) -> None:
+    """Nothing is read-only to root, who therefore becomes nobody once a first command has imported all."""
+    start(tmp_path / "run")
+    code = (
+        "import os, sys\nfrom lth_cli.cli import main\ntyped = sys.argv[1:]\nmain(['run', 'model=lenet5'])\n"
+        "if os.geteuid() == 0:\n    os.setuid(65534)\nsys.exit(main(typed))"
+    )
+    for folder in (tmp_path / "run", tmp_path):
+        folder.chmod(0o555)
+    for arguments, path in (((), "outputs"), (("resume=run",), "run/.lock")):
+        command = [sys.executable, "-c", code, "run", *arguments]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.splitlines()[1:] == [f"lth: {path}: Permission denied"]
+    tmp_path.chmod(0o755)
+
+
+def test_too_little_memory_is_said_in_one_line(lth: Lth, tmp_path: Path) -> None:
+    done = lth("run", "model.hidden=[1000000000000]", "controls=[]", "rounds=1")
+    assert done.returncode == 1
+    assert done.stderr.startswith("lth: out of memory: a smaller train.batch_size")
+    assert "Traceback" not in done.stderr
+
+
+def diverge(monkeypatch: pytest.MonkeyPatch, *places: tuple[int, str, int]) -> None:
+    """Make the trainer meet a loss that is not finite in these rounds, arms and seeds."""
+    added = _Training._add
+
+    def add(self: _Training, row: int, point: Evaluation) -> None:
+        job = self.jobs[row]
+        added(self, row, replace(point, train_loss=nan) if (job.round, job.arm, job.seed) in places else point)
+
+    monkeypatch.setattr(_Training, "_add", add)
+
+
+def test_an_arm_that_diverges_is_recorded_and_the_others_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    changes = ("replicates=3", "on_divergence=skip")
+    start(tmp_path / "good", *changes)
+    diverge(monkeypatch, (1, "random_mask", 0), (2, "winning", 1))
+    start(tmp_path / "bad", *changes)
+    good, bad = ({(r["round"], r["arm"], r["seed"]): r for r in history(tmp_path / n)} for n in ("good", "bad"))
+    gone = {("1", "random_mask", "0")}
+    gone |= {(round, arm, "1") for round, arm, seed in good if seed == "1" and round in "23"}
+    assert good.keys() - bad.keys() == gone
+    assert all(bad[key]["test_loss"] == good[key]["test_loss"] for key in bad)
+    run = read(tmp_path / "bad")
+    assert [(one["round"], one["arm"], one["seed"]) for one in run.record["diverged"]] == [
+        (1, "random_mask", 0),
+        (2, "winning", 1),
+    ]
+    assert not any(check.wrong for check in verify(tmp_path / "bad"))
+    whole = results(tmp_path / "bad")
+    (tmp_path / "bad" / "rounds" / "03" / "winning_seed0.safetensors").unlink()
+    start(tmp_path / "bad", *changes, resume=True)
+    assert results(tmp_path / "bad") == whole
+
+
+def test_where_every_ticket_diverges_the_run_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    diverge(monkeypatch, (2, "winning", 0))
+    with pytest.raises(Diverged):
+        start(tmp_path, "on_divergence=skip")
+    assert read(tmp_path).status == "failed"
+    assert reopen(tmp_path).rounds == 2
+
+
+def test_a_clock_that_jumps_backwards_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    start(tmp_path / "steady")
+    clock = iter(range(10**6))
+    now = "lth_cli.rundir.write._now"
+    monkeypatch.setattr(now, lambda: (datetime.now(UTC) - timedelta(hours=next(clock))).isoformat(timespec="seconds"))
+    start(tmp_path / "jumping")
+    record = read(tmp_path / "jumping").record
+    assert record["ended"] < record["started"]
+    assert results(tmp_path / "jumping") == results(tmp_path / "steady")
+    assert not any(check.wrong for check in verify(tmp_path / "jumping"))
+
+
+def test_fifty_processes_at_once_take_fifty_folders(tmp_path: Path) -> None:
+    code = "import sys; from lth_cli.rundir.files import free_dir; sys.stdin.read(); print(free_dir('outputs/day/run'))"
+    command = [sys.executable, "-c", code]
+    pipe, text = subprocess.PIPE, True
+    processes = [subprocess.Popen(command, cwd=tmp_path, stdin=pipe, stdout=pipe, text=text) for _ in range(50)]
+    for process in processes:  # all are waiting: let them go together
+        assert process.stdin is not None
+        process.stdin.close()
+        process.stdin = None
+    taken = {process.communicate(timeout=60)[0] for process in processes}
+    assert len(taken) == len(list((tmp_path / "outputs" / "day").iterdir())) == 50
+
+
+def test_a_run_has_one_writer_and_a_dead_one_lets_go(lth: Lth, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    start(run)
+    (run / "rounds" / "03" / "winning_seed0.safetensors").unlink()
+    record = json.loads((run / "run.json").read_text())
+    short = "train.iterations=4it eval_every=2it dataset.val_size=20 dataset.test_size=20 controls_at=all"
+    record["command"] = f"lth run {short} model.hidden=[8] rounds=3"
+    (run / "run.json").write_text(json.dumps(record))
+    code = "import time; from lth_cli.rundir.files import sole_writer; from pathlib import Path\n"
+    code += "with sole_writer(Path('run')):\n    print(flush=True); time.sleep(600)"
+    holder = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE)
+    assert holder.stdout is not None
+    holder.stdout.readline()
+    busy = lth("run", "resume=run")
+    assert (busy.returncode, busy.stdout) == (2, "")
+    assert busy.stderr == "lth: run: another process is writing it\n"
+    holder.kill()
+    holder.communicate()
+    with sole_writer(run):
+        pass
+    assert lth("run", "resume=run").returncode == 0

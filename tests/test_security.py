@@ -1,0 +1,202 @@
+"""Nothing that reads a run executes anything from it, and what a config will import is said, or refused."""
+
+import ast
+import json
+import os
+import pickle
+import shutil
+import struct
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import lth_cli
+from lth_cli.report.comparison import collect
+from lth_cli.rundir.kept import reopen
+from lth_cli.rundir.manifest import Manifest
+from lth_cli.rundir.read import Damaged, read
+from lth_cli.targets import known
+from lth_cli.verify import verify
+from tests.conftest import Lth
+from tests.interrupted import results, start
+from tests.test_verify import believed
+
+SOURCES = sorted(Path(lth_cli.__file__).parent.rglob("*.py"))
+MODULES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "shelve", "marshal", "joblib", "zipfile", "tarfile"}
+CALLS = {
+    "torch.load", "torch.save", "np.load", "numpy.load", "np.save", "pd.read_pickle", "yaml.unsafe_load",
+    "yaml.full_load", "os.system", "os.popen", "eval", "exec", "__import__", "torch.jit.load",
+}  # fmt: skip
+
+
+def dangers(source: str) -> Iterator[str]:
+    """Imports and calls by which reading a file may run it."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names if name.name.partition(".")[0] in MODULES)
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] in MODULES:
+            yield node.module or ""
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in CALLS:
+            yield ast.unparse(node.func)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "yaml.load":
+            if ast.unparse(node.args[1]) not in ("_Plain", "yaml.SafeLoader"):
+                yield "yaml.load"
+        elif isinstance(node, ast.keyword) and node.arg == "allow_pickle":
+            yield "allow_pickle"
+
+
+def test_no_source_reads_or_writes_a_pickle() -> None:
+    assert len(SOURCES) > 50
+    assert {str(file): found for file in SOURCES if (found := list(dangers(file.read_text())))} == {}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import pickle",
+        "from joblib import load",
+        "torch.load(f)",
+        "np.load(f, allow_pickle=True)",
+        "yaml.load(f, Loader)",
+    ],
+)
+def test_the_scan_finds_what_it_looks_for(source: str) -> None:
+    assert list(dangers(source))
+
+
+class Bomb:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, ("touch made",)
+
+
+def zip_bomb(folder: Path) -> bytes:
+    with zipfile.ZipFile(folder / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("zeros", bytes(50_000_000))
+    data = (folder / "bomb.zip").read_bytes()
+    (folder / "bomb.zip").unlink()
+    return data
+
+
+def header(document: object, length: int | None = None) -> bytes:
+    text = json.dumps(document).encode()
+    return struct.pack("<Q", len(text) if length is None else length) + text
+
+
+PLANTED = {
+    "pickle": pickle.dumps(Bomb()),
+    "endless header": header({}, 2**63),
+    "long header": header({}, 10**8),
+    "absurd shape": header({"mask/fc1.weight": {"dtype": "BOOL", "shape": [2**40], "data_offsets": [0, 2**40]}}),
+    "other tensors": header({"../../x": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}}),
+    "yaml": b"!!python/object/apply:os.system ['touch made']\n",
+    "deep": b"[" * 100_000,
+    "empty": b"",
+}
+READ = [
+    "run.json", "config.yaml", "history.csv", "layers.csv", "curves.csv", "manifest.json",
+    "rounds/01/winning_seed0.safetensors", "rounds/00/rewind_seed0.safetensors", "tickets/seed0.safetensors",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("good") / "run"
+    start(path)
+    return path
+
+
+@pytest.fixture
+def run(good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return Path(shutil.copytree(good, "run"))
+
+
+def outcome(call: Callable[[], object]) -> object:
+    """What a call gives, of checks only those that failed; or the short text with which it refuses."""
+    try:
+        given = call()
+    except Damaged as damaged:
+        return str(damaged)[:200] if len(str(damaged)) < 300 else pytest.fail(f"a long text: {damaged}")
+    return [check for check in given if check.wrong] if isinstance(given, list) else given
+
+
+@pytest.mark.parametrize("name", READ)
+@pytest.mark.parametrize("what", [*PLANTED, "zip bomb"])
+def test_what_is_planted_is_refused_and_never_run(what: str, name: str, run: Path, good: Path) -> None:
+    """Under hashes that believe in it, as whoever plants it would leave them."""
+    (run / name).write_bytes(PLANTED[what] if what in PLANTED else zip_bomb(run))
+    if name != "manifest.json":
+        believed(run)
+    finished, skipped = collect(["run"])
+    assert len(finished) + len(skipped) == 1
+    assert outcome(lambda: verify(run)) != []
+    if outcome(lambda: start(run, resume=True)) is None:
+        assert results(run) == results(good)  # what was planted was written anew, or never looked at
+    assert sorted(path.name for path in Path().iterdir()) == ["run"]
+
+
+@pytest.mark.parametrize(
+    "name", ["../x.safetensors", "/etc/passwd", "rounds/01/../../../x.safetensors", "rounds/00/a\n"]
+)
+def test_names_that_lead_out_of_a_run_are_refused(name: str, run: Path) -> None:
+    document = json.loads((run / "manifest.json").read_text())
+    document["files"][name] = "0" * 64
+    (run / "manifest.json").write_text(json.dumps(document))
+    with pytest.raises(Damaged, match="is no file of a run"):
+        Manifest.load(run)
+    assert reopen(run).rounds == 0
+    (run / "history.csv").write_text((run / "history.csv").read_text().replace("winning", "../../x"))
+    with pytest.raises(Damaged, match="arm is"):
+        read(run)
+
+
+def test_a_link_in_a_run_is_not_followed(run: Path, tmp_path: Path) -> None:
+    file = run / "rounds" / "01" / "winning_seed0.safetensors"
+    file.rename(tmp_path / "elsewhere")
+    file.symlink_to(tmp_path / "elsewhere")
+    assert reopen(run).rounds == 1
+
+
+def command(run: Path, words: str) -> None:
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**record, "command": words}))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "lth run model._target_=os.system",
+        "lth run model._target_=lth_cli.rundir.files.os.system",
+        "lth run +hydra.callbacks.x._target_=os.system",
+        "lth run hydra.launcher._target_=os.system",
+        "lth run +hydra.job_logging.handlers.x.class=os.system",
+        "lth run hydra.searchpath=[pkg://os]",
+    ],
+)
+def test_a_safe_resume_imports_nothing_but_lth(words: str, run: Path, lth: Lth) -> None:
+    command(run, words)
+    done = lth("run", "resume=run", "safe=true")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "safe=true allows only what lth's own conf/ names" in done.stderr or "a package is imported" in done.stderr
+
+
+@pytest.mark.parametrize("words", ["rm -rf x", "lth compare", "lth run 'unclosed", "lth run --experimental-rerun x", 7])
+def test_a_command_that_is_not_lth_run_is_refused(words: str, run: Path, lth: Lth) -> None:
+    command(run, words)
+    done = lth("run", "resume=run")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert len(done.stderr.splitlines()) <= 2
+
+
+def test_what_a_config_imports_is_said(lth: Lth, tmp_path: Path) -> None:
+    (tmp_path / "conf" / "model").mkdir(parents=True)
+    (tmp_path / "conf" / "model" / "mine.yaml").write_text("_target_: mine.net\n")
+    done = lth("run", "--config-dir=conf", "model=mine")
+    assert done.returncode == 2
+    assert done.stderr.startswith("lth: model._target_ imports mine.net\n")
+    refused = lth("run", "--config-dir=conf", "model=mine", "safe=true")
+    assert refused.stderr == "lth: model._target_=mine.net: safe=true allows only what lth's own conf/ names\n"
+    assert "lth_cli.models.conv" in known()
+    assert "os.system" not in known()

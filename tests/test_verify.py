@@ -1,0 +1,171 @@
+"""`lth verify` finds each kind of lie that the files of a run can tell, and nothing in a run that is right."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from lth_cli.rundir.manifest import Manifest, rows_by_round, sha256
+from lth_cli.ticket import Ticket
+from lth_cli.verify import verify
+from tests.conftest import Lth
+from tests.interrupted import start
+
+Lie = Callable[[Path], None]
+
+
+def wrong(path: Path) -> dict[str, list[str]]:
+    return {check.name: check.wrong for check in verify(path) if check.wrong}
+
+
+def believed(path: Path) -> None:
+    """Write the hashes anew, as one would who wants to be believed."""
+    manifest = Manifest.load(path)
+    for name in manifest.files:
+        manifest.files[name] = sha256((path / name).read_bytes())
+    for round, tables in manifest.rows.items():
+        for table in tables:
+            tables[table] = sha256(rows_by_round((path / table).read_bytes()).get(b"%d" % round, b""))
+    manifest.save(path)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("runs")
+    for rewind in ("init", "late", "learning_rate", "none"):
+        start(folder / rewind, f"rewind={rewind}", "replicates=2")
+    return {path.name: path for path in folder.iterdir()}
+
+
+@pytest.fixture
+def run(runs: dict[str, Path], tmp_path: Path) -> Path:
+    return Path(shutil.copytree(runs["init"], tmp_path / "run"))
+
+
+@pytest.mark.parametrize("rewind", ["init", "late", "learning_rate", "none"])
+def test_a_run_that_is_right_passes(rewind: str, runs: dict[str, Path]) -> None:
+    assert wrong(runs[rewind]) == {}
+
+
+def change(name: str, key: str, new: Callable[[torch.Tensor], torch.Tensor]) -> Lie:
+    def lie(path: Path) -> None:
+        tensors = load_file(path / name)
+        tensors[key] = new(tensors[key]).contiguous()
+        save_file(tensors, path / name)
+
+    return lie
+
+
+def swap(name: str, old: str, new: str) -> Lie:
+    def lie(path: Path) -> None:
+        text = (path / name).read_text()
+        assert old in text
+        (path / name).write_text(text.replace(old, new, 1))
+
+    return lie
+
+
+def copy(source: str, target: str) -> Lie:
+    def lie(path: Path) -> None:
+        shutil.copy(path / source, path / target)
+
+    return lie
+
+
+def other_weights(path: Path) -> None:
+    ticket = Ticket.load(path / "tickets" / "seed0.safetensors")
+    weights = {name: p + 1 for name, p in ticket.weights.items()}
+    Ticket(ticket.mask, weights, ticket.buffers, ticket.metadata).save(path / "tickets" / "seed0.safetensors")
+
+
+def other_counts(path: Path) -> None:
+    row = (path / "history.csv").read_text().splitlines()[3]
+    cells = row.split(",")
+    cells[5] = str(int(cells[5]) + 1)
+    swap("history.csv", row, ",".join(cells))(path)
+
+
+def best_of_all(path: Path) -> None:
+    row = (path / "history.csv").read_text().splitlines()[3]
+    cells = row.split(",")
+    cells[8] = "0.99"
+    swap("history.csv", row, ",".join(cells))(path)
+
+
+LIES = [
+    ("counts", other_counts, "round 1, winning, seed 0: history says"),
+    ("counts", swap("layers.csv", "1,winning,0,fc1.", "1,winning,0,fc9."), "layers says None of fc1.weight"),
+    ("curves", best_of_all, "round 1, winning, seed 0: history is not the end and the minimum of its curve"),
+    (
+        "nested",
+        change("rounds/02/winning_seed0.safetensors", "mask/fc1.weight", torch.ones_like),
+        "round 2, winning, seed 0: keeps weights that round 1 had pruned",
+    ),
+    (
+        "nested",
+        change("rounds/00/dense_seed1.safetensors", "mask/fc1.weight", torch.zeros_like),
+        "round 0, dense, seed 1: not the dense network",
+    ),
+    (
+        "zeros",
+        change("rounds/01/winning_seed0.safetensors", "params/fc1.weight", lambda p: p + 1),
+        "round 1, winning, seed 0: a pruned weight is not zero",
+    ),
+    (
+        "controls",
+        copy("rounds/01/random_mask_seed0.safetensors", "rounds/01/random_reinit_seed0.safetensors"),
+        "round 1, random_reinit, seed 0: the mask is not the ticket's",
+    ),
+    (
+        "controls",
+        copy("rounds/01/winning_seed0.safetensors", "rounds/01/random_mask_seed0.safetensors"),
+        "round 1, random_mask, seed 0: the mask of fc1.weight is the ticket's",
+    ),
+    (
+        "controls",
+        change("rounds/01/random_mask_seed0.safetensors", "mask/fc1.weight", torch.ones_like),
+        "round 1, random_mask, seed 0: other layer counts",
+    ),
+    ("tickets", other_weights, "seed0.safetensors: its weights are not those of the rewind point"),
+    (
+        "tickets",
+        copy("tickets/seed1.safetensors", "tickets/seed0.safetensors"),
+        "seed0.safetensors: not the mask of round 3",
+    ),
+    ("tickets", swap("config.yaml", "seed: 0", "seed: 5"), "its metadata holds another config"),
+]
+
+
+@pytest.mark.parametrize(("name", "lie", "words"), LIES, ids=[words for _, _, words in LIES])
+def test_a_lie_is_found_by_its_hash_and_without_it(name: str, lie: Lie, words: str, run: Path) -> None:
+    lie(run)
+    assert "files" in wrong(run)
+    believed(run)
+    found = wrong(run)
+    assert "files" not in found
+    assert any(words in line for line in found[name])
+
+
+def test_verify_on_the_command_line(lth: Lth, run: Path, tmp_path: Path) -> None:
+    good = lth("verify", str(run))
+    assert (good.returncode, good.stderr) == (0, "")
+    assert good.stdout.splitlines()[-1] == "1 of 1 run is in order"
+    shutil.copytree(run, tmp_path / "sweep" / "a")
+    shutil.copytree(run, tmp_path / "sweep" / "b")
+    (tmp_path / "sweep" / "b" / "rounds" / "01" / "winning_seed0.safetensors").unlink()
+    sweep = lth("verify", "sweep")
+    assert (sweep.returncode, sweep.stderr) == (1, "")
+    assert sweep.stdout.splitlines()[-1] == "1 of 2 runs are in order"
+    assert "FAILED  files" in sweep.stdout
+    assert "rounds/01/winning_seed0.safetensors: missing" in sweep.stdout
+    (run / "run.json").write_text(json.dumps([]))
+    damaged = lth("verify", "run")
+    assert (damaged.returncode, damaged.stderr) == (1, "")
+    assert "run.json: not the record of a run" in damaged.stdout
+    for nothing in (("verify", "nowhere"), ("verify",)):
+        missing = lth(*nothing)
+        assert (missing.returncode, missing.stdout, len(missing.stderr.splitlines())) == (2, "", 1)
