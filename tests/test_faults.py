@@ -205,10 +205,6 @@ def test_a_run_has_one_writer_and_a_dead_one_lets_go(lth: Lth, tmp_path: Path) -
     run = tmp_path / "run"
     start(run)
     (run / "rounds" / "03" / "winning_seed0.safetensors").unlink()
-    record = json.loads((run / "run.json").read_text())
-    short = "train.iterations=4it eval_every=2it dataset.val_size=20 dataset.test_size=20 controls_at=all"
-    record["command"] = f"lth run {short} model.hidden=[8] rounds=3"
-    (run / "run.json").write_text(json.dumps(record))
     code = "import time; from lth_cli.rundir.files import sole_writer; from pathlib import Path\n"
     code += "with sole_writer(Path('run')):\n    print(flush=True); time.sleep(600)"
     holder = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE)
