@@ -126,7 +126,8 @@ def checked(line: Line, resumed: Path | None) -> DictConfig:
                 where = (" ".join(job) or "config") if mark is None else f"{mark.name}, line {mark.line + 1}"
                 raise ConfigError(f"{where}: {first_line(error)}") from error
             if resumed is not None:
-                check_config(resumed / overrides.job_name(job, keys) if line.sweep else resumed, text)
+                run = resumed / overrides.job_name(job, keys) if line.sweep else resumed
+                check_config(run, text, may_grow=not line.sweep)
             first = config if first is None else first
     if first is None:
         raise ConfigError("the sweep has no jobs")

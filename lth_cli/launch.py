@@ -90,8 +90,8 @@ def _launch(arguments: list[str]) -> int:
 
 def _work(path: Path, line: Line, ours: list[str]) -> int:
     """Run or sweep in `path`, whose lock we hold."""
+    _outcome.clear()
     if not line.sweep:
-        _outcome.clear()
         _hand_to_hydra([*line.flags, *line.overrides, *ours])
         if _outcome:
             raise _outcome[0] if isinstance(_outcome[0], ConfigError | Damaged) else JobFailed(_outcome[0], path)
@@ -110,7 +110,7 @@ def _work(path: Path, line: Line, ours: list[str]) -> int:
         print(f"lth: the launcher stopped: {first_line(error)}", file=sys.stderr)
         summary(path, 0)
         return 1
-    return summary(path, expected)
+    return summary(path, expected) or (1 if _outcome else 0)
 
 
 def job(config: DictConfig) -> None:

@@ -55,11 +55,12 @@ def is_complete(kept: Kept, config: str) -> bool:
     return kept.done and not _changed(kept.path, config)
 
 
-def check_config(path: Path, config: str) -> None:
+def check_config(path: Path, config: str, may_grow: bool) -> None:
     """Refuse to go on in a run directory with another config.
 
     Args:
         config: the new one, resolved, as YAML.
+        may_grow: whether rounds and schedule may differ, to be checked by `check_rounds`.
 
     Raises:
         ConfigError: naming the keys that differ.
@@ -67,7 +68,8 @@ def check_config(path: Path, config: str) -> None:
     """
     if not (path / "run.json").exists() or "keep" not in read_record(path):
         return  # the run never began
-    changed = {key: both for key, both in _changed(path, config).items() if key.partition(".")[0] not in _LENGTH}
+    free = _LENGTH if may_grow else ()
+    changed = {key: both for key, both in _changed(path, config).items() if key.partition(".")[0] not in free}
     if changed:
         listed = ", ".join(f"{key} (was {old}, not {new})" for key, (old, new) in changed.items())
         raise ConfigError(f"{listed}: a run goes on with the config that it was started with")

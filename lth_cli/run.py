@@ -64,7 +64,7 @@ def run(
     text = OmegaConf.to_yaml(config, resolve=True)
     record = _record(experiment, source)
     if kept is not None:
-        check_config(path, text)
+        check_config(path, text, may_grow=True)
         check_rounds(kept, experiment.keep, record["data_sha256"])
     writer = Writer(path, text, record, kept)
     done = 0 if kept is None else kept.rounds

@@ -12,14 +12,6 @@ import torch
 
 torch.set_num_threads(1)
 
-
-@pytest.fixture(autouse=True)
-def _subnormals() -> Iterator[None]:
-    """A run flushes them to zero in its process, where a test that draws numbers may come next."""
-    yield
-    torch.set_flush_denormal(False)
-
-
 Lth = Callable[..., subprocess.CompletedProcess[str]]
 
 

@@ -1,5 +1,6 @@
 """Runs that are cut short in this process, and what of a run must be the same whether or not it was."""
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def start(path: Path, *changes: str, resume: bool = False) -> None:
     """A short run in `path`."""
     path.mkdir(parents=True, exist_ok=True)
     kept = reopen(path) if resume else None
-    source: dict[str, Any] = {"choices": {}, "command": "lth run"}
+    source: dict[str, Any] = {"choices": {}, "command": shlex.join(["lth", "run", *SHORT, *changes])}
     run(config(*changes), path, source, Console(quiet=True), prefix="", live=False, kept=kept)
 
 

@@ -22,8 +22,17 @@ from lth_cli.rundir.kept import reopen
 from tests.interrupted import results
 
 COMMAND = [sys.executable, "-m", "lth_cli", "run"]
-# Four rounds of two seeds and all controls, about two seconds of work after three of starting.
-WORK = ("rounds=3", "replicates=2", "controls_at=all", "train.iterations=150it", "eval_every=10it", "model.hidden=[60]")
+# Four rounds of two seeds and all controls, a few seconds of work after three of starting.
+WORK = (
+    "rounds=3",
+    "replicates=2",
+    "controls_at=all",
+    "train.iterations=150it",
+    "eval_every=10it",
+    "checkpoint_every=20it",
+    "model.hidden=[60]",
+)
+EXECUTORS = ("serial", "stacked", "processes")
 
 
 def popen(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
@@ -31,7 +40,7 @@ def popen(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [*COMMAND, *arguments],
         cwd=cwd,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "OMP_NUM_THREADS": "2" if "executor=processes" in arguments else "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -46,10 +55,10 @@ def until_begun(process: subprocess.Popen[str], cwd: Path) -> Path:
     return records[0].parent
 
 
-def whole_run(cwd: Path) -> tuple[dict[str, object], float]:
+def whole_run(cwd: Path, executor: str = "serial") -> tuple[dict[str, object], float]:
     """The results of a run that nobody disturbs, and how long it works after run.json is there."""
     cwd.mkdir(parents=True)
-    process = popen(*WORK, cwd=cwd)
+    process = popen(*WORK, f"executor={executor}", cwd=cwd)
     path = until_begun(process, cwd)
     began = time.monotonic()
     _, errors = process.communicate()
@@ -57,10 +66,10 @@ def whole_run(cwd: Path) -> tuple[dict[str, object], float]:
     return results(path), time.monotonic() - began
 
 
-def killed_run(cwd: Path, kills: int, seconds: float, stream: random.Random) -> tuple[Path, int]:
+def killed_run(cwd: Path, executor: str, kills: int, seconds: float, stream: random.Random) -> tuple[Path, int]:
     """A run that is killed up to `kills` times, each within `seconds` of its work, and then left to end."""
     cwd.mkdir(parents=True)
-    process = popen(*WORK, cwd=cwd)
+    process = popen(*WORK, f"executor={executor}", cwd=cwd)
     path = until_begun(process, cwd)
     done = 0
     for _ in range(kills):
@@ -73,7 +82,7 @@ def killed_run(cwd: Path, kills: int, seconds: float, stream: random.Random) -> 
         done += 1
         record = path / "run.json"
         before = record.stat().st_mtime_ns
-        process = popen(f"resume={path}", cwd=cwd)
+        process = popen(f"resume={path}", f"executor={executor}", cwd=cwd)
         while record.stat().st_mtime_ns == before and process.poll() is None:
             time.sleep(0.01)
     _, errors = process.communicate()
@@ -99,12 +108,14 @@ def damage_somewhere(path: Path, stream: random.Random) -> str:
 
 
 def soak_kills(folder: Path, kills: int, stream: random.Random) -> list[tuple[str, int, int]]:
-    whole, seconds = whole_run(folder / "whole")
+    whole = {executor: whole_run(folder / executor, executor) for executor in EXECUTORS}
     survived = total = identical = runs = 0
     while total < kills:
-        path, done = killed_run(folder / f"killed{runs}", min(4, kills - total), seconds, stream)
+        executor = EXECUTORS[runs % len(EXECUTORS)]
+        results_of_whole, seconds = whole[executor]
+        path, done = killed_run(folder / f"killed{runs}", executor, min(4, kills - total), seconds / 2, stream)
         total, runs = total + done, runs + 1
-        same = results(path) == whole
+        same = results(path) == results_of_whole
         survived, identical = survived + done * same, identical + same
     return [("kills survived", survived, total), ("bit-identical runs after their resumes", identical, runs)]
 

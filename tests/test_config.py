@@ -16,6 +16,7 @@ from lth_cli.config import ConfigError, check, conf_dir, control_rounds
 from lth_cli.report.listing import description
 from lth_cli.run import run
 from lth_cli.rundir.read import read
+from lth_cli.spelling import brief
 
 OPTIONS = [
     (folder.name, file.stem)
@@ -173,6 +174,34 @@ def test_jobs_of_a_sweep() -> None:
         ["a=2", "b=x", "seed=0"],
         ["a=2", "b=x", "seed=1"],
     ]
+
+
+@pytest.mark.parametrize(
+    "sweep",
+    ["seed=range(0,1000000000)", "train.lr=range(0,1,1e-300)", "sparsity=range(0,0.9,1e-9)", "seed=range(0,1,0)"],
+)
+def test_a_sweep_without_end_is_refused_at_once(sweep: str) -> None:
+    with pytest.raises(ConfigError, match=r"a sweep of more than 10,000 jobs|by a step that is not 0"):
+        list(overrides.jobs(overrides.rewrite([sweep])))
+    many = ["seed=range(101)", "rounds=range(1,101)"]
+    with pytest.raises(ConfigError, match="more than 10,000 jobs"):
+        next(overrides.jobs(many))
+    assert len(list(overrides.jobs(["seed=range(100)", "rounds=range(1,101)"]))) == 10_000
+
+
+def test_overrides_on_top_of_others_replace_their_keys() -> None:
+    before = ["model=conv4", "seed=0,1", "+train.x=3", "sparsity.target=0.9"]
+    assert overrides.merge(before, ["seed=0,1,2", "train.x=4", "device=cpu"]) == [
+        "model=conv4", "sparsity.target=0.9", "seed=0,1,2", "train.x=4", "device=cpu",
+    ]  # fmt: skip
+    assert overrides.merge(before, []) == before
+
+
+def test_a_message_is_never_longer_than_one_can_read() -> None:
+    assert brief("a\nb") == "a\nb"
+    assert brief("x" * 10_000) == "x" * 239 + "…"
+    assert brief("\n".join("abcdefgh")) == "\n".join("abcdef")
+    assert brief("a\x1b[31m\u202e") == "a�[31m�"
 
 
 def test_job_names_are_safe_sorted_and_never_shared() -> None:

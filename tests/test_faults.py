@@ -22,12 +22,13 @@ from lth_cli.training.trainer import _Training
 from lth_cli.verify import verify
 from tests.conftest import Lth, history, only_run
 from tests.interrupted import results, start
-from tests.soak import COMMAND, WORK, killed_run, popen, until_begun, whole_run
+from tests.soak import COMMAND, EXECUTORS, WORK, killed_run, popen, until_begun, whole_run
 
 
-def test_a_run_that_is_killed_again_and_again_is_bit_identical(tmp_path: Path) -> None:
-    whole, seconds = whole_run(tmp_path / "whole")
-    path, kills = killed_run(tmp_path / "killed", 4, seconds, random.Random(1))
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_a_run_that_is_killed_again_and_again_is_bit_identical(tmp_path: Path, executor: str) -> None:
+    whole, seconds = whole_run(tmp_path / "whole", executor)
+    path, kills = killed_run(tmp_path / "killed", executor, 3, seconds / 2, random.Random(1))
     assert kills >= 2
     assert results(path) == whole
     assert 1 <= len(json.loads((path / "run.json").read_text())["resumed"]) <= kills
@@ -205,10 +206,6 @@ def test_a_run_has_one_writer_and_a_dead_one_lets_go(lth: Lth, tmp_path: Path) -
     run = tmp_path / "run"
     start(run)
     (run / "rounds" / "03" / "winning_seed0.safetensors").unlink()
-    record = json.loads((run / "run.json").read_text())
-    short = "train.iterations=4it eval_every=2it dataset.val_size=20 dataset.test_size=20 controls_at=all"
-    record["command"] = f"lth run {short} model.hidden=[8] rounds=3"
-    (run / "run.json").write_text(json.dumps(record))
     code = "import time; from lth_cli.rundir.files import sole_writer; from pathlib import Path\n"
     code += "with sole_writer(Path('run')):\n    print(flush=True); time.sleep(600)"
     holder = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE)

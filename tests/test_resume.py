@@ -181,7 +181,10 @@ def test_a_resumed_sweep_skips_what_is_done_and_makes_what_is_not(lth: Lth, tmp_
     again = lth("run", f"resume={sweep}", "hydra/launcher=joblib")
     assert (again.returncode, again.stderr) == (0, "")
     assert "3 done in" in again.stdout
-    refused = lth("run", f"resume={sweep}", "train.lr=0.5")
-    assert (refused.returncode, refused.stdout) == (2, "")
-    assert "train.lr (was 0.0005, not 0.5)" in refused.stderr
+    saved = (sweep / "sweep.json").read_bytes()
+    for change, words in (("train.lr=0.5", "train.lr (was 0.0005, not 0.5)"), ("rounds=2", "rounds (was 1, not 2)")):
+        refused = lth("run", f"resume={sweep}", change)
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert words in refused.stderr
+    assert (sweep / "sweep.json").read_bytes() == saved
     assert {seed: results(sweep / f"seed={seed}") for seed in (0, 1)} == whole

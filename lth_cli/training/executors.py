@@ -189,8 +189,12 @@ class _Result:
     examples: int
 
     def fitted(self, job: Job, tensors: Params) -> Fitted:
-        def state(prefix: str) -> State:
-            return State(*({k[len(p) :]: t for k, t in tensors.items() if k.startswith(p)} for p in _prefixes(prefix)))
+        def state(name: str) -> State:
+            params, buffers = _prefixes(name)
+            start = job.start.state
+            return State(
+                {k: tensors[params + k] for k in start.params}, {k: tensors[buffers + k] for k in start.buffers}
+            )
 
         saved = state("saved") if job.save_at is not None else None
         return Fitted(job, state("end"), saved, self.curve, self.seconds, self.examples)

@@ -185,7 +185,10 @@ class _Training:
                 t.copy_(before.tensors[f"step/{i}"])
         for i, job in enumerate(self.jobs):
             if job.save_at is not None and self.done >= job.save_at:
-                self.saved[i] = State(*(_below(f"saved/{i}/{part}/", before.tensors) for part in ("params", "buffers")))
+                self.saved[i] = State(
+                    {name: before.tensors[f"saved/{i}/params/{name}"] for name in self.rows.params},
+                    {name: before.tensors[f"saved/{i}/buffers/{name}"] for name in self.rows.buffers},
+                )
         torch.set_rng_state(before.tensors["generator"])
 
 
@@ -198,10 +201,6 @@ def to_device(data: Dataset, device: torch.device) -> Dataset:
         return Split(split.images.to(device).contiguous(memory_format=torch.channels_last), split.labels.to(device))
 
     return Dataset(move(data.train), move(data.val), move(data.test), data.classes)
-
-
-def _below(prefix: str, tensors: Params) -> Params:
-    return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
 
 
 def _noise(job: Job) -> int:

@@ -1,0 +1,92 @@
+"""A training that is stopped between two steps goes on as if it had not been."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+from torch import nn
+
+from lth_cli.rundir.checkpoints import Checkpoints
+from lth_cli.training.jobs import Fitted, Hooks, Job, Progress
+from tests.test_training import job
+from tests.tiny import conv, dropping, mlp, normed, trainer
+
+
+class Stopped(Exception):
+    """The moment a training is stopped."""
+
+
+class StopAt(Checkpoints):
+    """Stops after its first checkpoint."""
+
+    def save(self, jobs: Sequence[Job], progress: Progress) -> None:
+        super().save(jobs, progress)
+        raise Stopped
+
+
+def noisy() -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(16, 8), nn.RReLU(), nn.Linear(8, 3))
+
+
+def stopped_and_resumed(
+    folder: Path, build: Callable[[], nn.Module], jobs: Sequence[Job], at: int, **recipe: object
+) -> list[Fitted]:
+    folder.mkdir(exist_ok=True)
+    one = trainer(build, **recipe)
+    with pytest.raises(Stopped):
+        replace(one, hooks=Hooks(checkpoints=StopAt(folder, at, None))).train(jobs)
+    return replace(one, hooks=Hooks(checkpoints=Checkpoints(folder, None, None))).train(jobs)
+
+
+def same(one: Fitted, two: Fitted) -> bool:
+    states = [(one.state, two.state), *([(one.saved, two.saved)] if one.saved and two.saved else [])]
+    equal = all(
+        torch.equal(a, b)
+        for s, t in states
+        for a, b in zip(
+            [*s.params.values(), *s.buffers.values()], [*t.params.values(), *t.buffers.values()], strict=True
+        )
+    )
+    return equal and one.curve == two.curve and (one.saved is None) == (two.saved is None)
+
+
+@pytest.mark.parametrize("at", [3, 5, 12, 13])
+@pytest.mark.parametrize("build", [mlp, conv, normed, dropping, noisy])
+def test_going_on_gives_the_same_bits(tmp_path: Path, build: Callable[[], nn.Module], at: int) -> None:
+    """In the middle of an epoch, at its end, at an evaluation; with momentum, norms and layers that draw."""
+    for i, recipe in enumerate(({}, {"optimizer": "sgd", "momentum": 0.9, "schedule": "cosine"})):
+        jobs = [job(build, save_at=7)]
+        (whole,) = trainer(build, **recipe).train(jobs)
+        (again,) = stopped_and_resumed(tmp_path / str(i), build, jobs, at, **recipe)
+        assert same(whole, again)
+
+
+def test_a_stack_goes_on_too(tmp_path: Path) -> None:
+    jobs = [job(dropping), replace(job(dropping), seed=1)]
+    whole = trainer(dropping).train(jobs)
+    again = stopped_and_resumed(tmp_path, dropping, jobs, 8)
+    assert all(same(one, two) for one, two in zip(whole, again, strict=True))
+
+
+@pytest.mark.parametrize("what", ["flipped", "cut", "other start", "other mask", "no progress"])
+def test_what_is_damaged_or_of_another_job_is_passed_over(tmp_path: Path, what: str) -> None:
+    one = job()
+    with pytest.raises(Stopped):
+        replace(trainer(), hooks=Hooks(checkpoints=StopAt(tmp_path, 8, None))).train([one])
+    assert Checkpoints(tmp_path, None, None).load([one]) is not None
+    (file,) = (tmp_path / "partial").iterdir()
+    data = file.read_bytes()
+    if what == "flipped":
+        file.write_bytes(data[:-5] + bytes([data[-5] ^ 1]) + data[-4:])
+    elif what == "cut":
+        file.write_bytes(data[:-5])
+    elif what == "no progress":
+        file.write_bytes(safetensors.torch.save({"step/0": torch.zeros(2)}))
+    elif what == "other start":
+        one = replace(one, start=replace(one.start, schedule=1))
+    else:
+        one = replace(one, mask={name: torch.ones_like(m) for name, m in one.mask.items()})
+    assert Checkpoints(tmp_path, None, None).load([one]) is None
