@@ -99,7 +99,8 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--plot", type=_picture, metavar="FILE", help="also draw it (.png, .svg, .pdf)")
     compare.set_defaults(call=_compare)
 
-    listing = commands.add_parser("list", help="models, datasets, pruners, rewinds, sparsities, trains, experiments")
+    kinds = "models, datasets, pruners, patterns, rewinds, sparsities, controls, trains, experiments"
+    listing = commands.add_parser("list", help=kinds)
     listing.add_argument("kind", nargs="?", metavar="KIND", help="one of these; default: all")
     listing.add_argument("--config-dir", metavar="DIR", help="your own YAML too")
     listing.set_defaults(call=_list)

@@ -112,9 +112,10 @@ def job(config: DictConfig) -> None:
     path = Path(task.runtime.output_dir)
     sweep = task.mode == RunMode.MULTIRUN
     own = [f"--config-dir={source.path}" for source in task.runtime.config_sources if source.provider == "command-line"]
+    choices = {group: option for group, option in task.runtime.choices.items() if not group.startswith("hydra/")}
     source = {
         "command": shlex.join(["lth", "run", *own, *task.overrides.task]),
-        "choices": {group: option for group, option in task.runtime.choices.items() if not group.startswith("hydra/")},
+        "choices": {**choices, "controls": ",".join(config.controls)},  # Hydra does not name the choices of a list
     }
     try:
         run(config, path, source, _Console(), prefix=f"{path.name}: " if sweep else "", live=not sweep)

@@ -68,18 +68,23 @@ def mark_unstarted(path: Path, config: DictConfig, source: Mapping[str, Any], er
 
 
 def _rounds(experiment: Experiment, writer: Writer, display: Display) -> None:
-    last = len(experiment.keep) - 1
+    search = experiment.search
+    last = len(search.keep) - 1
+    for text in search.notes:
+        writer.note(text)
+        display.say(text)
     rounds = run_imp(
         seeds=experiment.seeds,
         init=experiment.init,
         layers=list(experiment.layers),
-        keep=experiment.keep,
-        score=experiment.score,
-        rewind=experiment.rewind,
+        keep=search.keep,
+        prune=search.prune,
+        pattern=search.pattern,
+        rewind=search.rewind,
         controls=experiment.controls,
         fit=experiment.fit(_watch(writer, display)),
         iterations=experiment.recipe.iterations,
-        rewind_to=experiment.rewind_to,
+        rewind_to=search.rewind_to,
     )
     began = time.perf_counter()
     for fitted in rounds:
@@ -118,7 +123,7 @@ def _set_up_torch(config: DictConfig, device: torch.device) -> None:
 
 def _iterations(experiment: Experiment) -> int:
     """Of all jobs together; a rewound ticket takes a little less, which only makes the bar end early."""
-    jobs = 1 + sum(1 + len(experiment.controls(round)) for round in range(1, len(experiment.keep)))
+    jobs = 1 + sum(1 + len(experiment.controls(round)) for round in range(1, len(experiment.search.keep)))
     return jobs * len(experiment.seeds) * experiment.recipe.iterations
 
 
@@ -129,7 +134,7 @@ def _record(experiment: Experiment, source: Mapping[str, Any]) -> dict[str, Any]
         "parameters": experiment.parameters,
         "prunable_weights": sum(layer.size for layer in experiment.layers.values()),
         "layers": {name: {"kind": layer.kind, "weights": layer.size} for name, layer in experiment.layers.items()},
-        "keep": experiment.keep,
+        "keep": experiment.search.keep,
         "iterations": experiment.recipe.iterations,
         "test_examples": experiment.test_examples,
         "device": _device_name(experiment.device),
