@@ -82,7 +82,7 @@ class NM:
             if number > room[name]:
                 raise ValueError(
                     f"{self.n} of {self.m} is at most {room[name]:,} of the {whole[name]:,} weights of {name}, "
-                    f"but the last round keeps {number:,}: a sparsity of at least {1 - self.n / self.m:g} is needed"
+                    f"but the last round keeps {number:,}: a sparsity of {1 - self.n / self.m:g} is enough"
                 )
         return list(keep)
 

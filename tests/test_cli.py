@@ -178,7 +178,7 @@ def test_a_pruner_of_ones_own_is_one_function_and_one_yaml(lth: Lth, tmp_path: P
         "defaults: [magnitude]\nscore: {_target_: mine.smallest}\n"
     )
     options = ("rounds=1", "train.iterations=2ep", "controls=[]")
-    ran = lth("run", "--config-dir", "conf", "pruner=smallest", *options, PYTHONPATH=str(tmp_path))
+    ran = lth("run", "--config-dir", "conf", "pruner=smallest", *options)
     assert ran.returncode == 0, ran.stderr
     run = only_run(tmp_path)
     trained = load_file(run / "rounds" / "00" / "dense_seed0.safetensors")

@@ -76,7 +76,7 @@ WRONG = [
     (("run", "controls=shufle"), "controls=shufle: there is no such option; did you mean shuffle?"),
     (("run", "+controls.foo=3"), "controls.foo=3: controls are chosen by name"),
     (("run", "controls=[smart_ratio]", "controls.smart_ratio.output=3"), "output=3: a fraction kept, in [0, 1]"),
-    (("run", "pattern=n_m", "sparsity=0.3"), "a sparsity of at least 0.5 is needed"),
+    (("run", "pattern=n_m", "sparsity=0.3"), "a sparsity of 0.5 is enough"),
     (("run", "pattern=n_m", "pattern.n=4"), "n=4, m=4: whole numbers with 1 <= n < m"),
     (("run", "pattern=filters", "pruner.scope=global", "pruner.rates.output=1"), "pruner.scope=layerwise"),
     (("run", "pattern=filters", "pruner.rates.output=1"), "a neuron of the output layer is a class"),
