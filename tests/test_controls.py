@@ -210,6 +210,13 @@ def test_rates_by_name_come_before_rates_by_kind() -> None:
         plan(layers, Geometric(0.5), 1, "layerwise", {"fc9": 0.5})
 
 
+def test_a_random_mask_of_few_weights_still_differs() -> None:
+    ticket = ticket_of({"w": (1, 2)}, 1)
+    for round in range(20):
+        context = Context(0, round, lambda stream: ticket.start.state, 5, select, lambda: ticket.mask)
+        assert not masks.equal(RandomMask().make(ticket, context).mask, ticket.mask)
+
+
 def test_random_masks_are_drawn_from_all_places() -> None:
     """Over many rounds every weight of a layer is kept about as often as any other."""
     ticket = ticket_of({"w": (4, 5)}, 5)

@@ -69,9 +69,9 @@ def test_any_way_down_is_exact_nested_and_of_the_pattern(n: int, more: int, frac
 
 
 def test_infinite_scores_and_pruned_weights_take_no_place_in_a_block() -> None:
-    scores = {"w": torch.tensor([[5.0, -torch.inf, -torch.inf, 9.0]])}
-    mask = {"w": torch.tensor([[False, True, True, False]])}
-    assert NM(1, 4).select(scores, mask, 1)["w"].int().tolist() == [[0, 1, 0, 0]]
+    scores = {"w": torch.tensor([[5.0, -torch.inf, -torch.inf, 9.0, 4.0, 3.0, 2.0, 1.0]])}
+    mask = {"w": torch.tensor([[False, True, True, False, True, True, True, True]])}
+    assert NM(2, 4).select(scores, mask, 4)["w"].int().tolist() == [[0, 1, 1, 0, 1, 1, 0, 0]]
 
 
 @pytest.mark.parametrize(("n", "m"), [(2, 4), (1, 4), (1, 2), (5, 8)])

@@ -157,6 +157,20 @@ def test_synflow_counts_the_paths_through_a_weight() -> None:
     torch.testing.assert_close(scores["output.weight"], last)
 
 
+def test_synflow_takes_the_running_statistics_of_norms() -> None:
+    """Through a module of absolute values in evaluation mode, as its authors do it."""
+    seen = view(normed)
+    seen.buffers["1.running_var"].mul_(torch.tensor([0.5, 1.0, 2.0, 3.0]))
+    seen.buffers["1.running_mean"].sub_(0.3)
+    scores = pruners.synflow(seen)
+    model = normed().double().eval()
+    model.load_state_dict({name: value.abs() for name, value in {**seen.params, **seen.buffers}.items()})
+    model(torch.ones(1, *SHAPE, dtype=torch.float64)).sum().backward()
+    for name, score in scores.items():
+        weight = model.get_parameter(name)
+        torch.testing.assert_close(score, weight.detach() * weight.grad)
+
+
 def test_synflow_does_not_underflow() -> None:
     """Products over thirty layers of small weights are 0 in float32, the fate of its authors' own code."""
     deep = view(lambda: models.mlp(SHAPE, 3, [4] * 30))

@@ -62,6 +62,15 @@ def test_a_ticket_of_another_network_is_refused(wrong: Ticket, words: str) -> No
         transfer(wrong, state(), LAYERS)
 
 
+def test_an_output_layer_with_other_inputs_is_refused() -> None:
+    def linear(side: int) -> State:
+        return initialiser(lambda: models.mlp((1, side, side), 3, []))(generator(0, "init"))
+
+    weights, layers = linear(5).params, prunable(models.mlp((1, 4, 4), 3, []))
+    with pytest.raises(ValueError, match=r"output.weight is \(3, 25\) there, and \(3, 16\) here"):
+        transfer(Ticket({"output.weight": weights["output.weight"] > 0}, weights, {}, {}), linear(4), layers)
+
+
 def test_a_saved_ticket_is_trained_on_the_command_line(lth: Lth, tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
         "from lth_cli.datasets import digits\n"
