@@ -126,7 +126,7 @@ class NM:
         ranked = torch.where(alive, scores.double().clamp_min(least), -torch.inf)
         order = self._blocks(ranked, -torch.inf).argsort(dim=-1, descending=True, stable=True)
         best = (order.argsort(dim=-1) < self.n).flatten(-2)[..., : alive.shape[1]]
-        return best.movedim(-1, 1) & alive
+        return best.movedim(-1, 1).contiguous() & alive
 
 
 @dataclass(frozen=True)
