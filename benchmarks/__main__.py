@@ -29,9 +29,10 @@ from lth_cli.models.network import initialiser, prunable
 from lth_cli.rewind import Start
 from lth_cli.seeds import generator
 from lth_cli.select import select
+from lth_cli.training.executors import Networks, choose
 from lth_cli.training.jobs import Job
 from lth_cli.training.optimizers import Recipe
-from lth_cli.training.serial import Serial, to_device
+from lth_cli.training.trainer import Trainer, to_device
 
 CPU = torch.device("cpu")
 
@@ -100,7 +101,8 @@ def ours(workload: Workload) -> Callable[[], float]:
     data = to_device(Dataset(*splits, classes=10), CPU)
     recipe = Recipe("adam", 3e-4, workload.batch_size, workload.iterations, 0.0, 0.0, "constant", 0, (), 0.1)
     epoch = 4000 // workload.batch_size
-    fit = Serial(workload.build, data, recipe, epoch, CPU, workload.bf16, lambda job, done, evaluation: None)
+    _, execute = choose("auto", CPU, torch.get_num_threads(), Networks(False, None, False))
+    fit = partial(execute, Trainer(workload.build, data, recipe, epoch, CPU, workload.bf16, lambda *told: None))
     init = initialiser(workload.build)
     jobs = []
     for seed in range(workload.rows):

@@ -15,12 +15,17 @@ from lth_cli.budget import Layer
 from lth_cli.config import ConfigError, check, control_rounds
 from lth_cli.controls import Invert
 from lth_cli.datasets.dataset import Dataset
+from lth_cli.datasets.streaming import Streamed
 from lth_cli.instantiate import instantiate
 from lth_cli.models.network import initialiser, logits, prunable
 from lth_cli.rewind import State
 from lth_cli.search import Search, given, searched
+from lth_cli.training.executors import Executor, Networks, choose
+from lth_cli.training.jobs import Fit, Watch
+from lth_cli.training.networks import Build, does_not_stack
 from lth_cli.training.optimizers import Recipe
-from lth_cli.training.serial import Serial, Watch, to_device
+from lth_cli.training.step import Scope
+from lth_cli.training.trainer import Trainer, to_device
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,8 @@ class Experiment:
         parameters: how many the network has, prunable or not.
         layers: the prunable ones.
         search: how a ticket is found.
-        fit: makes the trainer, given who watches it.
+        executor: the name of the one chosen.
+        fit: makes the trainer, given who watches it, and what takes its time where that is asked for.
     """
 
     seeds: list[int]
@@ -44,7 +50,8 @@ class Experiment:
     recipe: Recipe
     test_examples: int
     device: torch.device
-    fit: Callable[[Watch], Serial]
+    executor: str
+    fit: Callable[[Watch, Scope], Fit]
 
 
 def build(config: DictConfig, choices: Mapping[str, Any]) -> Experiment:
@@ -62,9 +69,7 @@ def build(config: DictConfig, choices: Mapping[str, Any]) -> Experiment:
     controls = _controls(config)
     at = control_rounds(config.controls_at, config.rounds)
     data = instantiate("dataset", config, choices, Dataset)
-    make: Callable[[], nn.Module] = partial(
-        instantiate, "model", config, choices, nn.Module, shape=data.shape, classes=data.classes
-    )
+    make: Build = partial(instantiate, "model", config, choices, nn.Module, shape=data.shape, classes=data.classes)
     with torch.device("meta"):
         network = make()
     layers = prunable(network)
@@ -76,8 +81,11 @@ def build(config: DictConfig, choices: Mapping[str, Any]) -> Experiment:
     else:
         search = given(config.ticket, layers, fresh)
 
-    def fit(watch: Watch) -> Serial:
-        return Serial(make, to_device(data, device), recipe, eval_every, device, config.precision == "bf16", watch)
+    executor, execute = _executor(config, device, layers, make, data)
+
+    def fit(watch: Watch, scope: Scope) -> Fit:
+        bf16 = config.precision == "bf16"
+        return partial(execute, Trainer(make, to_device(data, device), recipe, eval_every, device, bf16, watch, scope))
 
     return Experiment(
         seeds=[config.seed + i for i in range(config.replicates)],
@@ -89,8 +97,24 @@ def build(config: DictConfig, choices: Mapping[str, Any]) -> Experiment:
         recipe=recipe,
         test_examples=len(data.test),
         device=device,
+        executor=executor,
         fit=fit,
     )
+
+
+def _executor(
+    config: DictConfig, device: torch.device, layers: Mapping[str, Layer], make: Build, data: Dataset
+) -> tuple[str, Executor]:
+    """The executor that is asked for, or the best one; only one network at a time shows where its time goes."""
+    networks = Networks(
+        convolutional=any(layer.kind == "conv" for layer in layers.values()),
+        does_not_stack=does_not_stack(make, data.shape),
+        streamed=isinstance(data.train, Streamed),
+    )
+    try:
+        return choose("serial" if config.profile else config.executor, device, torch.get_num_threads(), networks)
+    except ValueError as error:
+        raise ConfigError(f"executor={config.executor}: {error}") from None
 
 
 def choose_device(name: str) -> torch.device:

@@ -67,9 +67,11 @@ class Config:
     controls: dict[str, Any] = field(default_factory=dict)
     controls_at: Any = MISSING
     device: str = MISSING
+    executor: str = MISSING
     precision: str = MISSING
     matmul_precision: str = MISSING
     eval_every: str = MISSING
+    profile: bool = MISSING
     output: str = MISSING
 
 
@@ -96,6 +98,7 @@ _CHOICES = {
     "train.optimizer": ("adam", "sgd"),
     "train.schedule": ("constant", "step", "cosine"),
     "device": ("auto", "cpu", "cuda", "mps"),
+    "executor": ("auto", "serial", "stacked", "processes"),
     "precision": ("fp32", "bf16"),
     "matmul_precision": ("highest", "high", "medium"),
 }
@@ -154,6 +157,8 @@ def check(config: DictConfig) -> None:
         _require(config.output != "", "output", "", "a folder")
         if config.ticket is not None:
             _require(config.rounds == 1, "rounds", config.rounds, "a ticket that is given is only trained: rounds=1")
+        if config.profile:
+            _require(config.executor in ("auto", "serial"), "profile", True, "only executor=serial shows its parts")
         control_rounds(config.controls_at, config.rounds)
     except OmegaConfBaseException as error:
         cause = error.__cause__ or error.__context__

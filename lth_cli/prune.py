@@ -9,7 +9,7 @@ import torch
 
 from lth_cli import masks
 from lth_cli.budget import Keep
-from lth_cli.datasets.dataset import Split
+from lth_cli.datasets.dataset import Examples
 from lth_cli.masks import Mask, Params
 from lth_cli.patterns import Pattern
 from lth_cli.pruners.view import Logits, View
@@ -54,7 +54,7 @@ class Pruner:
     steps: int
     pattern: Pattern
     network: Logits
-    train: Split
+    train: Examples
 
     def __call__(self, points: Points, mask: Mask, keep: Keep, stream: torch.Generator, invert: bool = False) -> Mask:
         """The mask that keeps `keep` of the weights alive; with `invert`, of the lowest scores."""

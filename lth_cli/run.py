@@ -4,7 +4,8 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,14 @@ from lth_cli.arms import WINNING
 from lth_cli.build import Experiment, build
 from lth_cli.compare import compare
 from lth_cli.imp import run_imp
+from lth_cli.profile import Profile
 from lth_cli.report.progress import Display
 from lth_cli.report.table import show, summary
+from lth_cli.report.times import times
 from lth_cli.rundir.read import read
 from lth_cli.rundir.write import Writer
-from lth_cli.training.jobs import Evaluation, Job
-from lth_cli.training.serial import Watch
+from lth_cli.training.jobs import Evaluation, Fitted, Job, Watch
+from lth_cli.training.step import Scope
 
 
 def run(config: DictConfig, path: Path, source: Mapping[str, Any], console: Console, prefix: str, live: bool) -> None:
@@ -47,8 +50,12 @@ def run(config: DictConfig, path: Path, source: Mapping[str, Any], console: Cons
     _set_up_torch(config, experiment.device)
     writer = Writer(path, OmegaConf.to_yaml(config, resolve=True), _record(experiment, source))
     try:
+        scope = Profile(experiment.device, path / "profile" / "trace.json") if config.profile else nullcontext
         with Display(console, live, prefix, config.rounds, _iterations(experiment)) as display:
-            _rounds(experiment, writer, display)
+            _rounds(experiment, writer, display, scope)
+        if isinstance(scope, Profile):
+            scope.close()
+            console.print(times(scope.seconds, len(experiment.search.keep)))
         writer.finish("done")
     except KeyboardInterrupt:
         writer.finish("interrupted")
@@ -67,12 +74,18 @@ def mark_unstarted(path: Path, config: DictConfig, source: Mapping[str, Any], er
     writer.finish("interrupted" if isinstance(error, KeyboardInterrupt) else "failed", str(error))
 
 
-def _rounds(experiment: Experiment, writer: Writer, display: Display) -> None:
+def _rounds(experiment: Experiment, writer: Writer, display: Display, scope: Scope) -> None:
     search = experiment.search
     last = len(search.keep) - 1
     for text in search.notes:
         writer.note(text)
         display.say(text)
+    train = experiment.fit(_watch(writer, display), scope)
+
+    def fit(jobs: Sequence[Job]) -> list[Fitted]:
+        with scope("rest of training"):
+            return train(jobs)
+
     rounds = run_imp(
         seeds=experiment.seeds,
         init=experiment.init,
@@ -82,28 +95,33 @@ def _rounds(experiment: Experiment, writer: Writer, display: Display) -> None:
         pattern=search.pattern,
         rewind=search.rewind,
         controls=experiment.controls,
-        fit=experiment.fit(_watch(writer, display)),
+        fit=fit,
         iterations=experiment.recipe.iterations,
         rewind_to=search.rewind_to,
     )
     began = time.perf_counter()
-    for fitted in rounds:
-        writer.round(fitted)
-        for one in fitted:
-            if one.job.round == last and one.job.arm == WINNING:
-                writer.ticket(one)
+    for _ in search.keep:
+        with scope("pruning and checks"):
+            fitted = next(rounds)
+        with scope("files"):
+            writer.round(fitted)
+            for one in fitted:
+                if one.job.round == last and one.job.arm == WINNING:
+                    writer.ticket(one)
         display.round(fitted, time.perf_counter() - began)
         began = time.perf_counter()
 
 
 def _watch(writer: Writer, display: Display) -> Watch:
     """Pass training progress on to the display, and say at once, by name, when pruning has emptied a layer."""
+    checked: set[tuple[int, int]] = set()
     said: set[tuple[int, str]] = set()
 
     def watch(job: Job, done: int, evaluation: Evaluation | None) -> None:
         display(job, done, evaluation)
-        if done > 1 or job.arm != WINNING:
+        if job.arm != WINNING or (job.round, job.seed) in checked:
             return
+        checked.add((job.round, job.seed))
         for name in masks.empty_layers(job.mask):
             if (job.seed, name) not in said:
                 said.add((job.seed, name))
@@ -138,6 +156,7 @@ def _record(experiment: Experiment, source: Mapping[str, Any]) -> dict[str, Any]
         "iterations": experiment.recipe.iterations,
         "test_examples": experiment.test_examples,
         "device": _device_name(experiment.device),
+        "executor": experiment.executor,
         "threads": torch.get_num_threads(),
         "host": platform.node(),
         "pid": os.getpid(),

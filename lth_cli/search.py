@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from lth_cli import masks
 from lth_cli.budget import Keep, Layer, plan, total_kept
 from lth_cli.config import ConfigError
-from lth_cli.datasets.dataset import Split
+from lth_cli.datasets.dataset import Examples
 from lth_cli.instantiate import instantiate, named
 from lth_cli.patterns import Pattern, Unstructured
 from lth_cli.prune import Prune, Pruner, Score
@@ -49,7 +49,7 @@ def searched(
     layers: Mapping[str, Layer],
     init: Init,
     network: Logits,
-    train: Split,
+    train: Examples,
     iterations: int,
 ) -> Search:
     """A ticket that pruning finds.

@@ -5,11 +5,11 @@ import hashlib
 import torch
 
 
-def generator(seed: int, purpose: str, *index: int) -> torch.Generator:
+def generator(seed: int, purpose: str, *index: int, device: torch.device | None = None) -> torch.Generator:
     """The stream of (seed, purpose, index…), for example ``generator(0, "order", round, epoch)``.
 
     Streams are independent of one another and of the order in which they are asked for, so a resumed or
-    parallel run draws the same numbers. The generator is on the CPU: draws do not depend on the device.
+    parallel run draws the same numbers. On the CPU, unless another device is named, draws do not depend on the device.
 
     Args:
         seed: any integer; 0 is a seed like any other.
@@ -18,4 +18,4 @@ def generator(seed: int, purpose: str, *index: int) -> torch.Generator:
     """
     name = "/".join(map(str, (seed, purpose, *index)))
     digest = hashlib.sha256(name.encode()).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little", signed=True))
+    return torch.Generator(device or "cpu").manual_seed(int.from_bytes(digest[:8], "little", signed=True))

@@ -4,16 +4,23 @@ import gzip
 import hashlib
 import pickle
 import struct
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+from torch import nn
 from torchvision import datasets as tv
 
-from lth_cli import datasets
+from lth_cli import datasets, models
 from lth_cli.datasets.dataset import DataNotFound, Dataset
 from lth_cli.datasets.vision import read_idx
+from lth_cli.training.trainer import to_device
+from tests.test_training import job
+from tests.tiny import CPU, trainer
 
 
 def rows(data: torch.Tensor) -> set[bytes]:
@@ -144,3 +151,58 @@ def test_a_truncated_gzip_is_named(tmp_path: Path) -> None:
     file.write_bytes(gzip.compress(idx(np.zeros((3, 2, 2))))[:-6])
     with pytest.raises(ValueError, match=r"images.gz is damaged"):
         read_idx(file)
+
+
+def write_folder(root: Path, per_class: int, side: int = 20) -> None:
+    """PNG files of two classes, each image one colour, in the layout of ImageNet."""
+    for part in ("train", "val"):
+        for label, name in enumerate(("cat", "dog")):
+            folder = root / part / name
+            folder.mkdir(parents=True)
+            for i in range(per_class):
+                colour = (40 * label + i, 10 * i, 200 - 90 * label)
+                Image.new("RGB", (side + i, side), colour).save(folder / f"{i}.png")
+
+
+def folder(root: Path, **changes: Any) -> Dataset:
+    options = {"size": 16, "mean": [0.5] * 3, "deviation": [0.25] * 3, "val_size": 4, "workers": 0, **changes}
+    return datasets.image_folder(str(root), **options)
+
+
+def test_images_in_folders_are_read_resized_and_normalised(tmp_path: Path) -> None:
+    write_folder(tmp_path, 8)
+    data = folder(tmp_path)
+    assert (len(data.train), len(data.val), len(data.test), data.classes) == (12, 4, 16, 2)
+    assert data.shape == (3, 16, 16)
+    test = data.test.take(torch.tensor([9]))
+    assert test.labels.tolist() == [1]
+    expected = (torch.tensor([41, 10, 110]) / 255 - 0.5) / 0.25
+    torch.testing.assert_close(test.images[0], expected.view(3, 1, 1).expand(3, 16, 16))
+    images = torch.cat([x for x, _ in data.test.batches(5)])
+    torch.testing.assert_close(images, data.test.take(torch.arange(16)).images)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_training_on_a_stream_equals_training_in_memory(tmp_path: Path, workers: int) -> None:
+    """Same order, same batches, same bits, however many processes read."""
+    write_folder(tmp_path, 30)
+    streamed = folder(tmp_path, size=4, workers=workers)
+    there = Dataset(*(s.take(torch.arange(len(s))) for s in (streamed.train, streamed.val, streamed.test)), classes=2)
+
+    def build() -> nn.Module:
+        return models.mlp((3, 4, 4), 2, [6])
+
+    (one, other) = (
+        replace(trainer(build), data=to_device(data, CPU)).train([job(build)]) for data in (streamed, there)
+    )
+    assert one[0].curve == other[0].curve
+    assert all(torch.equal(p, other[0].state.params[n]) for n, p in one[0].state.params.items())
+
+
+def test_folders_that_are_not_there_or_differ_are_named(tmp_path: Path) -> None:
+    with pytest.raises(DataNotFound, match=r"dataset[.]root="):
+        folder(tmp_path)
+    write_folder(tmp_path, 8)
+    (tmp_path / "val" / "dog").rename(tmp_path / "val" / "wolf")
+    with pytest.raises(ValueError, match=r"different classes: dog, wolf"):
+        folder(tmp_path)

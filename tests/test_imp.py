@@ -14,8 +14,9 @@ from lth_cli.patterns import Unstructured
 from lth_cli.pruners import View, magnitude
 from lth_cli.rewind import Early, FineTune, Late, LearningRate, Rewind
 from lth_cli.select import select
-from lth_cli.training.order import Order
-from tests.tiny import CONTROLS, CPU, arm, conv, imp, mlp, normed, view
+from lth_cli.training.networks import One
+from lth_cli.training.step import Step
+from tests.tiny import CONTROLS, arm, conv, imp, mlp, normed, view
 
 
 def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
@@ -75,24 +76,21 @@ def test_random_controls_differ_between_seeds_and_rounds() -> None:
 
 
 def test_all_arms_of_a_round_and_seed_see_the_same_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[tuple[int, int, int, tuple[int, ...]]] = []
-    original = Order.batch
+    seen: dict[str, list[list[int]]] = {}
+    original = Step.__call__
 
-    def recording(self: Order, iteration: int) -> torch.Tensor:
-        batch = original(self, iteration)
-        seen.append((self.seed, self.round, iteration, tuple(batch.tolist())))
-        return batch
+    def recording(self: Step) -> None:
+        assert isinstance(self.network, One)
+        seen.setdefault(str(self.network.job), []).append(self.order[int(self.at)].flatten().tolist())
+        original(self)
 
-    monkeypatch.setattr(Order, "batch", recording)
+    monkeypatch.setattr(Step, "__call__", recording)
     imp(rounds=1, rewind=Early(3))
-    by_place: dict[tuple[int, int, int], set[tuple[int, ...]]] = {}
-    for seed, round, iteration, batch in seen:
-        by_place.setdefault((seed, round, iteration), set()).add(batch)
-    assert all(len(batches) == 1 for batches in by_place.values())
-    # Round 1: ticket and random_mask start at 3, random_reinit at 0; round 0 starts at 0.
-    starts = [iteration for _, round, iteration, _ in seen if round == 1]
-    assert starts.count(0) == 1
-    assert starts.count(3) == 3
+    ticket = seen["round 1, winning, seed 0"]
+    assert len(ticket) == 17
+    assert seen["round 1, random_mask, seed 0"] == ticket
+    assert seen["round 1, random_reinit, seed 0"][3:] == ticket
+    assert seen["round 0, dense, seed 0"][3:] != ticket
 
 
 @pytest.mark.parametrize("rewind", [Early(0), Early(4), Late(0.5), LearningRate(), FineTune()])
@@ -199,7 +197,3 @@ def test_a_broken_invariant_stops_the_run(what: str, words: str) -> None:
     """Synaptic-Flow's shuffle control changes nothing, and nobody notices."""
     with pytest.raises(InvariantError, match=words):
         corrupted(what)
-
-
-def test_the_batches_of_rounds_differ() -> None:
-    assert not torch.equal(Order(0, 0, 96, 8, CPU).batch(0), Order(0, 1, 96, 8, CPU).batch(0))

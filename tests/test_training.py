@@ -6,18 +6,22 @@ from dataclasses import replace
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from lth_cli import masks
 from lth_cli.models.network import initialiser, prunable
 from lth_cli.rewind import Start
 from lth_cli.seeds import generator
+from lth_cli.training.feed import Resident
 from lth_cli.training.jobs import Evaluation, Fitted, Job
+from lth_cli.training.networks import One
 from lth_cli.training.optimizers import learning_rate, make_optimizer
-from lth_cli.training.order import Order
-from lth_cli.training.serial import Diverged
+from lth_cli.training.order import epoch_order
 from lth_cli.training.step import Step
-from tests.tiny import CPU, DATA, RECIPE, conv, mlp, normed, serial
+from lth_cli.training.trainer import Diverged
+from tests.tiny import CPU, DATA, RECIPE, conv, dropping, mlp, normed, serial, trainer
+
+ZERO = torch.zeros(1, dtype=torch.int64)
 
 
 def job(build: object = mlp, density: float = 0.5, iterations: int = 20, schedule: int = 0, **more: object) -> Job:
@@ -33,20 +37,19 @@ def job(build: object = mlp, density: float = 0.5, iterations: int = 20, schedul
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 def test_weights_and_momentum_are_exactly_zero_after_every_step(optimizer: str) -> None:
     """Not hidden in forward (open_lth), and momentum cannot revive a weight (FPGM)."""
-    torch.manual_seed(0)
-    weight = nn.Parameter(torch.randn(3, 4))
-    mask = torch.rand(3, 4) < 0.5
-    weight.data *= mask
+    one = job()
+    network = One(mlp, one, CPU)
     recipe = replace(RECIPE, optimizer=optimizer, momentum=0.9, weight_decay=0.01)
-    opt = make_optimizer(recipe, [weight])
-    step = Step(lambda x: x @ weight.T, [(weight, mask.float())], opt, nullcontext)
+    opt = make_optimizer(recipe, list(network.params.values()))
+    step = Step(network, Resident(DATA.train), opt, nullcontext, ZERO)
+    step.load(epoch_order(0, 1, 0, 96, 8, CPU).unsqueeze(1), [0.1] * 12, 0)
     for _ in range(5):
-        step(torch.randn(6, 4), torch.tensor([0, 1, 2, 0, 1, 2]), 0.1)
-        assert not weight[~mask].any()
-        assert weight[mask].all()
-        for (moment,) in opt.moments:
-            assert not moment[~mask].any()
-            assert moment[mask].all()
+        step()
+        for name, mask in one.mask.items():
+            of_weight = [moments[list(network.params).index(name)] for moments in opt.moments]
+            for t in (network.params[name], *of_weight):
+                assert not t[~mask].any()
+                assert t[mask].any()
 
 
 def test_the_step_equals_plain_pytorch_with_a_mask_in_forward() -> None:
@@ -55,9 +58,7 @@ def test_the_step_equals_plain_pytorch_with_a_mask_in_forward() -> None:
     fitted = serial(optimizer="sgd", lr=0.1, momentum=0.9, weight_decay=1e-3, iterations=12)([one])[0]
     params = {name: p.clone().requires_grad_() for name, p in masks.apply(one.mask, one.start.state.params).items()}
     velocity = {name: torch.zeros_like(p) for name, p in params.items()}
-    order = Order(0, 1, len(DATA.train), 8, CPU)
-    for i in range(12):
-        batch = order.batch(i)
+    for batch in epoch_order(0, 1, 0, len(DATA.train), 8, CPU):
         masked = {name: p * one.mask[name] if name in one.mask else p for name, p in params.items()}
         loss = F.cross_entropy(
             torch.func.functional_call(mlp(), masked, DATA.train.images[batch]), DATA.train.labels[batch]
@@ -83,10 +84,10 @@ def test_optimizers_are_those_of_torch(optimizer: str, reference: Callable[[Tens
     step = make_optimizer(replace(RECIPE, optimizer=optimizer, momentum=0.9, weight_decay=0.01), [ours])
     optim = reference(theirs)
     for lr in (0.1, 0.1, 0.01):
-        ours.grad, theirs.grad = ours.detach().sin(), theirs.detach().sin()
+        theirs.grad = theirs.detach().sin()
         optim.param_groups[0]["lr"] = lr
         optim.step()
-        step.step(lr)
+        step.step([ours.detach().sin()], torch.tensor(lr))
         torch.testing.assert_close(ours, theirs)
 
 
@@ -109,9 +110,6 @@ def test_the_same_job_gives_the_same_bits_and_leaves_its_start_alone() -> None:
 
 
 def test_dropout_draws_from_the_jobs_own_stream() -> None:
-    def dropping() -> nn.Module:
-        return nn.Sequential(nn.Flatten(), nn.Linear(16, 8), nn.Dropout(0.5), nn.Linear(8, 3))
-
     one = job(dropping)
     before = torch.get_rng_state()
     first = serial(dropping)([one])[0]
@@ -148,10 +146,10 @@ def test_an_evaluation_is_what_a_plain_loop_computes() -> None:
 
 
 def test_bf16_trains_close_to_fp32_with_fp32_weights() -> None:
-    exact = serial(conv)
-    rough = replace(exact, bf16=True)([job(conv)])[0]
+    exact = trainer(conv)
+    (rough,) = replace(exact, bf16=True).train([job(conv)])
     assert rough.state.params["conv1.weight"].dtype == torch.float32
-    assert rough.curve[-1].train_loss == pytest.approx(exact([job(conv)])[0].curve[-1].train_loss, rel=0.1)
+    assert rough.curve[-1].train_loss == pytest.approx(exact.train([job(conv)])[0].curve[-1].train_loss, rel=0.1)
 
 
 def test_early_stop_is_the_first_minimum_of_validation_loss() -> None:
@@ -184,12 +182,15 @@ def test_past_the_end_the_last_rate_holds() -> None:
     assert learning_rate(recipe, 1000) == learning_rate(recipe, 19) == pytest.approx(0.01)
 
 
-def test_an_epoch_is_a_permutation_and_the_order_is_a_function_of_the_iteration() -> None:
-    order = Order(0, 1, examples=10, batch_size=3, device=CPU)
-    epoch = torch.cat([order.batch(i) for i in range(3)])
-    assert len(set(epoch.tolist())) == 9
-    later = order.batch(7).tolist()
-    assert Order(0, 1, 10, 3, CPU).batch(7).tolist() == later
-    assert order.batch(0).tolist() == epoch[:3].tolist()
-    orders = {tuple(Order(seed, round, 10, 3, CPU).batch(0).tolist()) for seed in (0, 1) for round in (0, 1)}
-    assert len(orders) == 4
+def test_an_epoch_is_a_permutation_and_a_function_of_seed_round_and_number() -> None:
+    epoch = epoch_order(0, 1, 2, examples=10, batch_size=3, device=CPU)
+    assert epoch.shape == (3, 3)
+    assert len(set(epoch.flatten().tolist())) == 9
+    assert torch.equal(epoch, epoch_order(0, 1, 2, 10, 3, CPU))
+    orders = {
+        tuple(epoch_order(seed, round, number, 10, 3, CPU).flatten().tolist())
+        for seed in (0, 1)
+        for round in (0, 1)
+        for number in (0, 1)
+    }
+    assert len(orders) == 8

@@ -21,9 +21,11 @@ from lth_cli.pruners import View, magnitude
 from lth_cli.rewind import Early, Rewind
 from lth_cli.schedules import Geometric
 from lth_cli.seeds import generator
-from lth_cli.training.jobs import Fitted
+from lth_cli.training import executors
+from lth_cli.training.executors import Executor
+from lth_cli.training.jobs import Fit, Fitted
 from lth_cli.training.optimizers import Recipe
-from lth_cli.training.serial import Serial
+from lth_cli.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 CONTROLS: dict[str, Control] = {"random_reinit": Reinit(keep_sign=False), "random_mask": RandomMask()}
@@ -61,12 +63,22 @@ def conv() -> nn.Module:
 
 
 def normed() -> nn.Module:
-    return nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(64, 3))
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(64, 3)
+    )
 
 
-def serial(build: Callable[[], nn.Module] = mlp, **changes: object) -> Serial:
+def dropping() -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(16, 8), nn.ReLU(), nn.Dropout(0.5), nn.Linear(8, 3), nn.Dropout(0.1))
+
+
+def trainer(build: Callable[[], nn.Module] = mlp, **changes: object) -> Trainer:
     recipe = replace(RECIPE, **changes)  # type: ignore[arg-type]
-    return Serial(build, DATA, recipe, 5, CPU, bf16=False, watch=lambda job, done, evaluation: None)
+    return Trainer(build, DATA, recipe, 5, CPU, bf16=False, watch=lambda job, done, evaluation: None)
+
+
+def serial(build: Callable[[], nn.Module] = mlp, execute: Executor = executors.serial, **changes: object) -> Fit:
+    return partial(execute, trainer(build, **changes))
 
 
 def imp(
@@ -81,12 +93,13 @@ def imp(
     at: str = "trained",
     steps: int = 1,
     pattern: Pattern | None = None,
+    execute: Executor = executors.serial,
     **changes: object,
 ) -> list[list[Fitted]]:
     """All rounds of a tiny run, controls in every round."""
     rewind = Early(0) if rewind is None else rewind
     pattern = Unstructured() if pattern is None else pattern
-    fit = serial(build, **changes)
+    recipe = trainer(build, **changes).recipe
     layers = prunable(build())
     return list(
         run_imp(
@@ -98,9 +111,9 @@ def imp(
             pattern=pattern,
             rewind=rewind,
             controls=lambda round: controls,
-            fit=fit,
-            iterations=fit.recipe.iterations,
-            rewind_to=rewind.saved_at(fit.recipe.iterations, len(DATA.train) // fit.recipe.batch_size),
+            fit=serial(build, execute, **changes),
+            iterations=recipe.iterations,
+            rewind_to=rewind.saved_at(recipe.iterations, len(DATA.train) // recipe.batch_size),
         )
     )
 

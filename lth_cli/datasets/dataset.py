@@ -1,16 +1,37 @@
-"""A data set in memory: three splits of images and labels."""
+"""A data set: three splits of images and labels."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from lth_cli.seeds import generator
 
+Shape = tuple[int, int, int]
+Batch = tuple[Tensor, Tensor]
+
+
+class Examples(Protocol):
+    """A split, in memory or streamed."""
+
+    def __len__(self) -> int: ...
+
+    @property
+    def shape(self) -> Shape:
+        """(channels, height, width) of an image."""
+
+    def take(self, index: Tensor) -> "Split":
+        """The examples at `index`, in its order."""
+
+    def batches(self, size: int) -> Iterator[Batch]:
+        """All examples in order."""
+
 
 @dataclass(frozen=True)
 class Split:
-    """Images (n, channels, height, width), float32, normalised; labels (n,), int64, 0 … classes - 1."""
+    """In memory: images (n, channels, height, width), float32, normalised; labels (n,), int64, 0 … classes - 1."""
 
     images: Tensor
     labels: Tensor
@@ -18,25 +39,36 @@ class Split:
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def shape(self) -> Shape:
+        return shape_of(self.images[0])
+
     def take(self, index: Tensor) -> "Split":
-        """The examples at `index`, in its order."""
         return Split(self.images[index], self.labels[index])
+
+    def batches(self, size: int) -> Iterator[Batch]:
+        return zip(torch.split(self.images, size), torch.split(self.labels, size), strict=True)
 
 
 @dataclass(frozen=True)
 class Dataset:
     """Train, val and test are disjoint; val is split off train; nothing is ever selected on test."""
 
-    train: Split
-    val: Split
-    test: Split
+    train: Examples
+    val: Examples
+    test: Examples
     classes: int
 
     @property
-    def shape(self) -> tuple[int, int, int]:
+    def shape(self) -> Shape:
         """(channels, height, width) of an image."""
-        channels, height, width = self.train.images.shape[1:]
-        return channels, height, width
+        return self.train.shape
+
+
+def shape_of(image: Tensor) -> Shape:
+    """(channels, height, width)."""
+    channels, height, width = image.shape
+    return channels, height, width
 
 
 class DataNotFound(Exception):
@@ -44,7 +76,12 @@ class DataNotFound(Exception):
 
 
 def split_off(whole: Split, sizes: dict[str, int], name: str) -> list[Split]:
-    """Split by a fixed stream, the same for every seed: first what is left over, then one split per size.
+    """Split by a fixed stream, the same for every seed: first what is left over, then one split per size."""
+    return [whole.take(index) for index in split_indices(len(whole), sizes, name)]
+
+
+def split_indices(total: int, sizes: dict[str, int], name: str) -> tuple[Tensor, ...]:
+    """Which of `total` examples go where; see `split_off`.
 
     Raises:
         ValueError: a size is not positive, or nothing is left over.
@@ -52,13 +89,11 @@ def split_off(whole: Split, sizes: dict[str, int], name: str) -> list[Split]:
     for key, size in sizes.items():
         if isinstance(size, bool) or not isinstance(size, int) or size < 1:
             raise ValueError(f"{key}={size}: at least 1 example")
-    left = len(whole) - sum(sizes.values())
+    left = total - sum(sizes.values())
     if left < 1:
-        raise ValueError(
-            f"{' + '.join(f'{k}={v}' for k, v in sizes.items())} leave no training examples of {len(whole):,}"
-        )
-    order = torch.randperm(len(whole), generator=generator(0, f"split/{name}"))
-    return [whole.take(index) for index in torch.split(order, [left, *sizes.values()])]
+        raise ValueError(f"{' + '.join(f'{k}={v}' for k, v in sizes.items())} leave no training examples of {total:,}")
+    order = torch.randperm(total, generator=generator(0, f"split/{name}"))
+    return torch.split(order, [left, *sizes.values()])
 
 
 def normalised(train: Split, val: Split, test: Split, classes: int) -> Dataset:

@@ -37,7 +37,8 @@ class Display:
             refresh_per_second=4,
         )
         self._task = self._progress.add_task("starting", total=iterations)
-        self._done = 0
+        self._finished = 0
+        self._done: dict[str, int] = {}  # iterations of each job of the round
         self._latest = ""
 
     def __enter__(self) -> "Display":
@@ -50,18 +51,18 @@ class Display:
         self._progress.stop()
 
     def __call__(self, job: Job, done: int, evaluation: Evaluation | None) -> None:
-        self._done += 1
-        if done == 1:
-            self._latest = ""
+        self._done[str(job)] = done
         if evaluation is not None:
             self._latest = f"loss {evaluation.train_loss:.3f} val {100 * evaluation.val_accuracy:.1f}%"
-        if self._progress.disable or (evaluation is None and done % 10):
+        if self._progress.disable:
             return
         where = f"round {job.round}/{self.rounds} {job.arm} seed {job.seed} it {done}/{job.start.iterations}"
-        self._progress.update(self._task, description=f"{where} {self._latest}", completed=self._done)
+        completed = self._finished + sum(self._done.values())
+        self._progress.update(self._task, description=f"{where} {self._latest}", completed=completed)
 
     def round(self, fitted: Sequence[Fitted], seconds: float) -> None:
         """One line: the mean over seeds of each arm."""
+        self._finished, self._done = self._finished + sum(self._done.values()), {}
         arms: dict[str, list[float]] = defaultdict(list)
         for one in fitted:
             arms[one.job.arm].append(one.curve[-1].test_accuracy)

@@ -6,19 +6,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lth_cli.datasets.dataset import Split
+from lth_cli.datasets.dataset import Examples
 
 _BATCH = 1000
 
 
 @torch.inference_mode()
-def evaluate(forward: Callable[[Tensor], Tensor], split: Split) -> tuple[float, float]:
-    """(mean cross-entropy, accuracy in [0, 1]) in large batches; read from the device once, at the end."""
-    loss = torch.zeros((), device=split.images.device)
-    correct = torch.zeros((), device=split.images.device)
-    for x, y in zip(torch.split(split.images, _BATCH), torch.split(split.labels, _BATCH), strict=True):
-        logits = forward(x).float()
-        loss += F.cross_entropy(logits, y, reduction="sum")
-        correct += (logits.argmax(dim=1) == y).sum()
-    loss_sum, hits = torch.stack([loss, correct]).tolist()
-    return loss_sum / len(split), hits / len(split)
+def evaluate(logits: Callable[[Tensor], Tensor], split: Examples, device: torch.device) -> list[tuple[float, float]]:
+    """(mean cross-entropy, accuracy in [0, 1]) of each row, in large batches; read from the device once, at the end.
+
+    Args:
+        logits: (batch, …) -> (rows, batch, classes).
+    """
+    totals: list[Tensor] = []
+    for x, y in split.batches(_BATCH):
+        scores = logits(x.to(device)).float()
+        targets = y.to(device).expand(len(scores), -1)
+        loss = F.cross_entropy(scores.transpose(1, 2), targets, reduction="none").sum(1)
+        totals.append(torch.stack([loss, (scores.argmax(2) == targets).sum(1)]))
+    losses, hits = torch.stack(totals).double().sum(0).div(len(split)).tolist()
+    return list(zip(losses, hits, strict=True))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from lth_cli.masks import Mask
 from lth_cli.rewind import Start, State
@@ -27,6 +28,9 @@ class Job:
     mask: Mask
     save_at: int | None = None
 
+    def __str__(self) -> str:
+        return f"round {self.round}, {self.arm}, seed {self.seed}"
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -48,7 +52,7 @@ class Fitted:
         state: weights and buffers at the end.
         saved: state at ``job.save_at``.
         curve: evaluations in order; the last is the end of training.
-        seconds: wall-clock time of training and evaluation.
+        seconds: wall-clock time of training and evaluation; of jobs that trained as one stack, an equal share each.
         examples: training examples seen.
     """
 
@@ -66,3 +70,9 @@ class Fitted:
 
 
 Fit = Callable[[Sequence[Job]], list[Fitted]]
+
+
+class Watch(Protocol):
+    """Told now and then how far a job is: the iterations done of its own; and of each of its evaluations."""
+
+    def __call__(self, job: Job, done: int, evaluation: Evaluation | None) -> None: ...

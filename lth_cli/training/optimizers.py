@@ -41,13 +41,15 @@ class Recipe:
 
 
 class Optimizer(Protocol):
-    """Takes steps on leaf tensors that hold a gradient, and shows its moments, which are zero before the first."""
+    """Takes steps on tensors in place, and shows its moments, which are zero before the first step."""
 
-    params: list[Tensor]
     moments: list[list[Tensor]]
 
-    def step(self, lr: float) -> None:
-        """One step at the learning rate `lr`."""
+    def step(self, gradients: Sequence[Tensor], lr: Tensor) -> None:
+        """One step with a gradient per parameter, at the learning rate `lr`, a scalar on the device."""
+
+    def state(self) -> dict[str, list[Tensor]]:
+        """All that it remembers, one tensor per parameter."""
 
 
 class Adam:
@@ -59,13 +61,16 @@ class Adam:
         self._steps = [torch.zeros((), device=p.device) for p in params]
 
     @torch.no_grad()
-    def step(self, lr: float) -> None:
+    def step(self, gradients: Sequence[Tensor], lr: Tensor) -> None:
         first, second = self.moments
         adam(
-            self.params, _gradients(self.params), first, second, [], self._steps,
+            self.params, list(gradients), first, second, [], self._steps,
             lr=lr, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=self.weight_decay,
             amsgrad=False, maximize=False, fused=True,
         )  # fmt: skip
+
+    def state(self) -> dict[str, list[Tensor]]:
+        return {"first": self.moments[0], "second": self.moments[1], "steps": self._steps}
 
 
 class SGD:
@@ -76,13 +81,16 @@ class SGD:
         self.moments = [[torch.zeros_like(p) for p in params]] if momentum else []
 
     @torch.no_grad()
-    def step(self, lr: float) -> None:
+    def step(self, gradients: Sequence[Tensor], lr: Tensor) -> None:
         velocity: list[Tensor | None] = [*self.moments[0]] if self.moments else [None] * len(self.params)
         sgd(
-            self.params, _gradients(self.params), velocity,
+            self.params, list(gradients), velocity,
             lr=lr, momentum=self.momentum, weight_decay=self.weight_decay,
             dampening=0.0, nesterov=False, maximize=False, fused=True,
         )  # fmt: skip
+
+    def state(self) -> dict[str, list[Tensor]]:
+        return dict(zip(["velocity"], self.moments, strict=False))
 
 
 def make_optimizer(recipe: Recipe, params: Sequence[Tensor]) -> Optimizer:
@@ -93,11 +101,6 @@ def make_optimizer(recipe: Recipe, params: Sequence[Tensor]) -> Optimizer:
     if recipe.optimizer == "adam":
         return Adam(params, recipe.weight_decay)
     return SGD(params, recipe.momentum, recipe.weight_decay)
-
-
-def _gradients(params: Sequence[Tensor]) -> list[Tensor]:
-    """A parameter that the loss does not reach has gradient zero."""
-    return [torch.zeros_like(p) if p.grad is None else p.grad for p in params]
 
 
 def learning_rate(recipe: Recipe, iteration: int) -> float:

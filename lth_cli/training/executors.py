@@ -1,0 +1,203 @@
+"""Executors: which of a round's jobs train together. All give the same results within floating-point tolerance."""
+
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkProcess
+
+import safetensors.torch
+import torch
+
+from lth_cli.masks import Params
+from lth_cli.rewind import State
+from lth_cli.training.jobs import Evaluation, Fitted, Job
+from lth_cli.training.trainer import Trainer
+
+Executor = Callable[[Trainer, Sequence[Job]], list[Fitted]]
+
+
+def serial(trainer: Trainer, jobs: Sequence[Job]) -> list[Fitted]:
+    """One job after the other, each with all threads."""
+    return [fitted for job in jobs for fitted in trainer.train([job])]
+
+
+def stacked(trainer: Trainer, jobs: Sequence[Job]) -> list[Fitted]:
+    """All jobs that start at the same position at once, along a leading axis."""
+    stacks: dict[tuple[object, ...], list[int]] = {}
+    for i, job in enumerate(jobs):
+        start = job.start
+        stacks.setdefault((start.schedule, start.order, start.iterations, job.save_at), []).append(i)
+    fitted: dict[int, Fitted] = {}
+    for members in stacks.values():
+        fitted.update(zip(members, trainer.train([jobs[i] for i in members]), strict=True))
+    return [fitted[i] for i in range(len(jobs))]
+
+
+def processes(trainer: Trainer, jobs: Sequence[Job], workers: int) -> list[Fitted]:
+    """Each job in a process with one thread, `workers` at a time: small networks gain little from a second thread.
+
+    A job that would be left to train alone trains here, with all threads.
+    """
+    alone = len(jobs) % workers == 1
+    together = jobs[:-1] if alone else jobs
+    return _fork_each(trainer, together, workers) + serial(trainer, jobs[len(together) :])
+
+
+@dataclass(frozen=True)
+class Networks:
+    """What the choice of an executor depends on.
+
+    Args:
+        convolutional: whether there are convolutions.
+        does_not_stack: why not, where it does not.
+        streamed: whether training examples come from worker processes.
+    """
+
+    convolutional: bool
+    does_not_stack: str | None
+    streamed: bool
+
+
+def choose(name: str, device: torch.device, workers: int, networks: Networks) -> tuple[str, Executor]:
+    """The executor called `name`, or for auto the fastest, with its name.
+
+    On a CPU of several cores, processes of one thread each beat the other two (docs/performance.md). On a GPU, small
+    matrix products are launched together, while convolutions fill it one network at a time.
+
+    Args:
+        workers: processes at a time.
+
+    Raises:
+        ValueError: it cannot be had; the text says why.
+    """
+    cannot: dict[str, str | None] = {
+        "serial": None,
+        "stacked": networks.does_not_stack,
+        "processes": _cannot_fork(device, networks.streamed),
+    }
+    if name == "auto":
+        better = "processes" if device.type == "cpu" and workers > 1 else "serial"
+        if device.type == "cuda" and not networks.convolutional:
+            better = "stacked"
+        name = better if cannot[better] is None else "serial"
+    if cannot[name] is not None:
+        raise ValueError(cannot[name])
+    executors: dict[str, Executor] = {
+        "serial": serial,
+        "stacked": stacked,
+        "processes": partial(processes, workers=workers),
+    }
+    return name, executors[name]
+
+
+def _cannot_fork(device: torch.device, streamed: bool) -> str | None:
+    if sys.platform != "linux" or device.type != "cpu":
+        return "worker processes need Linux and device=cpu"
+    if torch.accelerator.is_available():  # once it is set up, a forked process can no longer compute gradients
+        return "worker processes need a machine without a GPU, or CUDA_VISIBLE_DEVICES= to hide it"
+    return "a data set that is streamed has worker processes of its own" if streamed else None
+
+
+def _fork_each(trainer: Trainer, jobs: Sequence[Job], workers: int) -> list[Fitted]:
+    waiting = list(range(len(jobs)))
+    running: dict[Connection, _Worker] = {}
+    fitted: dict[int, Fitted] = {}
+    try:
+        while waiting or running:
+            while waiting and len(running) < workers:
+                worker = _Worker(trainer, waiting[0], jobs[waiting.pop(0)])
+                running[worker.connection] = worker
+            for connection in multiprocessing.connection.wait(list(running)):
+                assert isinstance(connection, Connection)
+                one = running[connection].receive(trainer)
+                if one is not None:
+                    fitted[running.pop(connection).close()] = one
+    finally:
+        for worker in running.values():
+            worker.close()
+    return [fitted[i] for i in range(len(jobs))]
+
+
+class _Worker:
+    """A forked process that trains one job. It shares our memory as it was, so only results travel."""
+
+    def __init__(self, trainer: Trainer, index: int, job: Job) -> None:
+        self.index, self.job = index, job
+        context = multiprocessing.get_context("fork")
+        self.connection, theirs = context.Pipe(duplex=False)
+        self.process: ForkProcess = context.Process(target=_work, args=(trainer, job, theirs, os.getpid()), daemon=True)
+        self.process.start()
+        theirs.close()
+
+    def receive(self, trainer: Trainer) -> Fitted | None:
+        """Take one message: progress, which is passed on, an error, which is raised, or the result."""
+        try:
+            message = self.connection.recv()
+            if isinstance(message, _Result):
+                return message.fitted(self.job, safetensors.torch.load(self.connection.recv_bytes()))
+        except (EOFError, OSError):
+            self.process.join()
+            code = self.process.exitcode
+            reason = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+            raise RuntimeError(f"{self.job}: its worker process ended early, {reason}; out of memory?") from None
+        if isinstance(message, Exception):
+            raise message
+        trainer.watch(self.job, *message)
+        return None
+
+    def close(self) -> int:
+        """End the process, if it has not ended by itself; returns the job's index."""
+        self.process.kill()
+        self.process.join()
+        self.connection.close()
+        return self.index
+
+
+@dataclass(frozen=True)
+class _Result:
+    """What is fitted but for the tensors, which follow as safetensors bytes."""
+
+    curve: list[Evaluation]
+    seconds: float
+    examples: int
+
+    def fitted(self, job: Job, tensors: Params) -> Fitted:
+        def state(prefix: str) -> State:
+            return State(*({k[len(p) :]: t for k, t in tensors.items() if k.startswith(p)} for p in _prefixes(prefix)))
+
+        saved = state("saved") if job.save_at is not None else None
+        return Fitted(job, state("end"), saved, self.curve, self.seconds, self.examples)
+
+
+def _work(trainer: Trainer, job: Job, connection: Connection, parent: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, and it ends us
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    torch.set_num_threads(1)
+
+    def watch(job: Job, done: int, evaluation: Evaluation | None) -> None:
+        if os.getppid() != parent:
+            os._exit(1)
+        connection.send((done, evaluation))
+
+    try:
+        (fitted,) = replace(trainer, watch=watch).train([job])
+    except Exception as error:
+        connection.send(error)
+        return
+    tensors = {}
+    for name, state in (("end", fitted.state), ("saved", fitted.saved)):
+        if state is not None:
+            for prefix, values in zip(_prefixes(name), (state.params, state.buffers), strict=True):
+                tensors.update({prefix + key: t for key, t in values.items()})
+    connection.send(_Result(fitted.curve, fitted.seconds, fitted.examples))
+    connection.send_bytes(safetensors.torch.save(tensors))
+
+
+def _prefixes(state: str) -> tuple[str, str]:
+    return f"{state}/params/", f"{state}/buffers/"

@@ -1,0 +1,185 @@
+"""Networks in training: one module, or a stack of them along a leading axis. A step sees no difference.
+
+Rows are the networks that train together. Images come row after row, as (rows * batch, …), and logits leave so.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from lth_cli.masks import Params
+from lth_cli.rewind import State
+from lth_cli.training.jobs import Job
+from lth_cli.training.noise import noise_of
+
+Build = Callable[[], nn.Module]
+
+
+class Network(Protocol):
+    """What the step and the evaluation need of the rows.
+
+    Args:
+        rows: how many train together.
+        params: leaves that require a gradient, by name; in a stack with a leading row axis.
+        buffers: likewise.
+    """
+
+    rows: int
+    params: Params
+    buffers: Params
+
+    def logits(self, images: Tensor, noise: Tensor) -> Tensor:
+        """Training mode: (rows * batch, …) -> (rows * batch, classes); `noise` (rows,) keys what dropout draws."""
+
+    def logits_of_same(self, images: Tensor) -> Tensor:
+        """Evaluation mode: the same (batch, …) for every row -> (rows, batch, classes)."""
+
+    def masks(self) -> dict[str, Tensor]:
+        """By name, in the layout of the parameters; empty when nothing is pruned."""
+
+    def state(self, row: int) -> State:
+        """A copy on the CPU, in plain layout."""
+
+
+class One:
+    """A single module, channels-last."""
+
+    rows = 1
+
+    def __init__(self, build: Build, job: Job, device: torch.device) -> None:
+        self.job = job
+        self.module = _empty(build, device)
+        self.module.load_state_dict({**_masked(job), **job.start.state.buffers})
+        self.module.to(memory_format=torch.channels_last)
+        self.params: Params = dict(self.module.named_parameters())
+        self.buffers: Params = dict(self.module.named_buffers())
+        self._noise = noise_of(self.module)
+
+    def logits(self, images: Tensor, noise: Tensor) -> Tensor:
+        _mode(self.module, training=True)
+        with self._noise(noise[0]):
+            logits: Tensor = self.module(images)
+        return logits
+
+    def logits_of_same(self, images: Tensor) -> Tensor:
+        _mode(self.module, training=False)
+        logits: Tensor = self.module(images)
+        return logits.unsqueeze(0)
+
+    def masks(self) -> dict[str, Tensor]:
+        return _masks([self.job], {name: p.detach() for name, p in self.params.items()})
+
+    def state(self, row: int) -> State:
+        return State(_plain(self.params), _plain(self.buffers))
+
+
+class Stack:
+    """Modules of one architecture as one module over stacked values, through torch.func.vmap.
+
+    A layer that draws random numbers in any way but torch.nn.Dropout is refused: what a row draws must not depend on
+    the rows beside it.
+    """
+
+    def __init__(self, build: Build, jobs: Sequence[Job], device: torch.device) -> None:
+        self.jobs, self.rows = jobs, len(jobs)
+        self.module = _empty(build, torch.device("meta"))
+        self._noise = noise_of(self.module)
+        starts = [_masked(job) for job in jobs]
+        self.params = {n: torch.stack([s[n] for s in starts]).to(device).requires_grad_() for n in starts[0]}
+        buffers = [job.start.state.buffers for job in jobs]
+        self.buffers = {n: torch.stack([b[n] for b in buffers]).to(device) for n in buffers[0]}
+
+    def logits(self, images: Tensor, noise: Tensor) -> Tensor:
+        _mode(self.module, training=True)
+
+        def row(values: Params, x: Tensor, key: Tensor) -> Tensor:
+            with self._noise(key):
+                return _functional(self.module, values, x)
+
+        values = {**self.params, **self.buffers}
+        batches = images.view(self.rows, -1, *images.shape[1:])
+        return torch.func.vmap(row, randomness="error")(values, batches, noise).flatten(0, 1)
+
+    def logits_of_same(self, images: Tensor) -> Tensor:
+        _mode(self.module, training=False)
+
+        def row(values: Params, x: Tensor) -> Tensor:
+            return _functional(self.module, values, x)
+
+        values = {**self.params, **self.buffers}
+        logits: Tensor = torch.func.vmap(row, in_dims=(0, None))(values, images)
+        return logits
+
+    def masks(self) -> dict[str, Tensor]:
+        return _masks(self.jobs, {name: p.detach() for name, p in self.params.items()})
+
+    def state(self, row: int) -> State:
+        return State(
+            _plain({name: p[row] for name, p in self.params.items()}),
+            _plain({name: b[row] for name, b in self.buffers.items()}),
+        )
+
+
+def does_not_stack(build: Build, shape: Sequence[int]) -> str | None:
+    """Why a network cannot train in a stack, or None where it can; found without computing anything.
+
+    Args:
+        shape: of an image.
+    """
+    meta = torch.device("meta")
+    module = _empty(build, meta)
+    values = {name: torch.stack([t, t]) for name, t in (*module.named_parameters(), *module.named_buffers())}
+
+    def row(values: Params, x: Tensor, key: Tensor) -> Tensor:
+        with noise_of(module)(key):
+            return _functional(module, values, x)
+
+    images, keys = torch.empty((2, 2, *shape), device=meta), torch.empty(2, dtype=torch.int64, device=meta)
+    try:
+        torch.func.vmap(row, randomness="error")(values, images, keys)
+    except RuntimeError as error:
+        return str(error).splitlines()[0]
+    return None
+
+
+def network(build: Build, jobs: Sequence[Job], device: torch.device) -> Network:
+    """One job as a plain module, several as a stack."""
+    return One(build, jobs[0], device) if len(jobs) == 1 else Stack(build, jobs, device)
+
+
+def _empty(build: Build, device: torch.device) -> nn.Module:
+    with torch.device("meta"):
+        module = build()
+    return module if device.type == "meta" else module.to_empty(device=device)
+
+
+def _masked(job: Job) -> Params:
+    """Start parameters with pruned weights at zero."""
+    params = job.start.state.params
+    return {n: torch.where(job.mask[n], p, 0.0) if n in job.mask else p for n, p in params.items()}
+
+
+def _masks(jobs: Sequence[Job], params: Params) -> dict[str, Tensor]:
+    """Masks as floats in the layout of the weights, so that multiplying them is one pass."""
+    if all(bool(m.all()) for job in jobs for m in job.mask.values()):
+        return {}
+    stacked = len(jobs) > 1
+    found = {n: torch.stack([job.mask[n] for job in jobs]) if stacked else jobs[0].mask[n] for n in jobs[0].mask}
+    return {name: torch.empty_like(params[name]).copy_(m) for name, m in found.items()}
+
+
+def _mode(module: nn.Module, training: bool) -> None:
+    """Walks the modules only when the mode changes."""
+    if module.training != training:
+        module.train(training)
+
+
+def _functional(module: nn.Module, values: Params, images: Tensor) -> Tensor:
+    logits: Tensor = torch.func.functional_call(module, values, (images,))
+    return logits
+
+
+def _plain(tensors: Mapping[str, Tensor]) -> Params:
+    return {name: t.detach().to("cpu", copy=True).contiguous() for name, t in tensors.items()}
