@@ -1,19 +1,26 @@
 """How many weights each round keeps: a schedule's densities, over all layers or layer by layer, in whole weights."""
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
-from lth_cli.schedules import Density
+from lth_cli.schedules import KINDS, Density
 
 Keep = int | dict[str, int]
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A prunable layer: its number of weights, and its kind (conv, fc, or output: the last linear layer)."""
+    """A prunable layer: its weight's shape (out, in, …), and its kind (conv, fc, or output: the last linear layer)."""
 
-    size: int
+    shape: Sequence[int]
     kind: str
+
+    @property
+    def size(self) -> int:
+        """How many weights it has."""
+        return math.prod(self.shape)
 
 
 def plan(
@@ -23,7 +30,7 @@ def plan(
     scope: str,
     rates: Mapping[str, float],
 ) -> list[Keep]:
-    """What rounds 0 … `rounds` keep, as `select` takes it: a total (global) or a number per layer (layerwise).
+    """What rounds 0 … `rounds` keep, as `select` takes it: a total (global) or a number per layer (layerwise, erk).
 
     Every number is computed from the start, so rounding never accumulates: a total is round(weights * density).
     Layer by layer, a round removes the fraction r * rate of each layer, with one r such that the total is met;
@@ -31,19 +38,21 @@ def plan(
     and let the total follow, which is what a schedule with a density per kind does here.
 
     Args:
-        rates: multiplier of the pruning rate per layer kind, at least 0; 0 never prunes that kind; 1 where not named.
+        scope: global, layerwise, or erk: layer by layer, at the densities of `erk`.
+        rates: multiplier of the pruning rate, at least 0, by layer kind or by a pattern of layer names (``"conv*"``),
+            the last that matches; 0 never prunes; 1 where none matches.
 
     Raises:
         ValueError: a round keeps nothing at all, or the rates do not allow the density.
     """
-    rate = {name: rates.get(layer.kind, 1.0) for name, layer in layers.items()}
+    rate = _rates(layers, rates)
     size = {name: float(layer.size) for name, layer in layers.items()}
     target = dict(size)
-    keeps: list[Keep] = [_whole(target, sum(layer.size for layer in layers.values()), None)]
+    keeps: list[Keep] = [whole(target, sum(layer.size for layer in layers.values()))]
     for round in range(1, rounds + 1):
         density = schedule(round, rounds)
         if isinstance(density, dict):
-            if scope == "global" and len({density.get(layer.kind, 1.0) for layer in layers.values()}) > 1:
+            if scope != "layerwise" and len({density.get(layer.kind, 1.0) for layer in layers.values()}) > 1:
                 raise ValueError("rates by layer kind need pruner.scope=layerwise")
             before = schedule(round - 1, rounds)
             if not isinstance(before, dict):
@@ -53,7 +62,8 @@ def plan(
             total = _round(sum(target.values()))
         else:
             exact = sum(size.values()) * density
-            total, target = _round(exact), _shrink(target, rate, exact)
+            total = _round(exact)
+            target = spread(erk(layers), layers, total) if scope == "erk" else _shrink(target, rate, exact)
         if total == 0:
             raise ValueError(f"round {round} would keep none of {sum(size.values()):,.0f} weights")
         previous = keeps[-1]
@@ -62,8 +72,49 @@ def plan(
             raise ValueError(
                 f"round {round} would keep more than round {round - 1}, but pruning never revives a weight"
             )
-        keeps.append(_whole(target, total, previous))
-    return keeps if scope == "layerwise" else [sum(k.values()) for k in keeps if isinstance(k, dict)]
+        keeps.append(whole(target, total, previous))
+    return [total_kept(keep) for keep in keeps] if scope == "global" else keeps
+
+
+def total_kept(keep: Keep) -> int:
+    """How many weights a count keeps in all."""
+    return keep if isinstance(keep, int) else sum(keep.values())
+
+
+def erk(layers: Mapping[str, Layer]) -> dict[str, float]:
+    """Erdős–Rényi-kernel densities up to a factor: the sum of the weight's dimensions over their product.
+
+    (in + out + height + width) / (in * out * height * width), and (in + out) / (in * out) for a linear layer
+    (Evci et al. 2020, §3, after Mocanu et al. 2018): larger layers are sparser.
+    """
+    return {name: sum(layer.shape) / layer.size for name, layer in layers.items()}
+
+
+def spread(densities: Mapping[str, float], layers: Mapping[str, Layer], total: float) -> dict[str, float]:
+    """Weights per layer in proportion to `densities` times its size, none above its size, that sum to `total`.
+
+    A layer that would be more than dense is dense, and the others share what is left in the same proportion.
+    """
+    target: dict[str, float] = {}
+    while rest := {name: layer.size * densities[name] for name, layer in layers.items() if name not in target}:
+        factor = (total - sum(target.values())) / sum(rest.values())
+        full = {name: float(layers[name].size) for name in rest if factor * densities[name] >= 1}
+        target |= full or {name: factor * share for name, share in rest.items()}
+    return {name: target[name] for name in layers}
+
+
+def _rates(layers: Mapping[str, Layer], rates: Mapping[str, float]) -> dict[str, float]:
+    """The rate of each layer, whose name is its parameter's without ``.weight``."""
+    names = [name.removesuffix(".weight") for name in layers]
+    for pattern in rates:
+        if pattern not in KINDS and not any(fnmatchcase(name, pattern) for name in names):
+            there = ", ".join((*KINDS, *names))
+            raise ValueError(f"pruner.rates.{pattern}: no layer is called so, nor a kind of layers: {there}")
+    found = {}
+    for name, (parameter, layer) in zip(names, layers.items(), strict=True):
+        named = [rate for pattern, rate in rates.items() if pattern not in KINDS and fnmatchcase(name, pattern)]
+        found[parameter] = named[-1] if named else rates.get(layer.kind, 1.0)
+    return found
 
 
 def _round(x: float) -> int:
@@ -90,15 +141,15 @@ def _shrink(target: dict[str, float], rate: Mapping[str, float], total: float) -
     return at(high)
 
 
-def _whole(target: Mapping[str, float], total: int, previous: Mapping[str, int] | None) -> dict[str, int]:
+def whole(target: Mapping[str, float], total: int, previous: Mapping[str, int] | None = None) -> dict[str, int]:
     """Whole numbers that sum to `total`, each next to its target, by largest remainder; none above `previous`."""
     # A target that is whole but for float error must not lose a weight to floor().
-    whole = {name: int(t + 1e-6) for name, t in target.items()}
-    spare = total - sum(whole.values())
-    by_remainder = sorted(target, key=lambda name: whole[name] - target[name])
+    counts = {name: int(t + 1e-6) for name, t in target.items()}
+    spare = total - sum(counts.values())
+    by_remainder = sorted(target, key=lambda name: counts[name] - target[name])
     while spare > 0:  # a second pass only where `previous` left no room in a layer that was due
         for name in by_remainder:
-            if spare > 0 and (previous is None or whole[name] < previous[name]):
-                whole[name] += 1
+            if spare > 0 and (previous is None or counts[name] < previous[name]):
+                counts[name] += 1
                 spare -= 1
-    return whole
+    return counts

@@ -1,27 +1,25 @@
-"""Config -> objects. The only place that instantiates anything; the last checks, those that need data or network."""
+"""Config -> objects; the last checks, those that need data or network."""
 
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import hydra.utils
 import torch
-from hydra.errors import InstantiationException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from lth_cli import intervals
-from lth_cli.arms import CONTROLS, Control
-from lth_cli.budget import Keep, Layer, plan
+from lth_cli.arms import Control
+from lth_cli.budget import Layer
 from lth_cli.config import ConfigError, check, control_rounds
-from lth_cli.datasets.dataset import DataNotFound, Dataset, validate
+from lth_cli.controls import Invert
+from lth_cli.datasets.dataset import Dataset, validate
 from lth_cli.datasets.streaming import Streamed
-from lth_cli.imp import Score
-from lth_cli.models.network import initialiser, prunable
-from lth_cli.rewind import Rewind, State
-from lth_cli.spelling import nearest
+from lth_cli.instantiate import instantiate, named
+from lth_cli.models.network import initialiser, logits, prunable
+from lth_cli.rewind import State
+from lth_cli.search import Search, given, searched
 from lth_cli.training.executors import Executor, Networks, choose
 from lth_cli.training.jobs import Fit, Hooks
 from lth_cli.training.networks import Build, does_not_stack
@@ -37,7 +35,7 @@ class Experiment:
         seeds: one per replicate.
         parameters: how many the network has, prunable or not.
         layers: the prunable ones.
-        keep: what rounds 0 … n keep.
+        search: how a ticket is found.
         executor: the name of the one chosen.
         checkpoint_every: so many iterations, or seconds.
         fit: makes the trainer, given who follows it.
@@ -47,11 +45,8 @@ class Experiment:
     init: Callable[[torch.Generator], State]
     parameters: int
     layers: dict[str, Layer]
-    keep: list[Keep]
-    score: Score
-    rewind: Rewind
-    rewind_to: int
-    controls: Callable[[int], list[Control]]
+    search: Search
+    controls: Callable[[int], dict[str, Control]]
     recipe: Recipe
     data: Dataset
     device: torch.device
@@ -72,36 +67,24 @@ def build(config: DictConfig, choices: Mapping[str, Any]) -> Experiment:
     """
     check(config)
     device = choose_device(config.device)
-    named = _controls(list(config.controls))
+    controls = _controls(config)
     at = control_rounds(config.controls_at, config.rounds)
-    data = _instantiate("dataset", config, choices, Dataset)
+    data = instantiate("dataset", config, choices, Dataset)
     try:
         validate(data)
     except ValueError as error:
-        raise ConfigError(f"{_named('dataset', config, choices)}: {error}") from None
-    make: Build = partial(_instantiate, "model", config, choices, nn.Module, shape=data.shape, classes=data.classes)
+        raise ConfigError(f"{named('dataset', config, choices)}: {error}") from None
+    make: Build = partial(instantiate, "model", config, choices, nn.Module, shape=data.shape, classes=data.classes)
     with torch.device("meta"):
         network = make()
     layers = prunable(network)
     recipe, per_epoch = _recipe(config, len(data.train))
     eval_every = max(1, intervals.iterations(config.eval_every, per_epoch))
-    rewind: Rewind = _instantiate("rewind", config, choices, Rewind)
-    try:
-        rewind_to = rewind.saved_at(recipe.iterations, per_epoch)
-    except ValueError as error:
-        raise ConfigError(f"rewind.{error}") from None
-    except TypeError as error:
-        raise ConfigError(f"{_named('rewind', config, choices)}: {error}") from None
-    score: Score = _instantiate("score", config.pruner, {"score": choices.get("pruner")}, Callable)
-    try:
-        inspect.signature(score).bind({}, {})
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"pruner.score: a function of (params, mask) is needed: {error}") from None
-    schedule = _instantiate("sparsity", config, choices, Callable)
-    try:
-        keep = plan(layers, schedule, config.rounds, config.pruner.scope, config.pruner.rates)
-    except ValueError as error:
-        raise ConfigError(f"{_named('sparsity', config, choices)}: {error}") from None
+    fresh = initialiser(make)
+    if config.ticket is None:
+        search = searched(config, choices, layers, fresh, logits(make, device), data.train, recipe.iterations)
+    else:
+        search = given(config.ticket, layers, fresh)
 
     executor, execute = _executor(config, device, layers, make, data)
 
@@ -111,14 +94,11 @@ def build(config: DictConfig, choices: Mapping[str, Any]) -> Experiment:
 
     return Experiment(
         seeds=[config.seed + i for i in range(config.replicates)],
-        init=initialiser(make),
+        init=fresh,
         parameters=sum(p.numel() for p in network.parameters()),
         layers=layers,
-        keep=keep,
-        score=score,
-        rewind=rewind,
-        rewind_to=rewind_to,
-        controls=lambda round: named if round in at else [],
+        search=search,
+        controls=lambda round: controls if round in at else {},
         recipe=recipe,
         data=data,
         device=device,
@@ -154,12 +134,15 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def _controls(names: list[str]) -> list[Control]:
-    known = {control.name: control for control in CONTROLS}
-    for name in names:
-        if name not in known:
-            raise ConfigError(f"controls={name}: a list of {', '.join(known)}{nearest(name, known)}")
-    return [known[name] for name in dict.fromkeys(names)]
+def _controls(config: DictConfig) -> dict[str, Control]:
+    controls = {}
+    for name, node in config.controls.items():
+        if not OmegaConf.is_dict(node):
+            raise ConfigError(f"controls.{name}={node}: controls are chosen by name, as in controls=[random_mask]")
+        controls[str(name)] = instantiate(f"controls.{name}", {f"controls.{name}": node}, {}, Control)
+        if config.ticket is not None and isinstance(controls[str(name)], Invert):
+            raise ConfigError(f"controls={name}: a ticket that is given has no scores to invert")
+    return controls
 
 
 def _checkpoint_every(length: str, per_epoch: int) -> tuple[int | None, float | None]:
@@ -181,25 +164,3 @@ def _recipe(config: DictConfig, examples: int) -> tuple[Recipe, int]:
         raise ConfigError(f"train.warmup={train.warmup}: {warmup} iterations of {total}; must be shorter than training")
     values = {str(key): value for key, value in train.items()}
     return Recipe(**{**values, "iterations": total, "warmup": warmup}), per_epoch
-
-
-def _instantiate(group: str, config: DictConfig, choices: Mapping[str, Any], kind: Any, **arguments: Any) -> Any:
-    """Build a group's `_target_`, a `kind`; what its constructor complains about is the user's to mend."""
-    try:
-        made = hydra.utils.instantiate(config[group], **arguments, _convert_="all")
-        if not isinstance(made, kind):
-            raise ConfigError(f"{_named(group, config, choices)}: _target_ makes a {type(made).__name__}, no {group}")
-        return made
-    except InstantiationException as error:
-        cause = error.__cause__
-        if isinstance(cause, DataNotFound):
-            raise ConfigError(str(cause)) from None
-        if isinstance(cause, ValueError | TypeError):
-            raise ConfigError(f"{_named(group, config, choices)}: {cause}") from None
-        raise ConfigError(f"{_named(group, config, choices)}: {type(cause).__name__}: {cause or error}") from error
-
-
-def _named(group: str, config: DictConfig, choices: Mapping[str, Any]) -> str:
-    """``sparsity=geometric (target=0.9)``."""
-    values = ", ".join(f"{key}={value}" for key, value in config[group].items() if key != "_target_")
-    return f"{group}={choices.get(group)}" + (f" ({values})" if values else "")

@@ -107,7 +107,8 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("paths", nargs="+", metavar="DIR", help="a run, a sweep, or a folder of them")
     verify.set_defaults(call=_verify)
 
-    listing = commands.add_parser("list", help="models, datasets, pruners, rewinds, sparsities, trains, experiments")
+    kinds = "models, datasets, pruners, patterns, rewinds, sparsities, controls, trains, experiments"
+    listing = commands.add_parser("list", help=kinds)
     listing.add_argument("kind", nargs="?", metavar="KIND", help="one of these; default: all")
     listing.add_argument("--config-dir", metavar="DIR", help="your own YAML too")
     listing.set_defaults(call=_list)

@@ -1,13 +1,13 @@
 """The typed root schema of the config, and every check of a value that needs neither the data nor the network.
 
-Defaults live in conf/ only. A group with a `_target_` (model, dataset, rewind, sparsity) is a plain dict: its
-constructor checks its own arguments when it is built.
+Defaults live in conf/ only. A group with a `_target_` (model, dataset, rewind, sparsity, pattern) is a plain dict: its
+constructor checks its own arguments when it is built. `controls` is one such dict per control.
 """
 
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,6 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lth_cli import intervals
-from lth_cli.schedules import KINDS
 from lth_cli.spelling import nearest
 
 
@@ -26,9 +25,11 @@ class ConfigError(Exception):
 
 @dataclass
 class Pruner:
-    """`score` makes the criterion; `rates` are multipliers of the pruning rate by layer kind."""
+    """`score` makes the criterion; `rates` are multipliers of the pruning rate by layer kind or name."""
 
     score: dict[str, Any] = MISSING
+    at: str = MISSING
+    steps: int = MISSING
     scope: str = MISSING
     rates: dict[str, float] = MISSING
 
@@ -56,13 +57,15 @@ class Config:
     model: dict[str, Any] = MISSING
     dataset: dict[str, Any] = MISSING
     pruner: Pruner = MISSING
+    pattern: dict[str, Any] = MISSING
     rewind: dict[str, Any] = MISSING
     sparsity: dict[str, Any] = MISSING
     train: Train = MISSING
     seed: int = MISSING
     replicates: int = MISSING
+    ticket: str | None = MISSING
     rounds: int = MISSING
-    controls: list[str] = MISSING
+    controls: dict[str, Any] = field(default_factory=dict)
     controls_at: Any = MISSING
     device: str = MISSING
     executor: str = MISSING
@@ -86,10 +89,17 @@ def _length(values: Any) -> int:
     return len(values)
 
 
+def _rounds(ticket: str | None, rounds: int) -> int:
+    """A ticket that is given is only trained: one round."""
+    return rounds if ticket is None else 1
+
+
 OmegaConf.register_new_resolver("lth.length", _length, replace=True)
+OmegaConf.register_new_resolver("lth.rounds", _rounds, replace=True)
 
 _CHOICES = {
-    "pruner.scope": ("global", "layerwise"),
+    "pruner.at": ("init", "rewind", "trained"),
+    "pruner.scope": ("global", "layerwise", "erk"),
     "train.optimizer": ("adam", "sgd"),
     "train.schedule": ("constant", "step", "cosine"),
     "on_divergence": ("stop", "skip"),
@@ -103,6 +113,7 @@ _NUMBERS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "seed": (lambda v: 0 <= v < 2**63, "a whole number from 0"),
     "replicates": (lambda v: 1 <= v <= 1000, "a whole number from 1 to 1000"),
     "rounds": (lambda v: 1 <= v <= 1000, "a whole number from 1 to 1000"),
+    "pruner.steps": (lambda v: 1 <= v <= 10_000, "a whole number from 1 to 10000"),
     "train.lr": (lambda v: 0 < v < math.inf, "a number above 0"),
     "train.batch_size": (lambda v: v >= 1, "at least 1"),
     "train.momentum": (lambda v: 0 <= v < 1, "a number in [0, 1)"),
@@ -146,13 +157,14 @@ def check(config: DictConfig) -> None:
         for fraction in config.train.milestones:
             _require(0 < fraction < 1, "train.milestones", fraction, "fractions of training, in (0, 1)")
         for kind, rate in config.pruner.rates.items():
-            _require(kind in KINDS, "pruner.rates", kind, f"layer kinds are {', '.join(KINDS)}")
             _require(0 <= rate < math.inf, f"pruner.rates.{kind}", rate, "a multiplier, at least 0")
-            if config.pruner.scope == "global":
-                _require(rate == 1, f"pruner.rates.{kind}", rate, "rates by layer kind need pruner.scope=layerwise")
+            if config.pruner.scope != "layerwise":
+                _require(rate == 1, f"pruner.rates.{kind}", rate, "rates by layer need pruner.scope=layerwise")
         if config.train.optimizer != "sgd":
             _require(config.train.momentum == 0, "train.momentum", config.train.momentum, "only train=sgd has momentum")
         _require(config.output != "", "output", "", "a folder")
+        if config.ticket is not None:
+            _require(config.rounds == 1, "rounds", config.rounds, "a ticket that is given is only trained: rounds=1")
         if config.profile:
             _require(config.executor in ("auto", "serial"), "profile", True, "only executor=serial shows its parts")
         control_rounds(config.controls_at, config.rounds)

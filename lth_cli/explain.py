@@ -23,7 +23,7 @@ def explain(error: Exception, arguments: Sequence[str]) -> str:
     text = str(error).strip()
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}"
-    if found := re.search(r"Could not find '([^']+)/([^/']+)'", text):
+    if found := re.search(r"Could not (?:find|load) '([^']+)/([^/']+)'", text):
         return _unknown_option(found[1], found[2], text)
     if found := re.search(r"Ambiguous value for argument '([^=]+)=(.*)'", text):
         key, values = found.groups()
@@ -51,6 +51,8 @@ def failure(error: Exception) -> str | None:
 
 def _unknown_option(group: str, option: str, text: str) -> str:
     available = re.findall(r"^\t(\S+)$", text, re.MULTILINE)
+    if not available:  # Hydra does not say so for one of a list
+        available = sorted(file.stem for file in (conf_dir() / group).glob("*.yaml"))
     lines = [f"{group}={option}: there is no such option{nearest(option, available)}"]
     if available:
         lines.append(f"available: {', '.join(available)}")

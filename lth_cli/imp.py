@@ -1,10 +1,11 @@
-"""Iterative magnitude pruning: the algorithm of Frankle & Carbin (2019, §2), on one page. No disk, terminal or clock.
+"""Iterative pruning: the algorithm of Frankle & Carbin (2019, §2), on one page. No disk, terminal or clock.
 
 1. Randomly initialise a network. 2. Train it. 3. Prune a fraction of its weights. 4. Rewind the rest to where they were
 (Frankle et al. 2020, §3, for iterations after 0), and train again: that is the winning ticket. Repeat 3 and 4.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 
 import torch
 
@@ -12,13 +13,11 @@ from lth_cli import masks
 from lth_cli.arms import DENSE, WINNING, Arm, Context, Control
 from lth_cli.budget import Keep
 from lth_cli.invariants import check_round
-from lth_cli.masks import Mask, Params
+from lth_cli.patterns import Pattern
+from lth_cli.prune import Points, Prune
 from lth_cli.rewind import Rewind, Start, State
 from lth_cli.seeds import generator
-from lth_cli.select import select
 from lth_cli.training.jobs import Fit, Fitted, Job
-
-Score = Callable[[Params, Mask], Params]
 
 
 def run_imp(
@@ -26,9 +25,10 @@ def run_imp(
     init: Callable[[torch.Generator], State],
     layers: Sequence[str],
     keep: Sequence[Keep],
-    score: Score,
+    prune: Prune,
+    pattern: Pattern,
     rewind: Rewind,
-    controls: Callable[[int], Sequence[Control]],
+    controls: Callable[[int], Mapping[str, Control]],
     fit: Fit,
     iterations: int,
     rewind_to: int,
@@ -40,9 +40,10 @@ def run_imp(
         init: generator -> a fresh network.
         layers: names of the prunable weights.
         keep: what to keep in round 0, 1, … n, from `budget.plan`.
-        score: (params, mask) -> a score per weight; larger is kept.
+        prune: points, mask, how many to keep, stream -> mask.
+        pattern: of the masks.
         rewind: where a pruned network restarts.
-        controls: round -> the controls to train beside the ticket.
+        controls: round -> the controls to train beside the ticket, by arm.
         fit: trains jobs; one that it leaves out, because it diverged, is left out of the result. Without its ticket,
             so are a seed's controls and its later rounds.
         iterations: length of dense training.
@@ -61,18 +62,20 @@ def run_imp(
                 jobs.append(Job(round, DENSE, seed, start[seed], mask[seed], save_at=rewind_to))
                 continue
             previous[seed] = mask[seed]
-            network = masks.apply(mask[seed], trained[seed].params)
-            mask[seed] = select(score(network, mask[seed]), mask[seed], keep[round])
+            points = Points(start[seed].state, saved[seed], trained[seed])
+            pruned = partial(prune, points, mask[seed], keep[round])
+            mask[seed] = pruned(generator(seed, "prune", round))
             ticket = rewind.restart(saved[seed], trained[seed], rewind_to, iterations)
             jobs.append(Job(round, WINNING, seed, ticket, mask[seed]))
-            context = Context(seed, round, init, iterations)
-            for control in controls(round):
+            inverted = partial(pruned, generator(seed, "prune", round), invert=True)
+            context = Context(seed, round, init, iterations, pattern.select, inverted)
+            for name, control in controls(round).items():
                 arm = control.make(Arm(ticket, mask[seed]), context)
-                jobs.append(Job(round, control.name, seed, arm.start, arm.mask))
+                jobs.append(Job(round, name, seed, arm.start, arm.mask))
         fitted = fit(jobs)
         seeds = [one.job.seed for one in fitted if one.job.arm in (DENSE, WINNING)]
         fitted = [one for one in fitted if one.job.seed in seeds]
-        check_round(fitted, controls(round), previous, keep[round])
+        check_round(fitted, controls(round), previous, keep[round], pattern)
         for one in fitted:
             if one.job.arm in (DENSE, WINNING):
                 trained[one.job.seed] = _with_last_values(one, trained.get(one.job.seed, one.state))

@@ -8,6 +8,7 @@ from lth_cli import masks
 from lth_cli.arms import DENSE, WINNING, Arm, Control
 from lth_cli.budget import Keep
 from lth_cli.masks import Mask
+from lth_cli.patterns import Pattern
 from lth_cli.select import counts_match
 from lth_cli.training.jobs import Fitted
 
@@ -17,29 +18,33 @@ class InvariantError(AssertionError):
 
 
 def check_round(
-    fitted: Sequence[Fitted], controls: Sequence[Control], previous: Mapping[int, Mask], keep: Keep
+    fitted: Sequence[Fitted],
+    controls: Mapping[str, Control],
+    previous: Mapping[int, Mask],
+    keep: Keep,
+    pattern: Pattern,
 ) -> None:
     """Check the arms of one round, against each other and against the round before.
 
     Args:
         fitted: all arms and seeds of the round.
-        controls: those of the round, each with its own check.
+        controls: those of the round by arm, each with its own check.
         previous: the ticket's mask of the round before, per seed.
         keep: what the round was asked to keep.
+        pattern: of the ticket's mask.
     """
     tickets = {one.job.seed: one.job for one in fitted if one.job.arm in (DENSE, WINNING)}
-    violation = {control.name: control.violation for control in controls}
     for one in fitted:
         job, ticket = one.job, tickets[one.job.seed]
         where = f"round {job.round}, {job.arm}, seed {job.seed}"
         _require(pruned_are_zero(one.state.params, job.mask), f"{where}: a pruned weight is not zero")
-        _require(masks.layer_counts(job.mask) == masks.layer_counts(ticket.mask), f"{where}: other layer counts")
         if job is ticket:
             _require(counts_match(job.mask, keep), f"{where}: the mask does not keep the {keep} weights asked for")
             _require(masks.within(job.mask, previous[job.seed]), f"{where}: pruning revived a weight")
+            wrong = pattern.violation(job.mask, keep)
         else:
-            wrong = violation[job.arm](Arm(job.start, job.mask), Arm(ticket.start, ticket.mask))
-            _require(wrong is None, f"{where}: {wrong}")
+            wrong = controls[job.arm].violation(Arm(job.start, job.mask), Arm(ticket.start, ticket.mask))
+        _require(wrong is None, f"{where}: {wrong}")
 
 
 def pruned_are_zero(params: Mapping[str, Tensor], mask: Mask) -> bool:

@@ -146,9 +146,10 @@ def _run(config: DictConfig, path: Path, sweep: bool) -> None:
     own = [f"--config-dir={source.path}" for source in task.runtime.config_sources if source.provider == "command-line"]
     own += [f"--config-name={task.job.config_name}"] if task.job.config_name != "config" else []
     typed = [text for text in task.overrides.task if not text.startswith("resume=")]
+    choices = {group: option for group, option in task.runtime.choices.items() if not group.startswith("hydra/")}
     source = {
         "command": shlex.join(["lth", "run", *own, *typed]),
-        "choices": {group: option for group, option in task.runtime.choices.items() if not group.startswith("hydra/")},
+        "choices": {**choices, "controls": ",".join(config.controls)},  # Hydra does not name the choices of a list
     }
     try:
         run(config, path, source, _Console(), prefix=f"{path.name}: " if sweep else "", live=not sweep, kept=kept)

@@ -66,22 +66,6 @@ def empty_layers(mask: Mask) -> list[str]:
     return [name for name, kept in layer_counts(mask).items() if kept == 0]
 
 
-def can_shuffle(m: Tensor) -> bool:
+def can_differ(m: Tensor) -> bool:
     """Whether a layer's mask has another with the same count: not so where the layer is full or empty."""
     return 0 < int(m.sum()) < m.numel()
-
-
-def shuffle(mask: Mask, generator: torch.Generator) -> Mask:
-    """The same number of weights per layer at random places; every layer differs that can.
-
-    In a layer of a handful of weights a permutation may well give the mask back, hence the redraw.
-    """
-    return {name: _shuffled(m, generator) for name, m in mask.items()}
-
-
-def _shuffled(m: Tensor, generator: torch.Generator) -> Tensor:
-    while True:
-        order = torch.randperm(m.numel(), generator=generator).to(m.device)
-        shuffled = m.flatten()[order].reshape(m.shape)
-        if not can_shuffle(m) or not torch.equal(shuffled, m):
-            return shuffled

@@ -65,20 +65,20 @@ def run(
     record = _record(experiment, source)
     if kept is not None:
         check_config(path, text, may_grow=True)
-        check_rounds(kept, experiment.keep, record["data_sha256"])
+        check_rounds(kept, experiment.search.keep, record["data_sha256"])
     writer = Writer(path, text, record, kept)
     done = 0 if kept is None else kept.rounds
     try:
         scope = Profile(experiment.device, path / "profile") if config.profile else nullcontext
         with Display(console, live, prefix, config.rounds, _iterations(experiment, done)) as display:
-            for note in _notes(record, kept):
+            for note in _notes(record, experiment, kept):
                 writer.note(note)
                 display.say(note)
             diverged = _skip(writer, display) if config.on_divergence == "skip" else None
             _rounds(experiment, writer, display, kept, scope, diverged)
         if isinstance(scope, Profile):
             scope.close()
-            show(console, times(scope.seconds, len(experiment.keep)))
+            show(console, times(scope.seconds, len(experiment.search.keep)))
         writer.finish("done")
     except KeyboardInterrupt:
         with suppress(OSError):
@@ -107,7 +107,8 @@ def _rounds(
     scope: Scope,
     diverged: Callable[[Job, str], None] | None,
 ) -> None:
-    last, done = len(experiment.keep) - 1, 0 if kept is None else kept.rounds
+    search = experiment.search
+    last, done = len(search.keep) - 1, 0 if kept is None else kept.rounds
     checkpoints = Checkpoints(writer.path, *experiment.checkpoint_every)
     train = experiment.fit(Hooks(_watch(writer, display), scope, diverged, checkpoints))
 
@@ -122,13 +123,14 @@ def _rounds(
         seeds=experiment.seeds,
         init=experiment.init,
         layers=list(experiment.layers),
-        keep=experiment.keep,
-        score=experiment.score,
-        rewind=experiment.rewind,
+        keep=search.keep,
+        prune=search.prune,
+        pattern=search.pattern,
+        rewind=search.rewind,
         controls=experiment.controls,
         fit=fit if kept is None else answer_from_disk(kept, fit),
         iterations=experiment.recipe.iterations,
-        rewind_to=experiment.rewind_to,
+        rewind_to=search.rewind_to,
     )
     began = time.perf_counter()
     for round in range(last + 1):
@@ -183,22 +185,23 @@ def _set_up_torch(config: DictConfig, device: torch.device) -> None:
         torch.use_deterministic_algorithms(True)
 
 
-def _notes(record: Mapping[str, Any], kept: Kept | None) -> Iterator[str]:
+def _notes(record: Mapping[str, Any], experiment: Experiment, kept: Kept | None) -> Iterator[str]:
     """What must be said of this run before it works."""
+    yield from experiment.search.notes
     for places, count in record["duplicates"].items():
         yield f"data: {count:,} images of {places.replace('_', ' are also in ')}"
     if kept is None or (not kept.rounds and kept.record.get("status") != "done"):
         return
     yield from kept.broken
     yield f"going on with round {kept.rounds}"
-    for key in ("device", "threads", "versions"):
+    for key in ("device", "executor", "threads", "versions"):
         if kept.record.get(key) != record[key]:
             yield f"{key} was {kept.record.get(key)} and is {record[key]}: the last bits may differ from here on"
 
 
 def _iterations(experiment: Experiment, done: int) -> int:
     """Of all jobs from round `done` on; a rewound ticket takes a little less, which only makes the bar end early."""
-    rounds = range(done, len(experiment.keep))
+    rounds = range(done, len(experiment.search.keep))
     jobs = sum(1 + len(experiment.controls(round) if round else []) for round in rounds)
     return jobs * len(experiment.seeds) * experiment.recipe.iterations
 
@@ -211,7 +214,7 @@ def _record(experiment: Experiment, source: Mapping[str, Any]) -> dict[str, Any]
         "parameters": experiment.parameters,
         "prunable_weights": sum(layer.size for layer in experiment.layers.values()),
         "layers": {name: {"kind": layer.kind, "weights": layer.size} for name, layer in experiment.layers.items()},
-        "keep": experiment.keep,
+        "keep": experiment.search.keep,
         "iterations": experiment.recipe.iterations,
         "test_examples": len(experiment.data.test),
         "data_sha256": digest,

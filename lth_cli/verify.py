@@ -22,6 +22,7 @@ from lth_cli.rundir.write import tensors_sha256
 from lth_cli.ticket import Ticket
 
 _REWOUND = ("lth_cli.rewind.Early", "lth_cli.rewind.Late")  # strategies whose tickets start from the saved weights
+_OTHER_WEIGHTS = ("Constant", "Reinit", "Reshuffle")  # controls that have the ticket's mask
 _TRAINED = ("lth_cli.rewind.LearningRate", "lth_cli.rewind.FineTune")  # from the trained ones
 
 
@@ -173,17 +174,22 @@ def _zeros(files: Files) -> Iterator[str]:
 
 
 def _controls(files: Files) -> Iterator[str]:
+    """As far as masks show it; of a control that we do not know, that it keeps as many weights."""
+    named = files.run.config.get("controls", {})
+    kinds = {arm: str(node.get("_target_")).rpartition(".")[2] for arm, node in named.items()}
     for key in files.keys:
         round, arm, seed = key
-        if arm not in ("random_reinit", "random_mask"):
+        if arm in (DENSE, WINNING):
             continue
         ours, ticket = files.mask(key), files.mask((round, WINNING, seed))
-        if arm == "random_reinit" and not masks.equal(ours, ticket):
+        if masks.remaining(ours) != masks.remaining(ticket):
+            yield f"{where(key)}: other weights in all than the ticket"
+        if kinds.get(arm) in _OTHER_WEIGHTS and not masks.equal(ours, ticket):
             yield f"{where(key)}: the mask is not the ticket's"
-        if arm == "random_mask":
+        if kinds.get(arm) == "RandomMask":
             if masks.layer_counts(ours) != masks.layer_counts(ticket):
                 yield f"{where(key)}: other layer counts than the ticket"
-            same = [name for name, m in ticket.items() if masks.can_shuffle(m) and torch.equal(ours[name], m)]
+            same = [name for name, m in ticket.items() if masks.can_differ(m) and torch.equal(ours[name], m)]
             if same:
                 yield f"{where(key)}: the mask of {same[0]} is the ticket's"
 

@@ -173,12 +173,12 @@ def test_a_users_own_yaml(lth: Lth, tmp_path: Path) -> None:
 
 def test_a_pruner_of_ones_own_is_one_function_and_one_yaml(lth: Lth, tmp_path: Path) -> None:
     (tmp_path / "conf" / "pruner").mkdir(parents=True)
-    (tmp_path / "mine.py").write_text("def smallest(params, mask):\n    return {n: -params[n].abs() for n in mask}\n")
+    (tmp_path / "mine.py").write_text("def smallest(view):\n    return {n: -view.params[n].abs() for n in view.mask}\n")
     (tmp_path / "conf" / "pruner" / "smallest.yaml").write_text(
         "defaults: [magnitude]\nscore: {_target_: mine.smallest}\n"
     )
     options = ("rounds=1", "train.iterations=2ep", "controls=[]")
-    ran = lth("run", "--config-dir", "conf", "pruner=smallest", *options, PYTHONPATH=str(tmp_path))
+    ran = lth("run", "--config-dir", "conf", "pruner=smallest", *options)
     assert ran.returncode == 0, ran.stderr
     run = only_run(tmp_path)
     trained = load_file(run / "rounds" / "00" / "dense_seed0.safetensors")
@@ -200,6 +200,8 @@ def test_a_pruner_of_ones_own_is_one_function_and_one_yaml(lth: Lth, tmp_path: P
         (("list", "models"), "model=conv4"),
         (("list", "datasets"), "dataset=fashion_mnist"),
         (("list", "pruners"), "pruner=magnitude"),
+        (("list", "patterns"), "pattern=n_m"),
+        (("list", "controls"), "controls=[smart_ratio]"),
         (("list", "rewinds"), "rewind=learning_rate"),
         (("list", "sparsities"), "sparsity=fixed_rate"),
         (("list", "experiments"), "+experiment=lenet_mnist"),

@@ -11,12 +11,18 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from lth_cli import overrides
+from lth_cli.budget import total_kept
 from lth_cli.build import build
 from lth_cli.config import ConfigError, check, conf_dir, control_rounds
 from lth_cli.report.listing import description
 from lth_cli.run import run
-from lth_cli.rundir.read import read
+from lth_cli.rundir.read import Run, read
 from lth_cli.spelling import brief
+
+
+def choice(group: str, option: str) -> str:
+    return {"experiment": f"+experiment={option}", "controls": f"controls=[{option}]"}.get(group, f"{group}={option}")
+
 
 OPTIONS = [
     (folder.name, file.stem)
@@ -32,9 +38,18 @@ def compose(*changes: str) -> DictConfig:
         return hydra.compose("config", list(changes))
 
 
+def run_here(config: DictConfig, path: Path) -> Run:
+    """Run in this process, which is left as it was, and read it back."""
+    precision = torch.get_float32_matmul_precision()
+    run(config, path, {"choices": {}}, Console(quiet=True), prefix="", live=False)
+    torch.set_float32_matmul_precision(precision)
+    torch.set_flush_denormal(False)
+    return read(path)
+
+
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
 def test_every_option_composes_passes_the_checks_and_describes_itself(group: str, option: str) -> None:
-    config = compose(f"{'+' if group == 'experiment' else ''}{group}={option}")
+    config = compose(choice(group, option))
     check(config)
     OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     words = description(conf_dir() / group / f"{option}.yaml")
@@ -47,40 +62,42 @@ def test_every_option_composes_passes_the_checks_and_describes_itself(group: str
     [pair for pair in OPTIONS if pair[0] not in ("dataset", "experiment")] + [("dataset", name) for name in EMBEDDED],
 )
 def test_every_option_that_needs_no_download_builds(group: str, option: str) -> None:
-    config = compose(f"{group}={option}", *(["dataset=mnist_5k"] if group == "model" else []))
+    config = compose(choice(group, option), *(["dataset=mnist_5k"] if group == "model" else []))
     experiment = build(config, {group: option})
-    assert len(experiment.keep) == config.rounds + 1
+    assert len(experiment.search.keep) == config.rounds + 1
 
 
 @pytest.mark.parametrize(
     "choices",
-    [[f"{group}={option}"] for group, option in OPTIONS if group not in ("dataset", "experiment")]
+    [[choice(group, option)] for group, option in OPTIONS if group not in ("dataset", "experiment")]
     + [["dataset=mnist_5k"], ["dataset=digits"], ["precision=bf16"], ["matmul_precision=medium"]]
     + [
         ["train=sgd", "train.schedule=cosine", "train.warmup=1it"],
-        ["pruner.scope=layerwise", "pruner.rates.output=0.5"],
+        ["pruner.scope=layerwise", "pruner.rates.output=0.5", "+pruner.rates={fc*:0.5}"],
+        ["pattern=n_m", "pattern.n=1", "pattern.m=8", "pruner=synflow", "pruner.steps=3"],
+        ["pattern=filters", "pruner=snip", "controls=[random_mask,invert]"],
     ],
     ids=" ".join,
 )
-def test_every_option_runs(choices: list[str], tmp_path: Path) -> None:
-    short = ["train.iterations=2it", "dataset.val_size=20", "dataset.test_size=20"]
-    rounds = [] if choices[0] in ("sparsity=densities", "sparsity=one_shot") else ["rounds=1"]
+def test_every_option_runs_two_rounds(choices: list[str], tmp_path: Path) -> None:
+    """With the controls in each, and for a schedule or pattern with a number of rounds of its own, that many."""
+    short = ["train.iterations=2it", "dataset.val_size=20", "dataset.test_size=20", "controls_at=all"]
+    rounds = [] if choices[0] in ("sparsity=densities", "sparsity=one_shot") else ["rounds=2"]
     rewind = ["rewind.iteration=1it"] if choices == ["rewind=early"] else []
     data = ["dataset=mnist_5k"] if choices[0].startswith("model") else []
     config = compose(*data, *choices, *short, *rounds, *rewind)
-    precision = torch.get_float32_matmul_precision()
-    run(config, tmp_path, {"choices": {}}, Console(quiet=True), prefix="", live=False)
-    torch.set_float32_matmul_precision(precision)
-    done = read(tmp_path)
+    kept = build(config, {}).search.keep
+    done = run_here(config, tmp_path)
     assert done.status == "done"
-    assert {row["arm"] for row in done.history} == {"dense", "winning", "random_reinit", "random_mask"}
+    assert {row["arm"] for row in done.history} == {"dense", "winning", *config.controls}
+    assert {row["remaining"] for row in done.history if row["round"] == config.rounds} == {total_kept(kept[-1])}
     assert done.history[-1]["round"] == config.rounds
 
 
 @pytest.mark.parametrize("name", ["lenet_mnist_5k", "conv4_digits"])
 def test_experiments_on_embedded_data_build(name: str) -> None:
     experiment = build(compose(f"+experiment={name}"), {})
-    assert isinstance(experiment.keep[-1], dict)
+    assert isinstance(experiment.search.keep[-1], dict)
 
 
 def test_the_papers_hyperparameters() -> None:
@@ -106,6 +123,7 @@ def test_the_papers_hyperparameters() -> None:
         "train.optimizer=adamw", "train.schedule=cosin", "device=gpu", "precision=fp16", "matmul_precision=low",
         "train.iterations=0it", "train.iterations=20", "train.warmup=abc", "eval_every=0ep", "eval_every=5",
         "pruner.scope=layer", "pruner.rates.conv=0.5", "pruner.rates.fc=-1", "controls_at=sometimes",
+        "pruner.at=end", "pruner.steps=0", "pruner.scope=erks",
         "controls_at=[0]", "controls_at=[11]", "controls_at=[1.5]", "controls_at=null",
     ],
 )  # fmt: skip
@@ -222,3 +240,12 @@ def test_a_users_own_yaml_is_checked_by_the_same_schema(tmp_path: Path) -> None:
         pytest.raises(hydra.errors.ConfigCompositionException),
     ):
         hydra.compose("config", ["train=mine", f"hydra.searchpath=['file://{tmp_path}']"])
+
+
+def test_criteria_are_compared_at_exactly_the_same_number_of_weights(tmp_path: Path) -> None:
+    kept = set()
+    for pruner in ("magnitude", "random", "snip", "grasp", "synflow"):
+        config = compose(f"pruner={pruner}", "sparsity.target=0.9", "rounds=1", "train.iterations=2it", "controls=[]")
+        (tmp_path / pruner).mkdir()
+        kept.add(run_here(config, tmp_path / pruner).history[-1]["remaining"])
+    assert kept == {5_020}

@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lth_cli import masks
-from lth_cli.arms import CONTROLS
 from lth_cli.invariants import InvariantError, check_round
-from lth_cli.pruners import magnitude
+from lth_cli.patterns import Unstructured
+from lth_cli.pruners import View, magnitude
 from lth_cli.rewind import Early, FineTune, Late, LearningRate, Rewind
 from lth_cli.select import select
 from lth_cli.training.networks import One
 from lth_cli.training.step import Step
-from tests.tiny import arm, conv, imp, mlp, normed
+from tests.tiny import CONTROLS, arm, conv, imp, mlp, normed, view
 
 
 def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
@@ -38,22 +38,21 @@ def test_pruning_2_of_10_prunes_2_and_equal_weights_do_not_all_go() -> None:
     """open_lth keeps one weight too few and drops all ties; rahulvigneswaran freezes every negative weight."""
     mask = {"w": torch.ones(10, dtype=torch.bool)}
     weights = {"w": torch.tensor([-9.0, -8.0, 7.0, 6.0, -5.0, 4.0, 3.0, 2.0, 0.1, -0.2])}
-    kept = select(magnitude(weights, mask), mask, 8)["w"]
+    kept = select(magnitude(replace(view(), params=weights, mask=mask)), mask, 8)["w"]
     assert kept.tolist() == [True] * 8 + [False] * 2
     equal = {"w": torch.full((10,), -0.5)}
-    assert select(magnitude(equal, mask), mask, 8)["w"].sum() == 8
+    assert select(magnitude(replace(view(), params=equal, mask=mask)), mask, 8)["w"].sum() == 8
 
 
-def test_a_pruner_is_shown_the_network_that_was_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pruner_is_shown_the_network_that_was_trained() -> None:
     """Pruned weights at zero, whatever values are kept for the controls."""
     shown: list[int] = []
 
-    def spy(params: masks.Params, mask: masks.Mask) -> masks.Params:
-        shown.append(sum(int(params[name][~m].count_nonzero()) for name, m in mask.items()))
-        return magnitude(params, mask)
+    def spy(view: View) -> masks.Params:
+        shown.append(sum(int(view.params[name][~m].count_nonzero()) for name, m in view.mask.items()))
+        return magnitude(view)
 
-    monkeypatch.setattr("tests.tiny.magnitude", spy)
-    imp(rounds=3)
+    imp(rounds=3, score=spy)
     assert shown == [0, 0, 0]
 
 
@@ -152,7 +151,7 @@ def corrupted(what: str) -> None:
     fitted = {one.job.arm: one for one in rounds[1]}
     ticket = fitted["winning"]
     previous, keep = {0: arm(rounds[0], "dense").job.mask}, masks.remaining(ticket.job.mask)
-    check_round(rounds[1], CONTROLS, previous, keep)
+    check_round(rounds[1], CONTROLS, previous, keep, Unstructured())
     if what == "revived weight":
         params = {name: p + 1 for name, p in ticket.state.params.items()}
         fitted["winning"] = replace(ticket, state=replace(ticket.state, params=params))
@@ -178,7 +177,7 @@ def corrupted(what: str) -> None:
         shuffled = fitted["random_mask"]
         dense = masks.ones(ticket.state.params, ticket.job.mask)
         fitted["random_mask"] = replace(shuffled, job=replace(shuffled.job, mask=dense))
-    check_round(list(fitted.values()), CONTROLS, previous, keep)
+    check_round(list(fitted.values()), CONTROLS, previous, keep, Unstructured())
 
 
 @pytest.mark.parametrize(

@@ -38,14 +38,6 @@ def test_apply_twice_is_apply_once(layer: list[bool]) -> None:
     assert torch.equal(once["layer0"], twice["layer0"])
 
 
-@given(bits, bits, st.integers(0, 2**31))
-def test_shuffle_differs_and_keeps_each_layers_count(a: list[bool], b: list[bool], seed: int) -> None:
-    mask = mask_of(a, b)
-    shuffled = masks.shuffle(mask, generator(seed, "mask"))
-    assert masks.layer_counts(shuffled) == masks.layer_counts(mask)
-    assert all(torch.equal(shuffled[name], m) != masks.can_shuffle(m) for name, m in mask.items())
-
-
 @given(bits)
 def test_invert_prunes_what_was_kept(layer: list[bool]) -> None:
     mask = mask_of(layer)

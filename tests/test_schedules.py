@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from lth_cli.budget import Layer, plan
 from lth_cli.schedules import Densities, FixedRate, Geometric, Linear, OneShot
 
-LENET = {"fc1": Layer(235_200, "fc"), "fc2": Layer(30_000, "fc"), "output": Layer(1_000, "output")}
+LENET = {"fc1": Layer((235_200, 1), "fc"), "fc2": Layer((30_000, 1), "fc"), "output": Layer((1_000, 1), "output")}
 
 
 def totals(layers: dict[str, Layer], schedule: object, rounds: int, **options: object) -> list[int]:
@@ -38,21 +38,21 @@ def test_fifteen_rounds_to_95_percent() -> None:
 )
 @pytest.mark.parametrize("rounds", [1, 3, 10, 15])
 def test_rounding_never_accumulates(weights: int, target: float, left: int, rounds: int) -> None:
-    assert totals({"w": Layer(weights, "fc")}, Geometric(target), rounds)[-1] == left
+    assert totals({"w": Layer((weights, 1), "fc")}, Geometric(target), rounds)[-1] == left
 
 
 def test_linear_removes_the_same_number_each_round() -> None:
-    assert totals({"w": Layer(1000, "fc")}, Linear(0.8), 4) == [1000, 800, 600, 400, 200]
+    assert totals({"w": Layer((1000, 1), "fc")}, Linear(0.8), 4) == [1000, 800, 600, 400, 200]
 
 
 def test_one_shot_prunes_once() -> None:
-    assert totals({"w": Layer(1000, "fc")}, OneShot(0.8), 1) == [1000, 200]
+    assert totals({"w": Layer((1000, 1), "fc")}, OneShot(0.8), 1) == [1000, 200]
     with pytest.raises(ValueError, match="rounds must be 1"):
-        plan({"w": Layer(1000, "fc")}, OneShot(0.8), 2, "global", {})
+        plan({"w": Layer((1000, 1), "fc")}, OneShot(0.8), 2, "global", {})
 
 
 def test_densities_are_what_they_say() -> None:
-    assert totals({"w": Layer(1000, "fc")}, Densities([0.5, 0.5, 0.1]), 3) == [1000, 500, 500, 100]
+    assert totals({"w": Layer((1000, 1), "fc")}, Densities([0.5, 0.5, 0.1]), 3) == [1000, 500, 500, 100]
 
 
 @pytest.mark.parametrize("bad", [[0.5, 0.6], [0.0], [1.5], ["a"], [True], [float("nan")]])
@@ -103,7 +103,7 @@ def test_a_schedule_that_rises_or_changes_its_mind_is_refused() -> None:
 
 def test_a_density_that_rounds_to_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="keep none of 100 weights"):
-        plan({"w": Layer(100, "fc")}, Geometric(0.999), 3, "global", {})
+        plan({"w": Layer((100, 1), "fc")}, Geometric(0.999), 3, "global", {})
 
 
 @given(
@@ -115,7 +115,7 @@ def test_a_density_that_rounds_to_nothing_is_refused() -> None:
 def test_any_plan_is_exact_and_nested(
     sizes: list[tuple[int, str]], target: float, rounds: int, rates: dict[str, float]
 ) -> None:
-    layers = {f"layer{i}": Layer(size, kind) for i, (size, kind) in enumerate(sizes)}
+    layers = {f"layer{i}": Layer((size, 1), kind) for i, (size, kind) in enumerate(sizes)}
     weights = sum(layer.size for layer in layers.values())
     if weights * (1 - target) < 1:
         return

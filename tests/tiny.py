@@ -1,19 +1,23 @@
 """A problem that trains in milliseconds: two Gaussian blobs per class on 4x4 images."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
 import torch
 from torch import nn
 
-from lth_cli import models
-from lth_cli.arms import CONTROLS, Control
+from lth_cli import masks, models
+from lth_cli.arms import Control
 from lth_cli.budget import plan
+from lth_cli.controls import RandomMask, Reinit
 from lth_cli.datasets.dataset import Dataset, Split
 from lth_cli.imp import run_imp
-from lth_cli.models.network import initialiser, prunable
-from lth_cli.pruners import magnitude
+from lth_cli.masks import Mask
+from lth_cli.models.network import initialiser, logits, prunable
+from lth_cli.patterns import Pattern, Unstructured
+from lth_cli.prune import Points, Pruner, Score
+from lth_cli.pruners import View, magnitude
 from lth_cli.rewind import Early, Rewind
 from lth_cli.schedules import Geometric
 from lth_cli.seeds import generator
@@ -24,6 +28,7 @@ from lth_cli.training.optimizers import Recipe
 from lth_cli.training.trainer import Trainer
 
 CPU = torch.device("cpu")
+CONTROLS: dict[str, Control] = {"random_reinit": Reinit(keep_sign=False), "random_mask": RandomMask()}
 SHAPE, CLASSES = (1, 4, 4), 3
 RECIPE = Recipe(
     optimizer="adam",
@@ -83,12 +88,17 @@ def imp(
     target: float = 0.8,
     scope: str = "global",
     rewind: Rewind | None = None,
-    controls: Sequence[Control] = CONTROLS,
+    controls: Mapping[str, Control] = CONTROLS,
+    score: Score = magnitude,
+    at: str = "trained",
+    steps: int = 1,
+    pattern: Pattern | None = None,
     execute: Executor = executors.serial,
     **changes: object,
 ) -> list[list[Fitted]]:
     """All rounds of a tiny run, controls in every round."""
     rewind = Early(0) if rewind is None else rewind
+    pattern = Unstructured() if pattern is None else pattern
     recipe = trainer(build, **changes).recipe
     layers = prunable(build())
     return list(
@@ -96,8 +106,9 @@ def imp(
             seeds=seeds,
             init=initialiser(partial(build)),
             layers=list(layers),
-            keep=plan(layers, Geometric(target), rounds, scope, {}),
-            score=magnitude,
+            keep=pattern.fit(plan(layers, Geometric(target), rounds, scope, {}), layers),
+            prune=Pruner(score, at, steps, pattern, logits(build, CPU), DATA.train),
+            pattern=pattern,
             rewind=rewind,
             controls=lambda round: controls,
             fit=serial(build, execute, **changes),
@@ -105,6 +116,15 @@ def imp(
             rewind_to=rewind.saved_at(recipe.iterations, len(DATA.train) // recipe.batch_size),
         )
     )
+
+
+def view(build: Callable[[], nn.Module] = mlp, seed: int = 0, mask: Mask | None = None, at: str = "trained") -> View:
+    """A view of a network whose three points are three initialisations."""
+    init = initialiser(build)
+    points = Points(*(init(generator(seed, point)) for point in ("init", "rewind", "trained")))
+    mask = masks.ones(points.init.params, prunable(build())) if mask is None else mask
+    pruner = Pruner(magnitude, at, 1, Unstructured(), logits(build, CPU), DATA.train)
+    return pruner.view(points, mask, generator(seed, "prune", 1))
 
 
 def arm(fitted: Sequence[Fitted], name: str, seed: int = 0) -> Fitted:

@@ -3,9 +3,11 @@
 from collections.abc import Callable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from lth_cli.budget import Layer
+from lth_cli.masks import Params
+from lth_cli.pruners.view import Logits
 from lth_cli.rewind import State
 
 _CONV = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -18,13 +20,13 @@ def prunable(model: nn.Module) -> dict[str, Layer]:
     Biases and norm parameters are never pruned. The last linear layer is the output.
     """
     kinds = {
-        f"{name}.weight": ("conv" if isinstance(module, _CONV) else "fc", module.weight.numel())
+        f"{name}.weight": ("conv" if isinstance(module, _CONV) else "fc", tuple(module.weight.shape))
         for name, module in model.named_modules()
         if isinstance(module, (*_CONV, nn.Linear))
     }
     linear = [name for name, (kind, _) in kinds.items() if kind == "fc"]
     return {
-        name: Layer(size, "output" if linear and name == linear[-1] else kind) for name, (kind, size) in kinds.items()
+        name: Layer(shape, "output" if linear and name == linear[-1] else kind) for name, (kind, shape) in kinds.items()
     }
 
 
@@ -45,6 +47,31 @@ def initialiser(build: Callable[[], nn.Module]) -> Callable[[torch.Generator], S
         return State(params, {name: b.detach() for name, b in model.named_buffers()})
 
     return init
+
+
+def logits(build: Callable[[], nn.Module], device: torch.device) -> Logits:
+    """The network as a function: params, buffers, images, training -> logits (n, classes).
+
+    Takes and gives tensors on the CPU, computes on `device` in the precision of the images, and is differentiable any
+    number of times. Nothing it is given is changed, not even running statistics; dropout draws the same each time.
+    """
+    with torch.device("meta"):
+        model = build()
+
+    def forward(params: Params, buffers: Params, x: Tensor, training: bool) -> Tensor:
+        # Apple's devices have no float64.
+        where = torch.device("cpu") if device.type == "mps" and x.dtype == torch.float64 else device
+        values = {name: p.to(where) for name, p in params.items()}
+        values |= {
+            name: b.to(where, x.dtype if b.is_floating_point() else b.dtype, copy=True) for name, b in buffers.items()
+        }
+        model.train(training)
+        with torch.random.fork_rng([where.index or 0] if where.type == "cuda" else []):
+            torch.manual_seed(0)
+            output: Tensor = torch.func.functional_call(model, values, (x.to(where),))
+        return output.cpu()
+
+    return forward
 
 
 def _initialise(name: str, module: nn.Module, generator: torch.Generator) -> None:

@@ -1,12 +1,13 @@
 """Magnitude pruning."""
 
-from lth_cli.masks import Mask, Params
+from lth_cli.masks import Params
+from lth_cli.pruners.view import View
 
 
-def magnitude(params: Params, mask: Mask) -> Params:
-    """|w|: the smallest trained weights go first (Han et al. 2015; Frankle & Carbin 2019, §2).
+def magnitude(view: View) -> Params:
+    """|w|: the smallest weights go first (Han et al. 2015; Frankle & Carbin 2019, §2).
 
     Returns:
         Per prunable layer, the weight's shape, at least 0. Not normalised: a global ranking compares raw magnitudes.
     """
-    return {name: params[name].abs() for name in mask}
+    return {name: view.params[name].abs() for name in view.mask}

@@ -9,11 +9,15 @@ _GROUPS = {
     "models": "model",
     "datasets": "dataset",
     "pruners": "pruner",
+    "patterns": "pattern",
     "rewinds": "rewind",
     "sparsities": "sparsity",
+    "controls": "controls",
     "trains": "train",
     "experiments": "experiment",
 }
+
+_WRITTEN = {"experiment": "+experiment={}", "controls": "controls=[{}]"}  # others: group=option
 
 
 def listing(kind: str | None, config_dir: str | None) -> str:
@@ -35,9 +39,9 @@ def listing(kind: str | None, config_dir: str | None) -> str:
     for plural, group in _GROUPS.items():
         if kind in (None, plural):
             files = sorted(file for folder in folders for file in (folder / group).glob("*.yaml"))
-            key = f"+{group}" if group == "experiment" else group
-            width = max((len(f"{key}={file.stem}") for file in files), default=0)
-            blocks.append("".join(f"{f'{key}={file.stem}':{width}}  {description(file)}\n" for file in files))
+            written = _WRITTEN.get(group, f"{group}={{}}")
+            width = max((len(written.format(file.stem)) for file in files), default=0)
+            blocks.append("".join(f"{written.format(file.stem):{width}}  {description(file)}\n" for file in files))
     return "\n".join(blocks)
 
 

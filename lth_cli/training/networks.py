@@ -87,9 +87,14 @@ class Stack:
         self.module = _empty(build, torch.device("meta"))
         self._noise = noise_of(self.module)
         starts = [_masked(job) for job in jobs]
-        self.params = {n: torch.stack([s[n] for s in starts]).to(device).requires_grad_() for n in starts[0]}
         buffers = [job.start.state.buffers for job in jobs]
-        self.buffers = {n: torch.stack([b[n] for b in buffers]).to(device) for n in buffers[0]}
+
+        def stack(rows: Sequence[Params], name: str) -> Tensor:
+            return torch.stack([row[name] for row in rows]).to(device)
+
+        # In the order of the module, whatever that of the start: a checkpoint counts on it.
+        self.params = {name: stack(starts, name).requires_grad_() for name, _ in self.module.named_parameters()}
+        self.buffers = {name: stack(buffers, name) for name, _ in self.module.named_buffers()}
 
     def logits(self, images: Tensor, noise: Tensor) -> Tensor:
         _mode(self.module, training=True)

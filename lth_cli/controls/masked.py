@@ -1,0 +1,131 @@
+"""Controls that start from the ticket's weights under another mask, of the same pattern and the same number of weights.
+
+Where a rewind strategy keeps trained weights, a weight that an earlier round pruned starts from the last value it had.
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+from lth_cli import masks
+from lth_cli.arms import Arm, Context
+from lth_cli.budget import Layer, spread, whole
+from lth_cli.masks import Mask
+from lth_cli.seeds import generator
+
+
+@dataclass(frozen=True)
+class RandomMask:
+    """A random mask that keeps as many weights of each layer as the ticket (Frankle & Carbin 2019, appendix F.2).
+
+    Shuffling a mask within its layers (Frankle et al. 2021, §5) draws from the same masks: the same control.
+    """
+
+    def make(self, ticket: Arm, context: Context) -> Arm:
+        stream = generator(context.seed, "mask", context.round)
+        return Arm(ticket.start, {name: _elsewhere(name, m, context, stream) for name, m in ticket.mask.items()})
+
+    def violation(self, control: Arm, ticket: Arm) -> str | None:
+        """Each layer must keep its count at other places, and the weights kept must be alive."""
+        if masks.layer_counts(control.mask) != masks.layer_counts(ticket.mask):
+            return "other layer counts"
+        for name, m in ticket.mask.items():
+            if masks.can_differ(m) and torch.equal(control.mask[name], m):
+                return f"the mask of {name} is the ticket's"
+            dead = _kept_at_zero(control, name)
+            # A drawn weight may be zero by chance, but not one in a hundred.
+            if dead > _kept_at_zero(ticket, name) + max(1, 0.01 * int(m.sum())):
+                return f"{dead:,} weights of {name} that it keeps start at zero"
+        return _other_start(control, ticket)
+
+
+@dataclass(frozen=True)
+class Invert:
+    """Of the weights that the round before kept, those the criterion likes least (Frankle et al. 2021, §5, invert).
+
+    As many in all as the ticket, and where scope is layerwise as many in each layer; a criterion that is asked in steps
+    is inverted in each.
+    """
+
+    def make(self, ticket: Arm, context: Context) -> Arm:
+        return Arm(ticket.start, context.inverted())
+
+    def violation(self, control: Arm, ticket: Arm) -> str | None:
+        """Another mask of the same total; only a mask that prunes nothing is its own inverse."""
+        pruned = masks.remaining(ticket.mask) < masks.total(ticket.mask)
+        if pruned and masks.equal(control.mask, ticket.mask):
+            return "the mask is the ticket's"
+        return _other_total(control, ticket) or _other_start(control, ticket)
+
+
+@dataclass(frozen=True)
+class SmartRatio:
+    """A random mask with hand-made layer counts: smart-ratio random tickets (Su et al. 2020, §4.2).
+
+    Of L layers the l-th keeps a fraction in proportion to (L - l + 1)² + (L - l + 1), the last linear layer 0.3; none
+    is more than dense, and the total is the ticket's.
+
+    Deviations: only the last linear layer is set to 0.3, where the paper's networks have no other; their extra factor
+    1/l² for VGG is not taken. Where 0.3 of that layer is more than the whole ticket, it follows the formula as well.
+
+    Args:
+        output: the fraction of the last linear layer.
+    """
+
+    output: float
+
+    def __post_init__(self) -> None:
+        if type(self.output) not in (int, float) or not 0 <= self.output <= 1:
+            raise ValueError(f"output={self.output}: a fraction kept, in [0, 1]")
+
+    def make(self, ticket: Arm, context: Context) -> Arm:
+        stream = generator(context.seed, "smart_ratio", context.round)
+        counts = self._counts(ticket.mask)
+        scores = {name: torch.rand(m.shape, generator=stream) for name, m in ticket.mask.items()}
+        return Arm(ticket.start, context.select(scores, _dense(ticket.mask), counts))
+
+    def violation(self, control: Arm, ticket: Arm) -> str | None:
+        """The total must be the ticket's, the counts those of the formula."""
+        if masks.layer_counts(control.mask) != self._counts(ticket.mask):
+            return "not the layer counts of the smart ratio"
+        return _other_total(control, ticket) or _other_start(control, ticket)
+
+    def _counts(self, mask: Mask) -> dict[str, int]:
+        total, depth = masks.remaining(mask), len(mask)
+        layers = {name: Layer(m.shape, "") for name, m in mask.items()}
+        densities = {name: float((depth - i) ** 2 + (depth - i)) for i, name in enumerate(mask)}
+        linear = [name for name, m in mask.items() if m.dim() == 2]
+        fixed: dict[str, float] = {}
+        if linear and self.output * layers[linear[-1]].size < total:
+            last = layers.pop(linear[-1])
+            fixed[linear[-1]] = max(self.output * last.size, total - sum(layer.size for layer in layers.values()))
+        target = spread(densities, layers, total - sum(fixed.values())) | fixed
+        return whole({name: target[name] for name in mask}, total)
+
+
+def _elsewhere(name: str, m: torch.Tensor, context: Context, stream: torch.Generator) -> torch.Tensor:
+    """A random mask of the same count; in a layer of a handful of weights it may well be the same, hence the redraw."""
+    while True:
+        scores = {name: torch.rand(m.shape, generator=stream)}
+        drawn = context.select(scores, _dense({name: m}), {name: int(m.sum())})[name]
+        if not masks.can_differ(m) or not torch.equal(drawn, m):
+            return drawn
+
+
+def _dense(mask: Mask) -> Mask:
+    return {name: torch.ones_like(m) for name, m in mask.items()}
+
+
+def _kept_at_zero(arm: Arm, name: str) -> int:
+    return int((arm.start.state.params[name][arm.mask[name]] == 0).sum())
+
+
+def _other_total(control: Arm, ticket: Arm) -> str | None:
+    same = masks.remaining(control.mask) == masks.remaining(ticket.mask)
+    return None if same else "other weights in all than the ticket"
+
+
+def _other_start(control: Arm, ticket: Arm) -> str | None:
+    ours, theirs = control.start.state.params, ticket.start.state.params
+    other = [name for name in theirs if not torch.equal(ours[name], theirs[name])]
+    return f"{other[0]} does not start as the ticket's" if other else None

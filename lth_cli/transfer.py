@@ -1,0 +1,69 @@
+"""A ticket that was found elsewhere, trained on another data set, optimizer or length (Morcos et al. 2019)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+
+from lth_cli import masks
+from lth_cli.budget import Keep, Layer
+from lth_cli.masks import Mask, Params
+from lth_cli.prune import Points
+from lth_cli.rewind import Start, State
+from lth_cli.ticket import Ticket
+
+
+@dataclass(frozen=True)
+class Given:
+    """A ticket in place of a search: both the pruning, which gives its mask, and the rewinding, to its weights.
+
+    Args:
+        mask: of the ticket; dense in a new output layer.
+        state: its weights and buffers, without a new output layer.
+        notes: what is new.
+    """
+
+    mask: Mask
+    state: State
+    notes: list[str]
+
+    def __call__(self, points: Points, mask: Mask, keep: Keep, stream: torch.Generator, invert: bool = False) -> Mask:
+        return self.mask
+
+    def saved_at(self, total: int, per_epoch: int) -> int:
+        return 0
+
+    def restart(self, saved: State, trained: State, at: int, total: int) -> Start:
+        """The ticket's weights, and for a new output layer the seed's own; the whole schedule and budget."""
+        params, buffers = {**saved.params, **self.state.params}, {**saved.buffers, **self.state.buffers}
+        return Start(State(params, buffers), schedule=0, order=0, iterations=total)
+
+
+def transfer(ticket: Ticket, fresh: State, layers: Mapping[str, Layer]) -> Given:
+    """Fit a ticket to a network, with a new output layer where the number of classes differs.
+
+    Args:
+        fresh: any state of the network.
+        layers: its prunable ones.
+
+    Raises:
+        ValueError: the ticket is of another network, or of images of another shape.
+    """
+    theirs, ours = {**ticket.weights, **ticket.buffers}, {**fresh.params, **fresh.buffers}
+    if theirs.keys() != ours.keys() or ticket.mask.keys() != layers.keys():
+        alone = sorted(theirs.keys() ^ ours.keys()) or sorted(ticket.mask.keys() ^ layers.keys())
+        raise ValueError(f"a ticket of another network: only one of the two has {alone[0]}")
+    output = [name for name, layer in layers.items() if layer.kind == "output"]
+    replaceable = [*output, *(name.removesuffix("weight") + "bias" for name in output)]
+    new = [name for name, values in ours.items() if theirs[name].shape != values.shape]
+    for name in new:
+        if name not in replaceable or theirs[name].shape[1:] != ours[name].shape[1:]:
+            there, here = tuple(theirs[name].shape), tuple(ours[name].shape)
+            raise ValueError(f"{name} is {there} there, and {here} here: only the number of classes may differ")
+
+    def known(values: Params) -> Params:
+        return {name: value for name, value in values.items() if name not in new}
+
+    mask = {**ticket.mask, **masks.ones(fresh.params, [name for name in new if name in layers])}
+    notes = [f"{output[0]} is new, fresh and dense: {len(theirs[output[0]])} classes there"] if new else []
+    return Given(mask, State(known(ticket.weights), known(ticket.buffers)), notes)

@@ -1,0 +1,229 @@
+"""Controls: what each is, and that its own check would say so if it were not."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from lth_cli import masks
+from lth_cli.arms import Arm, Context, Control
+from lth_cli.budget import Layer, erk, plan, spread
+from lth_cli.controls import Constant, Invert, RandomMask, Reinit, Reshuffle, SmartRatio
+from lth_cli.masks import Params
+from lth_cli.models.network import initialiser, prunable
+from lth_cli.rewind import Early, LearningRate, Rewind, Start, State
+from lth_cli.schedules import Geometric
+from lth_cli.seeds import generator
+from lth_cli.select import select
+from tests.tiny import arm, conv, imp, mlp, normed
+
+ALL: dict[str, Control] = {
+    "random_reinit": Reinit(keep_sign=False),
+    "same_sign_reinit": Reinit(keep_sign=True),
+    "reshuffle": Reshuffle(keep_sign=False),
+    "same_sign_reshuffle": Reshuffle(keep_sign=True),
+    "constant": Constant(keep_sign=False),
+    "same_sign_constant": Constant(keep_sign=True),
+    "random_mask": RandomMask(),
+    "invert": Invert(),
+    "smart_ratio": SmartRatio(output=0.3),
+}
+SAME_SIGN = [name for name in ALL if name.startswith("same_sign")]
+
+
+def pair(name: str, rewind: Rewind | None = None) -> tuple[Arm, Arm]:
+    """A control and its ticket, of the second round."""
+    fitted = imp(conv, rounds=2, target=0.6, rewind=rewind, controls={name: ALL[name]}, iterations=6)[2]
+    control, ticket = (arm(fitted, which).job for which in (name, "winning"))
+    return Arm(control.start, control.mask), Arm(ticket.start, ticket.mask)
+
+
+def kept(which: Arm, name: str) -> list[float]:
+    values: list[float] = which.start.state.params[name][which.mask[name]].tolist()
+    return values
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("rewind", [Early(0), Early(3), LearningRate()])
+def test_every_control_trains_under_every_rewind_and_keeps_the_total(name: str, rewind: Rewind) -> None:
+    control, ticket = pair(name, rewind)
+    assert masks.remaining(control.mask) == masks.remaining(ticket.mask)
+    assert ALL[name].violation(control, ticket) is None
+
+
+@pytest.mark.parametrize("name", SAME_SIGN)
+def test_same_sign_controls_keep_signs_and_no_weight(name: str) -> None:
+    control, ticket = pair(name)
+    other = pair(name.removeprefix("same_sign_").replace("reinit", "random_reinit"))[0]
+    for layer in ticket.mask:
+        ours, theirs = kept(control, layer), kept(ticket, layer)
+        assert [w > 0 for w in ours] == [w > 0 for w in theirs]
+        assert sum(a == b for a, b in zip(ours, theirs, strict=True)) < max(2, 0.5 * len(ours))
+    signs = [
+        (a > 0) == (b > 0)
+        for layer in ticket.mask
+        for a, b in zip(kept(other, layer), kept(ticket, layer), strict=True)
+    ]
+    assert 0.2 < sum(signs) / len(signs) < 0.8
+
+
+def test_a_reshuffle_holds_the_same_weights_and_a_constant_one_magnitude_per_layer() -> None:
+    control, ticket = pair("reshuffle")
+    constant, _ = pair("constant")
+    init = initialiser(conv)(generator(0, "init")).params
+    for layer in ticket.mask:
+        assert sorted(kept(control, layer)) == sorted(kept(ticket, layer))
+        values = init[layer].flatten().tolist()
+        mean = sum(values) / len(values)
+        deviation = (sum((v - mean) ** 2 for v in values) / len(values)) ** 0.5
+        assert [abs(w) for w in kept(constant, layer)] == pytest.approx([deviation] * len(kept(constant, layer)))
+    assert kept(control, "fc1.weight") != kept(ticket, "fc1.weight")
+
+
+def test_fresh_weights_start_at_iteration_0_and_others_where_the_ticket_does() -> None:
+    for name in ALL:
+        control, ticket = pair(name, Early(3))
+        fresh = isinstance(ALL[name], Reinit | Constant)
+        assert control.start.order == control.start.schedule == (0 if fresh else 3)
+        assert control.start.iterations == (6 if fresh else ticket.start.iterations)
+
+
+def test_invert_keeps_what_the_criterion_likes_least() -> None:
+    rounds = imp(rounds=1, target=0.75, controls={"invert": Invert()}, iterations=4)
+    trained = arm(rounds[0], "dense").state.params
+    mask = arm(rounds[1], "invert").job.mask
+    chosen = torch.cat([trained[name][m].abs() for name, m in mask.items()])
+    left = torch.cat([trained[name][~m].abs() for name, m in mask.items()])
+    assert chosen.max() <= left.min()
+
+
+def test_invert_stays_within_the_round_before_and_inverts_each_step() -> None:
+    rounds = imp(rounds=2, target=0.8, steps=5, controls={"invert": Invert()}, iterations=4)
+    first = arm(rounds[1], "winning")
+    mask = arm(rounds[2], "invert").job.mask
+    assert masks.within(mask, first.job.mask)
+    alive = torch.cat([first.state.params[name][m].abs() for name, m in first.job.mask.items()])
+    chosen = torch.cat([first.state.params[name][m].abs() for name, m in mask.items()])
+    assert torch.equal(chosen.sort().values, alive.sort().values[: len(chosen)])
+
+
+def ticket_of(shapes: dict[str, tuple[int, ...]], remaining: int) -> Arm:
+    mask = {name: torch.ones(shape, dtype=torch.bool) for name, shape in shapes.items()}
+    scores = {name: torch.rand(shape, generator=generator(0, name)) for name, shape in shapes.items()}
+    state = State({name: score - 0.5 for name, score in scores.items()}, {})
+    return Arm(Start(state, 0, 0, 5), select(scores, mask, remaining))
+
+
+def smart(ticket: Arm) -> dict[str, int]:
+    context = Context(0, 1, lambda stream: ticket.start.state, 5, select, lambda: ticket.mask)
+    return masks.layer_counts(SmartRatio(output=0.3).make(ticket, context).mask)
+
+
+def test_the_smart_ratio_by_hand() -> None:
+    """Four layers: weights (16 + 4), (9 + 3) and (4 + 2) for the first three, 0.3 of the last linear one."""
+    shapes = {"a": (10, 10), "b": (10, 10), "c": (20, 10), "d": (10, 10)}
+    counts = smart(ticket_of(shapes, 118))
+    unit = (118 - 30) / (20 * 100 + 12 * 100 + 6 * 200)
+    assert counts == {"a": round(20 * 100 * unit), "b": round(12 * 100 * unit), "c": round(6 * 200 * unit), "d": 30}
+    full = smart(ticket_of(shapes, 330))
+    assert full["a"] == full["b"] == 100  # 136 and 82, of which the surplus goes on in proportion
+    assert (full["d"], sum(full.values())) == (30, 330)
+    assert smart(ticket_of(shapes, 20))["d"] < 5
+    assert smart(ticket_of(shapes, 499)) == {"a": 100, "b": 100, "c": 200, "d": 99}
+    assert smart(ticket_of({"a": (4, 3, 2, 2), "b": (5, 4, 1, 1)}, 30))["a"] > 15
+
+
+def corrupt(name: str, control: Arm, ticket: Arm) -> list[Arm]:
+    """Controls that are not what they say."""
+    params = control.start.state.params
+    layer = "fc1.weight"
+
+    def weights(values: torch.Tensor) -> Arm:
+        state = replace(control.start.state, params={**params, layer: values})
+        return replace(control, start=replace(control.start, state=state))
+
+    bad = [replace(control, mask=ticket.mask, start=ticket.start)]
+    if isinstance(ALL[name], Reinit | Reshuffle | Constant):
+        bad.append(replace(control, mask=masks.invert(ticket.mask)))
+        if name in SAME_SIGN:
+            bad.append(weights(-params[layer]))
+        if isinstance(ALL[name], Reshuffle):
+            bad.append(weights(params[layer] * 2))
+        if isinstance(ALL[name], Constant):
+            bad.append(weights(params[layer] * torch.arange(1, 1 + params[layer].numel()).view_as(params[layer])))
+    else:
+        bad.append(weights(params[layer] + 1))
+        dropped = control.mask[layer].clone()
+        dropped[dropped.nonzero()[0].tolist()[0]] = False
+        bad.append(replace(control, mask={**control.mask, layer: dropped}))
+    return bad
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_control_that_is_not_what_it_says_is_caught(name: str) -> None:
+    control, ticket = pair(name)
+    for bad in corrupt(name, control, ticket):
+        assert ALL[name].violation(bad, ticket) is not None
+
+
+def raw_erk(shape: tuple[int, ...]) -> float:
+    product = 1
+    for side in shape:
+        product *= side
+    return sum(shape) / product
+
+
+def test_erk_densities_by_a_search_for_epsilon() -> None:
+    layers = {"a": Layer((4, 2, 3, 3), "conv"), "b": Layer((30, 40), "fc"), "c": Layer((3, 5), "output")}
+    target = spread(erk(layers), layers, 200)
+    epsilons = [i / 100_000 for i in range(1, 2_000_000, 7)]
+    total = [sum(min(1, e * raw_erk(tuple(la.shape))) * la.size for la in layers.values()) for e in epsilons[::1000]]
+    nearest = min(range(len(total)), key=lambda i: abs(total[i] - 200))
+    epsilon = epsilons[nearest * 1000]
+    for name, layer in layers.items():
+        assert target[name] == pytest.approx(min(1, epsilon * raw_erk(tuple(layer.shape))) * layer.size, rel=0.02)
+    assert target["c"] == 15
+    assert sum(target.values()) == pytest.approx(200)
+
+
+@pytest.mark.parametrize("build", [mlp, conv, normed])
+def test_erk_plans_are_exact_and_nested(build: object) -> None:
+    layers = prunable(build())  # type: ignore[operator]
+    keeps = plan(layers, Geometric(0.95), 6, "erk", {})
+    size = sum(layer.size for layer in layers.values())
+    for round, keep in enumerate(keeps):
+        assert isinstance(keep, dict)
+        assert sum(keep.values()) == int(0.5 + size * 0.05 ** (round / 6))
+        previous = keeps[max(0, round - 1)]
+        assert isinstance(previous, dict)
+        assert all(keep[name] <= previous[name] for name in keep)
+
+
+def test_rates_by_name_come_before_rates_by_kind() -> None:
+    layers = {f"{name}.weight": Layer((10, 10), "fc") for name in ("fc1", "fc2", "fc3")}
+    keep = plan(layers, Geometric(0.5), 1, "layerwise", {"fc": 0.5, "fc[12]": 0.0, "fc2": 1.0})[1]
+    assert isinstance(keep, dict)
+    assert keep["fc1.weight"] == 100
+    assert (100 - keep["fc3.weight"]) / (100 - keep["fc2.weight"]) == pytest.approx(0.5)
+    assert sum(keep.values()) == 150
+    with pytest.raises(ValueError, match=r"rates.fc9: no layer is called so.*fc1, fc2"):
+        plan(layers, Geometric(0.5), 1, "layerwise", {"fc9": 0.5})
+
+
+def test_a_random_mask_of_few_weights_still_differs() -> None:
+    ticket = ticket_of({"w": (1, 2)}, 1)
+    for round in range(20):
+        context = Context(0, round, lambda stream: ticket.start.state, 5, select, lambda: ticket.mask)
+        assert not masks.equal(RandomMask().make(ticket, context).mask, ticket.mask)
+
+
+def test_random_masks_are_drawn_from_all_places() -> None:
+    """Over many rounds every weight of a layer is kept about as often as any other."""
+    ticket = ticket_of({"w": (4, 5)}, 5)
+    drawn: list[Params] = []
+    for round in range(400):
+        context = Context(0, round, lambda stream: ticket.start.state, 5, select, lambda: ticket.mask)
+        drawn.append(RandomMask().make(ticket, context).mask)
+    often = torch.stack([mask["w"].float() for mask in drawn]).mean(dim=0)
+    assert float(often.min()) > 0.15
+    assert float(often.max()) < 0.35

@@ -1,0 +1,111 @@
+"""A saved ticket on another data set, with a new output layer where the classes differ."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+import lth_cli
+from lth_cli import masks, models
+from lth_cli.models.network import initialiser, prunable
+from lth_cli.rewind import State
+from lth_cli.seeds import generator
+from lth_cli.ticket import Ticket
+from lth_cli.transfer import transfer
+from tests.conftest import Lth, history, only_run
+
+LAYERS = prunable(models.mlp((1, 4, 4), 3, [12]))
+
+
+def state(classes: int = 3, side: int = 4, seed: int = 1) -> State:
+    return initialiser(lambda: models.mlp((1, side, side), classes, [12]))(generator(seed, "init"))
+
+
+def ticket(classes: int = 3, side: int = 4) -> Ticket:
+    weights = state(classes, side, seed=0).params
+    mask = {name: weights[name] > 0 for name in LAYERS}
+    return Ticket(mask, weights, {}, {})
+
+
+def test_a_ticket_is_taken_as_it_is() -> None:
+    given = transfer(ticket(), state(), LAYERS)
+    start = given.restart(state(seed=5), state(seed=6), 0, 70)
+    assert masks.equal(given.mask, ticket().mask)
+    assert all(torch.equal(start.state.params[name], p) for name, p in ticket().weights.items())
+    assert (start.schedule, start.order, start.iterations, given.notes) == (0, 0, 70, [])
+
+
+def test_a_new_output_layer_is_fresh_and_dense() -> None:
+    given = transfer(ticket(classes=7), state(), LAYERS)
+    fresh = state(seed=5)
+    start = given.restart(fresh, state(seed=6), 0, 70)
+    assert given.mask["output.weight"].all()
+    assert torch.equal(given.mask["fc1.weight"], ticket().mask["fc1.weight"])
+    for name in ("output.weight", "output.bias"):
+        assert torch.equal(start.state.params[name], fresh.params[name])
+    assert torch.equal(start.state.params["fc1.weight"], ticket().weights["fc1.weight"])
+    assert given.notes == ["output.weight is new, fresh and dense: 7 classes there"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (ticket(side=5), r"fc1.weight is \(12, 25\) there, and \(12, 16\) here: only the number of classes may differ"),
+        (replace(ticket(), mask={}), "only one of the two has fc1.weight"),
+        (replace(ticket(), weights={}), "a ticket of another network: only one of the two has fc1.bias"),
+    ],
+)
+def test_a_ticket_of_another_network_is_refused(wrong: Ticket, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        transfer(wrong, state(), LAYERS)
+
+
+def test_an_output_layer_with_other_inputs_is_refused() -> None:
+    def linear(side: int) -> State:
+        return initialiser(lambda: models.mlp((1, side, side), 3, []))(generator(0, "init"))
+
+    weights, layers = linear(5).params, prunable(models.mlp((1, 4, 4), 3, []))
+    with pytest.raises(ValueError, match=r"output.weight is \(3, 25\) there, and \(3, 16\) here"):
+        transfer(Ticket({"output.weight": weights["output.weight"] > 0}, weights, {}, {}), linear(4), layers)
+
+
+def test_a_saved_ticket_is_trained_on_the_command_line(lth: Lth, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from lth_cli.datasets import digits\n"
+        "from lth_cli.datasets.dataset import Dataset, Split\n\n"
+        "def halves(val_size, test_size):\n"
+        "    d = digits(val_size, test_size)\n"
+        "    return Dataset(*(Split(s.images, s.labels // 5) for s in (d.train, d.val, d.test)), classes=2)\n"
+    )
+    (tmp_path / "conf" / "dataset").mkdir(parents=True)
+    (tmp_path / "conf" / "dataset" / "halves.yaml").write_text(
+        "# Small digits and large ones.\ndefaults: [digits]\n_target_: mine.halves\n"
+    )
+    found = lth("run", "rounds=1", "sparsity=0.8", "train.iterations=2ep", "controls=[]")
+    assert found.returncode == 0, found.stderr
+    path = only_run(tmp_path) / "tickets" / "seed0.safetensors"
+    saved = lth_cli.Ticket.load(path)
+    taken = lth(
+        "run", "--config-dir", "conf", f"ticket={path}", "dataset=halves", "train=sgd", "replicates=2",
+        "train.iterations=3ep", "controls=[random_reinit,random_mask]", "output=there",
+    )  # fmt: skip
+    assert taken.returncode == 0, taken.stderr
+    assert "output.weight is new, fresh and dense: 10 classes there" in taken.stdout
+    (run,) = (folder for day in (tmp_path / "there").iterdir() for folder in day.iterdir())
+    rows = history(run)
+    arms = [(row["round"], row["arm"]) for row in rows if row["seed"] == "1"]
+    assert arms == [("0", "dense"), ("1", "winning"), ("1", "random_reinit"), ("1", "random_mask")]
+    again = lth_cli.Ticket.load(run / "tickets" / "seed1.safetensors")
+    assert masks.equal({**again.mask, "output.weight": saved.mask["output.weight"]}, saved.mask)
+    assert torch.equal(again.weights["fc1.weight"], saved.weights["fc1.weight"])
+    assert again.mask["output.weight"].all()
+    assert json.loads((run / "run.json").read_text())["keep"] == [49_400, masks.remaining(again.mask)]
+    assert "random_mask" in lth("compare", "there").stdout
+    refused = lth("run", f"ticket={path.relative_to(tmp_path)}", "dataset=mnist_5k")
+    assert refused.returncode == 2
+    assert "fc1.weight is (300, 64) there, and (300, 784) here: only the number of classes may differ" in refused.stderr
+    inverted = lth("run", f"ticket={path}", "controls=[invert]")
+    assert inverted.returncode == 2
+    assert "a ticket that is given has no scores to invert" in inverted.stderr
