@@ -1,5 +1,6 @@
 """What a run shows while it works: a live bar on a terminal, and one line per finished round."""
 
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from statistics import fmean
@@ -11,6 +12,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from lth_cli.masks import density as mask_density
 from lth_cli.report.table import density
 from lth_cli.training.jobs import Evaluation, Fitted, Job
+
+_REFRESH = 0.25  # seconds
 
 
 class Display:
@@ -34,10 +37,10 @@ class Display:
             console=console,
             transient=True,
             disable=not (live and console.is_terminal),
-            refresh_per_second=4,
+            refresh_per_second=1 / _REFRESH,
         )
         self._task = self._progress.add_task("starting", total=iterations)
-        self._finished = 0
+        self._finished, self._updated = 0, 0.0
         self._done: dict[str, int] = {}  # iterations of each job of the round
         self._latest = ""
 
@@ -54,11 +57,14 @@ class Display:
         self._done[str(job)] = done
         if evaluation is not None:
             self._latest = f"loss {evaluation.train_loss:.3f} val {100 * evaluation.val_accuracy:.1f}%"
-        if self._progress.disable:
+        now = time.monotonic()
+        if self._progress.disable or (evaluation is None and now - self._updated < _REFRESH):
             return
+        self._updated = now
         where = f"round {job.round}/{self.rounds} {job.arm} seed {job.seed} it {done}/{job.start.iterations}"
         completed = self._finished + sum(self._done.values())
-        self._progress.update(self._task, description=f"{where} {self._latest}", completed=completed)
+        text, evaluated = f"{where} {self._latest}", evaluation is not None
+        self._progress.update(self._task, description=text, completed=completed, refresh=evaluated)
 
     def round(self, fitted: Sequence[Fitted], seconds: float) -> None:
         """One line: the mean over seeds of each arm."""
