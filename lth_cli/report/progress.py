@@ -58,13 +58,12 @@ class Display:
         if evaluation is not None:
             self._latest = f"loss {evaluation.train_loss:.3f} val {100 * evaluation.val_accuracy:.1f}%"
         now = time.monotonic()
-        if self._progress.disable or (evaluation is None and now - self._updated < _REFRESH):
+        if self._progress.disable or now - self._updated < _REFRESH:
             return
         self._updated = now
         where = f"round {job.round}/{self.rounds} {job.arm} seed {job.seed} it {done}/{job.start.iterations}"
         completed = self._finished + sum(self._done.values())
-        text, evaluated = f"{where} {self._latest}", evaluation is not None
-        self._progress.update(self._task, description=text, completed=completed, refresh=evaluated)
+        self._progress.update(self._task, description=f"{where} {self._latest}", completed=completed, refresh=True)
 
     def round(self, fitted: Sequence[Fitted], seconds: float) -> None:
         """One line: the mean over seeds of each arm."""
