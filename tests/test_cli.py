@@ -234,7 +234,7 @@ def test_on_a_terminal_there_is_a_live_bar(tmp_path: Path) -> None:
     """Under a pseudo-terminal: round, arm, iteration, loss, accuracy and the time left."""
     leader, follower = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "lth_cli", "run", "rounds=1", "train.iterations=15ep"],
+        [sys.executable, "-m", "lth_cli", "run", "rounds=1", "train.iterations=100ep"],
         cwd=tmp_path,
         env={**os.environ, "OMP_NUM_THREADS": "1", "TERM": "xterm-256color", "COLUMNS": "150"},
         stdout=follower,
@@ -250,7 +250,7 @@ def test_on_a_terminal_there_is_a_live_bar(tmp_path: Path) -> None:
     os.close(leader)
     assert process.wait(60) == 0
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode())
-    assert re.search(r"round 0/1 dense seed 0 it \d+/300 loss \d\.\d+ val \d+\.\d% .*left \d:\d\d:\d\d", text)
+    assert re.search(r"round 0/1 dense seed 0 it \d+/2000 loss \d\.\d+ val \d+\.\d% .*left \d:\d\d:\d\d", text)
     assert re.search(r"round 1/1 (winning|random_reinit|random_mask) seed 0", text)
 
 
