@@ -98,7 +98,7 @@ def ours(workload: Workload, device: torch.device) -> Callable[[], float]:
     data = to_device(Dataset(*splits, classes=10), device)
     recipe = Recipe("adam", 3e-4, workload.batch_size, workload.iterations, 0.0, 0.0, "constant", 0, (), 0.1)
     convolutional = any(layer.kind == "conv" for layer in prunable(workload.build()).values())
-    networks = Networks(convolutional, does_not_stack(workload.build, workload.shape), streamed=False)
+    networks = Networks(convolutional, partial(does_not_stack, workload.build, workload.shape), streamed=False)
     _, execute = choose("auto", device, torch.get_num_threads(), networks)
     epoch, bf16 = 4000 // workload.batch_size, workload.precision == "bf16"
     fit = partial(execute, Trainer(workload.build, data, recipe, epoch, device, bf16))

@@ -114,7 +114,7 @@ def _executor(
     """The executor that is asked for, or the best one; only one network at a time shows where its time goes."""
     networks = Networks(
         convolutional=any(layer.kind == "conv" for layer in layers.values()),
-        does_not_stack=does_not_stack(make, data.shape),
+        does_not_stack=partial(does_not_stack, make, data.shape),
         streamed=isinstance(data.train, Streamed),
     )
     try:

@@ -183,7 +183,7 @@ def _set_up_torch(config: DictConfig, device: torch.device) -> None:
     if device.type != "cpu":  # CPU kernels are deterministic as they are, and this costs a second of imports
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)
-        torch.utils.deterministic.fill_uninitialized_memory = False  # nothing here reads it
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if device.type == "cuda":
         torch.backends.cudnn.allow_tf32 = config.matmul_precision != "highest"
 

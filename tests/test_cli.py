@@ -230,6 +230,17 @@ def test_torch_is_imported_only_when_work_begins(tmp_path: Path, arguments: tupl
     assert arguments[0] == "run" or arguments == ("list",) or "hydra" not in imported
 
 
+def test_a_run_does_not_import_the_compiler_of_torch(tmp_path: Path) -> None:
+    """A second of every run, for nothing."""
+    code = (
+        "import sys\nfrom lth_cli.cli import main\n"
+        "main(['run', 'rounds=1', 'train.iterations=2it'])\n"
+        "print('torch._dynamo' in sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stderr == "False\n"
+
+
 def test_on_a_terminal_there_is_a_live_bar(tmp_path: Path) -> None:
     """Under a pseudo-terminal: round, arm, iteration, loss, accuracy and the time left."""
     leader, follower = pty.openpty()

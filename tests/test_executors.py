@@ -121,10 +121,10 @@ def test_a_killed_worker_is_named_and_the_others_end() -> None:
 
 def test_the_choice() -> None:
     dense, conv, odd, streamed = (
-        Networks(False, None, False),
-        Networks(True, None, False),
-        Networks(False, "vmap: no", False),
-        Networks(False, None, True),
+        Networks(False, lambda: None, False),
+        Networks(True, lambda: None, False),
+        Networks(False, lambda: "vmap: no", False),
+        Networks(False, lambda: None, True),
     )
     cuda = torch.device("cuda")
     assert [choose("auto", CPU, workers, kind)[0] for kind in (dense, conv) for workers in (1, 2)] == [

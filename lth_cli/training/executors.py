@@ -55,12 +55,12 @@ class Networks:
 
     Args:
         convolutional: whether there are convolutions.
-        does_not_stack: why not, where it does not.
+        does_not_stack: says why not, where it does not; a second of imports, so it is called only where it counts.
         streamed: whether training examples come from worker processes.
     """
 
     convolutional: bool
-    does_not_stack: str | None
+    does_not_stack: Callable[[], str | None]
     streamed: bool
 
 
@@ -76,18 +76,19 @@ def choose(name: str, device: torch.device, workers: int, networks: Networks) ->
     Raises:
         ValueError: it cannot be had; the text says why.
     """
-    cannot: dict[str, str | None] = {
-        "serial": None,
+    cannot: dict[str, Callable[[], str | None]] = {
+        "serial": lambda: None,
         "stacked": networks.does_not_stack,
-        "processes": _cannot_fork(device, networks.streamed),
+        "processes": lambda: _cannot_fork(device, networks.streamed),
     }
     if name == "auto":
         better = "processes" if device.type == "cpu" and workers > 1 else "serial"
         if device.type == "cuda" and not networks.convolutional:
             better = "stacked"
-        name = better if cannot[better] is None else "serial"
-    if cannot[name] is not None:
-        raise ValueError(cannot[name])
+        name = better if cannot[better]() is None else "serial"
+    reason = cannot[name]()
+    if reason is not None:
+        raise ValueError(reason)
     executors: dict[str, Executor] = {
         "serial": serial,
         "stacked": stacked,
