@@ -66,7 +66,7 @@ def workloads(device: torch.device) -> list[Workload]:
             Workload(f"LeNet-300-100, rows: {rows}", lenet, 28, 1, 60, 664 // max(1, rows // 4), rows)
             for rows in (1, 4, 16)
         ),
-        Workload("LeNet-300-100, rows: 4, medium", lenet, 28, 1, 60, 332, 4, "medium"),
+        Workload("LeNet-300-100, rows: 4, medium", lenet, 28, 1, 60, 996, 4, "medium"),
         Workload("Conv-4, 8x8", conv[1, 8], 8, 1, 60, 83),
         Workload("Conv-4, 8x8, rows: 4", conv[1, 8], 8, 1, 60, 83, 4),
         Workload("Conv-4, 8x8, bf16", conv[1, 8], 8, 1, 60, 83, precision="bf16"),
