@@ -80,7 +80,7 @@ def executors(device: torch.device, repeats: int, console: Console) -> list[dict
     found = []
     for base in workloads(device)[:1] + [one for one in workloads(device) if one.name.startswith("Conv-4")][:1]:
         for rows in (2, 3, 4, 16):
-            one = replace(base, rows=rows, iterations=base.iterations // 3)
+            one = replace(base, rows=rows)
             calls = {name: ours(replace(one, executor=name), device) for name in names}
             rates = {name: median(call() for _ in range(repeats)) for name, call in calls.items()}
             table.add_row(base.name.partition(",")[0], str(rows), *(f"{rate:,.0f}" for rate in rates.values()))
