@@ -13,10 +13,8 @@ from lth_cli.config import ConfigError
 from lth_cli.rundir.files import write
 from lth_cli.rundir.kept import Kept
 from lth_cli.rundir.manifest import Manifest, sha256
-from lth_cli.rundir.read import Damaged, parse_config, read_config, read_record
+from lth_cli.rundir.read import MANNER, Damaged, parse_config, read_config, read_record
 
-# Where and how to work, not what is computed.
-_FREE = ("device", "output", "safe", "on_divergence", "executor", "checkpoint_every", "profile")
 _FREE_DATA = ("dataset.root", "dataset.download", "dataset.debian")  # the data itself is compared by its hash
 # These may grow, as long as the rounds that are done stay what they are.
 _LENGTH = ("rounds", "sparsity")
@@ -107,7 +105,7 @@ def _changed(path: Path, config: str) -> dict[str, tuple[Any, Any]]:
     return {
         key: (old.get(key), new.get(key))
         for key in sorted((old.keys() | new.keys()) - added)
-        if old.get(key) != new.get(key) and key.partition(".")[0] not in _FREE and key not in _FREE_DATA
+        if old.get(key) != new.get(key) and key.partition(".")[0] not in MANNER and key not in _FREE_DATA
     }
 
 

@@ -139,6 +139,7 @@ def _rounds(
         with scope("files"):
             if round >= done:
                 writer.round(fitted)
+            if round >= done or round == last:  # a kill may have come between a round and this
                 checkpoints.clear()
             for one in fitted:
                 if round == last and one.job.arm == WINNING:

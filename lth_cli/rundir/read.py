@@ -48,6 +48,9 @@ CURVES: dict[str, type] = {
 }
 TABLES = {"history.csv": HISTORY, "layers.csv": LAYERS, "curves.csv": CURVES}
 
+# Keys of the config that say where and how to work, not what is computed.
+MANNER = ("device", "output", "safe", "on_divergence", "executor", "checkpoint_every", "profile")
+
 _RECORD = {
     "status": str,
     "started": str,
