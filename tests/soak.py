@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -35,15 +35,16 @@ WORK = (
 EXECUTORS = ("serial", "stacked", "processes")
 
 
-def popen(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
-    """The real command line, in a process of its own."""
+def popen(*arguments: str, cwd: Path, command: Sequence[str] = COMMAND) -> subprocess.Popen[str]:
+    """The real command line, in a process and a group of its own."""
     return subprocess.Popen(
-        [*COMMAND, *arguments],
+        [*command, *arguments],
         cwd=cwd,
         env={**os.environ, "OMP_NUM_THREADS": "2" if "executor=processes" in arguments else "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     )
 
 

@@ -18,7 +18,6 @@ from lth_cli.rundir.read import UNREADABLE
 from lth_cli.rundir.write import tensors_sha256
 from lth_cli.training.jobs import Evaluation, Job, Progress
 
-
 _LONG = 30  # seconds: what has taken so long is kept when it ends, as its round may be far from its own end
 
 
