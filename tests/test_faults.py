@@ -360,9 +360,9 @@ def test_fifty_processes_at_once_take_fifty_folders(tmp_path: Path) -> None:
 def test_fifty_runs_at_once_are_fifty_runs(tmp_path: Path) -> None:
     """Of one second, into one folder: each whole, and all the same."""
     code = (
-        "import os, sys\nfrom lth_cli.cli import main\n"
-        "def run():\n    os._exit(main(['run', *sys.argv[1:]]))\n"
-        "main(['run', *sys.argv[1:], 'hydra.run.dir=first'])\n"  # which imports all, once
+        "import os, sys\nfrom lth_cli.cli import main\nwords = sys.argv[1:]\n"
+        "def run():\n    os._exit(main(['run', *words]))\n"
+        "main(['run', *words[:-1], 'hydra.run.dir=first'])\n"  # which imports all, once
         "children = [os.fork() or run() for _ in range(50)]\n"
         "print({os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children})"
     )
