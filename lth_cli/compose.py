@@ -141,8 +141,11 @@ def checked(line: Line, resumed: Path | None) -> DictConfig:
 
 def _check_growth(run: Path, config: DictConfig) -> None:
     """A sweep grows as a whole or not at all: its runs are asked before any of them works."""
+    import torch
+
     from lth_cli.build import build
 
+    torch.set_flush_denormal(True)  # as `run` does, before `build` starts threads that the jobs will use, too
     check_rounds(reopen(run), build(config, {}).search.keep)
 
 
