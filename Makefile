@@ -26,7 +26,7 @@ soak: .venv/installed  ## kill, damage and fuzz real runs for half an hour; prin
 
 audit: .venv/installed  ## known vulnerabilities of the versions in constraints.txt; asks PyPI
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[audit]'
-	$(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip
+	$(BIN)/pip-audit --strict --requirement constraints.txt --no-deps --disable-pip
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14

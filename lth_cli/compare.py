@@ -10,10 +10,10 @@ from typing import Any
 
 from scipy.special import stdtrit
 
-from lth_cli.rundir.read import Run
+from lth_cli.rundir.read import MANNER, Run
 
 # What may differ between two runs of the same experiment.
-_SAME_EXPERIMENT = ("seed", "replicates", "output")
+_SAME_EXPERIMENT = ("seed", "replicates", *MANNER)
 _CONFIDENCE = 0.95
 
 Record = Mapping[str, Any]

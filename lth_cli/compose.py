@@ -19,7 +19,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lth_cli import overrides
 from lth_cli.config import Config, ConfigError, check, conf_dir
-from lth_cli.resume import check_config
+from lth_cli.resume import check_config, check_rounds, grows
+from lth_cli.rundir.kept import reopen
 from lth_cli.spelling import brief, nearest
 from lth_cli.targets import foreign
 
@@ -127,13 +128,25 @@ def checked(line: Line, resumed: Path | None) -> DictConfig:
                 raise ConfigError(f"{where}: {first_line(error)}") from error
             if resumed is not None:
                 run = resumed / overrides.job_name(job, keys) if line.sweep else resumed
-                check_config(run, text, may_grow=not line.sweep)
+                check_config(run, text)
+                if line.sweep and grows(run, text):
+                    _check_growth(run, without(config, "resume", "hydra"))
             first = config if first is None else first
     if first is None:
         raise ConfigError("the sweep has no jobs")
     for key, target in imported.items():
         print(brief(f"lth: {key} imports {target}"), file=sys.stderr)
     return first
+
+
+def _check_growth(run: Path, config: DictConfig) -> None:
+    """A sweep grows as a whole or not at all: its runs are asked before any of them works."""
+    import torch
+
+    from lth_cli.build import build
+
+    torch.set_flush_denormal(True)  # as `run` does, before `build` starts threads that the jobs will use, too
+    check_rounds(reopen(run), build(config, {}).search.keep)
 
 
 def without(config: DictConfig, *keys: str) -> DictConfig:

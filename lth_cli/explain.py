@@ -44,7 +44,9 @@ def failure(error: Exception) -> str | None:
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}"
     text = str(error)
-    if isinstance(error, MemoryError) or re.search("out of memory|not enough memory|can't allocate memory", text):
+    if isinstance(error, MemoryError) or re.search(
+        "out of memory|not enough memory|(can't|annot) allocate memory", text
+    ):
         return "out of memory: a smaller train.batch_size, fewer replicates or executor=serial needs less"
     return None
 

@@ -33,6 +33,7 @@ _outcome: list[Exception] = []  # what stopped the run of this process; a sweep'
 
 def launch(arguments: Sequence[str]) -> int:
     """Run `lth run ARGUMENTS` and return the exit code."""
+    _spin_less()
     asked = os.environ.get("HYDRA_FULL_ERROR")
     wants_traceback = asked == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra raises instead of printing and exiting
@@ -137,10 +138,7 @@ def _run(config: DictConfig, path: Path, sweep: bool) -> None:
     if kept is not None and resume.is_complete(kept, OmegaConf.to_yaml(config, resolve=True)):
         print(f"{path} is done, and all of it is as it was written")
         return
-    if "OMP_WAIT_POLICY" not in os.environ:
-        # Before torch loads it: OpenMP's threads spin for each other, so that a run is many times slower where another
-        # process has one of the cores. Spinning less helps there, and costs nothing measurable on an idle machine.
-        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    _spin_less()
     from lth_cli.run import mark_unstarted, run
 
     own = [f"--config-dir={source.path}" for source in task.runtime.config_sources if source.provider == "command-line"]
@@ -158,6 +156,13 @@ def _run(config: DictConfig, path: Path, sweep: bool) -> None:
         if sweep and not (path / "run.json").exists():
             mark_unstarted(path, config, source, error)
         raise
+
+
+def _spin_less() -> None:
+    """Before torch loads OpenMP, whose threads spin for each other, so that a run is many times slower where another
+    process has one of the cores. Spinning less helps there, and costs nothing measurable on an idle machine."""
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
 def _to_resume(line: Line) -> Path | None:

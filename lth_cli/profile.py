@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from lth_cli.rundir.files import write
+from lth_cli.rundir.files import make_dir, write
 
 _TRACED = range(20, 40)
 
@@ -50,12 +50,13 @@ class Profile:
     def close(self) -> None:
         """Write the seconds, and the trace if the run was too short to have done so."""
         self._write_trace()
+        make_dir(self._folder)
         write(self._folder / "times.json", json.dumps(self.seconds, indent=2).encode() + b"\n")
 
     def _write_trace(self) -> None:
         if self._profiler is not None:
             self._profiler.stop()
-            self._folder.mkdir(exist_ok=True)
+            make_dir(self._folder)
             self._profiler.export_chrome_trace(str(self._folder / "trace.json"))
             self._profiler = None
 

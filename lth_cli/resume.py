@@ -13,10 +13,17 @@ from lth_cli.config import ConfigError
 from lth_cli.rundir.files import write
 from lth_cli.rundir.kept import Kept
 from lth_cli.rundir.manifest import Manifest, sha256
-from lth_cli.rundir.read import Damaged, parse_config, read_config, read_record
+from lth_cli.rundir.read import (
+    MANNER,
+    UNREADABLE,
+    Damaged,
+    Newer,
+    parse_config,
+    parse_yaml,
+    read_config,
+    read_record,
+)
 
-# Where and how to work, not what is computed.
-_FREE = ("device", "output", "safe", "on_divergence", "executor", "checkpoint_every", "profile")
 _FREE_DATA = ("dataset.root", "dataset.download", "dataset.debian")  # the data itself is compared by its hash
 # These may grow, as long as the rounds that are done stay what they are.
 _LENGTH = ("rounds", "sparsity")
@@ -25,15 +32,22 @@ _LENGTH = ("rounds", "sparsity")
 def command(path: Path) -> tuple[list[str], bool]:
     """The arguments of `lth run` that a run or sweep was started with, and whether it is a sweep.
 
+    Where our own record is missing or damaged, Hydra's tells the overrides; only a --config-dir must be typed again.
+
     Raises:
         ConfigError: there is no run or sweep in `path`.
-        Damaged: its record cannot be read.
+        Damaged: neither record can be read, or what it says is no command of ours.
     """
-    sweep = (path / "sweep.json").exists()
-    if not sweep and not (path / "run.json").exists():
+    sweep = (path / "sweep.json").exists() or (path / "multirun.yaml").exists()
+    if not sweep and not (path / "run.json").exists() and not (path / ".hydra").exists():
         raise ConfigError(f"resume={path}: no run or sweep is there")
     file = path / ("sweep.json" if sweep else "run.json")
-    record = _sweep_record(file) if sweep else read_record(path)
+    try:
+        record = _sweep_record(file) if sweep else read_record(path)
+    except Newer:
+        raise
+    except Damaged as damaged:
+        return _overrides(path, sweep, damaged), sweep
     try:
         words = shlex.split(record["command"])
     except (KeyError, ValueError, AttributeError) as error:
@@ -55,32 +69,33 @@ def is_complete(kept: Kept, config: str) -> bool:
     return kept.done and not _changed(kept.path, config)
 
 
-def check_config(path: Path, config: str, may_grow: bool) -> None:
-    """Refuse to go on in a run directory with another config.
+def check_config(path: Path, config: str) -> None:
+    """Refuse to go on in a run directory with another config; rounds and schedule are for `check_rounds` to check.
 
     Args:
         config: the new one, resolved, as YAML.
-        may_grow: whether rounds and schedule may differ, to be checked by `check_rounds`.
 
     Raises:
         ConfigError: naming the keys that differ.
-        Damaged: run.json or config.yaml cannot be read.
+        Damaged: config.yaml cannot be read, or run.json is of a newer version.
     """
-    if not (path / "run.json").exists() or "keep" not in read_record(path):
-        return  # the run never began
-    free = _LENGTH if may_grow else ()
-    changed = {key: both for key, both in _changed(path, config).items() if key.partition(".")[0] not in free}
-    if changed:
+    changed = _changed(path, config) if _has_begun(path) else {}
+    if changed := {key: both for key, both in changed.items() if key.partition(".")[0] not in _LENGTH}:
         listed = ", ".join(f"{key} (was {old}, not {new})" for key, (old, new) in changed.items())
         raise ConfigError(f"{listed}: a run goes on with the config that it was started with")
 
 
-def check_rounds(kept: Kept, keep: Sequence[Keep], data_sha256: str) -> None:
+def grows(path: Path, config: str) -> bool:
+    """Whether a run has begun with other rounds, or another schedule, than the new config's."""
+    return _has_begun(path) and bool(_changed(path, config))
+
+
+def check_rounds(kept: Kept, keep: Sequence[Keep], data_sha256: str | None = None) -> None:
     """Refuse to go on where the rounds that are done would have been others.
 
     Args:
         keep: what the rounds of the new config keep.
-        data_sha256: of its data.
+        data_sha256: of its data, where it has been read.
 
     Raises:
         ConfigError: naming the first such round.
@@ -93,8 +108,18 @@ def check_rounds(kept: Kept, keep: Sequence[Keep], data_sha256: str) -> None:
                 f"rounds, sparsity: round {round} is done and keeps {old[round]} weights; here {there}\n"
                 "     more rounds need a schedule under which the rounds that are done stay as they are"
             )
-    if kept.record.get("data_sha256", data_sha256) != data_sha256:
+    if data_sha256 is not None and kept.record.get("data_sha256", data_sha256) != data_sha256:
         raise ConfigError("dataset: not the data that this run was started with")
+
+
+def _has_begun(path: Path) -> bool:
+    """Whether there is anything to go on from; where run.json is lost, a config may still say of what."""
+    try:
+        return "keep" in read_record(path)
+    except Newer:
+        raise
+    except Damaged:
+        return (path / "config.yaml").exists()
 
 
 def _changed(path: Path, config: str) -> dict[str, tuple[Any, Any]]:
@@ -107,7 +132,7 @@ def _changed(path: Path, config: str) -> dict[str, tuple[Any, Any]]:
     return {
         key: (old.get(key), new.get(key))
         for key in sorted((old.keys() | new.keys()) - added)
-        if old.get(key) != new.get(key) and key.partition(".")[0] not in _FREE and key not in _FREE_DATA
+        if old.get(key) != new.get(key) and key.partition(".")[0] not in MANNER and key not in _FREE_DATA
     }
 
 
@@ -124,6 +149,22 @@ def _sweep_record(file: Path) -> dict[str, Any]:
         record = json.loads(file.read_text())
     except (OSError, ValueError, RecursionError) as error:
         raise Damaged(f"{file}: {str(error)[:80]}") from None
-    if not isinstance(record, dict) or record.get("format") != 1:
+    if not isinstance(record, dict) or not isinstance(record.get("format"), int):
         raise Damaged(f"{file}: not the record of a sweep")
+    if record["format"] > 1:
+        raise Newer(f"{file}: format {record['format']}, but this version of lth reads up to 1")
     return record
+
+
+def _overrides(path: Path, sweep: bool, damaged: Damaged) -> list[str]:
+    """The arguments of a run or sweep as Hydra recorded them; raises `damaged` where it did not."""
+    file = path / ("multirun.yaml" if sweep else ".hydra/overrides.yaml")
+    try:
+        found = parse_yaml(file.read_text())
+        if sweep:
+            found = found["hydra"]["overrides"]["task"]
+    except UNREADABLE:
+        raise damaged from None
+    if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
+        raise damaged
+    return [*(["-m"] if sweep else []), *(text for text in found if not text.startswith("resume="))]

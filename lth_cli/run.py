@@ -64,7 +64,7 @@ def run(
     text = OmegaConf.to_yaml(config, resolve=True)
     record = _record(experiment, source)
     if kept is not None:
-        check_config(path, text, may_grow=True)
+        check_config(path, text)
         check_rounds(kept, experiment.search.keep, record["data_sha256"])
     writer = Writer(path, text, record, kept)
     done = 0 if kept is None else kept.rounds
@@ -139,6 +139,7 @@ def _rounds(
         with scope("files"):
             if round >= done:
                 writer.round(fitted)
+            if round >= done or round == last:  # a kill may have come between a round and this
                 checkpoints.clear()
             for one in fitted:
                 if round == last and one.job.arm == WINNING:
@@ -193,12 +194,12 @@ def _notes(record: Mapping[str, Any], experiment: Experiment, kept: Kept | None)
     yield from experiment.search.notes
     for places, count in record["duplicates"].items():
         yield f"data: {count:,} images of {places.replace('_', ' are also in ')}"
-    if kept is None or (not kept.rounds and kept.record.get("status") != "done"):
+    if kept is None or not kept.begun:
         return
     yield from kept.broken
     yield f"going on with round {kept.rounds}"
     for key in ("device", "executor", "threads", "versions"):
-        if kept.record.get(key) != record[key]:
+        if key in kept.record and kept.record[key] != record[key]:
             yield f"{key} was {kept.record.get(key)} and is {record[key]}: the last bits may differ from here on"
 
 

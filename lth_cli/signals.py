@@ -26,7 +26,9 @@ def in_order() -> Iterator[None]:
     if not main or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:  # not ours to handle, or handled already
         yield
         return
-    before = {number: signal.signal(number, _first) for number in _HANDLED}
+    # One that is ignored already, as Ctrl-C is in a shell's background, stays ignored.
+    heard = [number for number in _HANDLED if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, _first) for number in heard}
     try:
         yield
     finally:
@@ -36,16 +38,18 @@ def in_order() -> Iterator[None]:
 
 @contextmanager
 def held() -> Iterator[None]:
-    """Within, a first signal waits until `stop_if_asked` is called, but no longer than some seconds."""
+    """Within, a first signal waits until `stop_if_asked` is called, but no longer than some seconds.
+
+    Whatever else ends the work while a signal waits, it is the signal that is told: others may depend on who was
+    asked to stop, and the error, if it was no consequence of stopping, comes again when the run goes on.
+    """
     global _holding
     _holding = True
     try:
         yield
     finally:
         _holding = False
-        if _held is not None:
-            signal.alarm(0)
-    stop_if_asked()
+        stop_if_asked()
 
 
 def asked_to_stop() -> bool:
@@ -71,7 +75,8 @@ def in_worker(parent: int) -> None:
 
 def _first(number: int, frame: FrameType | None) -> None:
     for handled in _HANDLED:
-        signal.signal(handled, signal.SIG_DFL)
+        if signal.getsignal(handled) == _first:
+            signal.signal(handled, signal.SIG_DFL)
     if not _holding:
         _raise(number)
     signal.signal(signal.SIGALRM, lambda *late: _raise(number))
@@ -87,4 +92,5 @@ def _hold(number: int, frame: FrameType | None) -> None:
 def _raise(number: int) -> None:
     global _held
     _held = None
+    signal.alarm(0)
     raise Terminated if number == signal.SIGTERM else KeyboardInterrupt

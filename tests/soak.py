@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -35,15 +35,16 @@ WORK = (
 EXECUTORS = ("serial", "stacked", "processes")
 
 
-def popen(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
-    """The real command line, in a process of its own."""
+def popen(*arguments: str, cwd: Path, command: Sequence[str] = COMMAND) -> subprocess.Popen[str]:
+    """The real command line, in a process and a group of its own."""
     return subprocess.Popen(
-        [*COMMAND, *arguments],
+        [*command, *arguments],
         cwd=cwd,
         env={**os.environ, "OMP_NUM_THREADS": "2" if "executor=processes" in arguments else "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     )
 
 
@@ -135,7 +136,8 @@ def soak_damage(folder: Path, times: int, stream: random.Random) -> list[tuple[s
     return [("corruptions detected", detected, times)]
 
 
-def soak_fuzz(folder: Path, cases: int, seed: int) -> list[tuple[str, int, int]]:
+def soak_fuzz(folder: Path, cases: int, seed: int, until: float) -> list[tuple[str, int, int]]:
+    """In parts of a thousand, as long as there is time."""
     from hypothesis import HealthCheck, given, settings
     from hypothesis import seed as seeded
 
@@ -143,9 +145,6 @@ def soak_fuzz(folder: Path, cases: int, seed: int) -> list[tuple[str, int, int]]
 
     passed = []
 
-    @seeded(seed)
-    @settings(max_examples=cases, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-    @given(fuzz.lines)
     def check(line: list[str]) -> None:
         complaint = fuzz.complaint(line)
         passed.append(complaint is None)
@@ -154,7 +153,10 @@ def soak_fuzz(folder: Path, cases: int, seed: int) -> list[tuple[str, int, int]]
 
     folder.joinpath("bench").mkdir()
     with fuzz.bench(folder / "bench"):
-        check()
+        for part in range(0, cases, 1000):
+            if time.monotonic() < until:
+                size = settings(max_examples=min(1000, cases - part), deadline=None, database=None)
+                seeded(seed + part)(settings(size, suppress_health_check=list(HealthCheck))(given(fuzz.lines)(check)))()
     return [("fuzz cases with a short message", sum(passed), len(passed))]
 
 
@@ -163,13 +165,14 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--damage", type=int, default=500)
     parser.add_argument("--fuzz", type=int, default=20_000)
+    parser.add_argument("--minutes", type=float, default=28, help="no more fuzz cases are begun after that")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    stream = random.Random(arguments.seed)
+    stream, start = random.Random(arguments.seed), time.monotonic()
     parts: list[Callable[[Path], list[tuple[str, int, int]]]] = [
         lambda folder: soak_kills(folder, arguments.kills, stream),
         lambda folder: soak_damage(folder, arguments.damage, stream),
-        lambda folder: soak_fuzz(folder, arguments.fuzz, arguments.seed),
+        lambda folder: soak_fuzz(folder, arguments.fuzz, arguments.seed, start + 60 * arguments.minutes),
     ]
     table = Table("what", "passed", "of", "minutes")
     good = True
@@ -181,6 +184,7 @@ def main() -> int:
             good = good and passed == of
             table.add_row(what, f"{passed:,}", f"{of:,}", f"{(time.monotonic() - began) / 60:.1f}")
     Console().print(table)
+    print(f"{(time.monotonic() - start) / 60:.1f} minutes in all")
     return 0 if good else 1
 
 

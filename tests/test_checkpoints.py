@@ -1,5 +1,6 @@
 """A training that is stopped between two steps goes on as if it had not been."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,8 @@ import torch
 from torch import nn
 
 from lth_cli.rundir.checkpoints import Checkpoints
-from lth_cli.training.jobs import Fitted, Hooks, Job, Progress
+from lth_cli.training.jobs import Diverged, Evaluation, Fitted, Hooks, Job, Progress
+from lth_cli.training.trainer import _Training
 from tests.test_training import job
 from tests.tiny import conv, dropping, mlp, normed, trainer
 
@@ -90,3 +92,44 @@ def test_what_is_damaged_or_of_another_job_is_passed_over(tmp_path: Path, what: 
     else:
         one = replace(one, mask={name: torch.ones_like(m) for name, m in one.mask.items()})
     assert Checkpoints(tmp_path, None, None).load([one]) is None
+
+
+def test_what_diverged_is_left_out_again_or_stops_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    added = _Training._add
+
+    def add(self: _Training, row: int, point: Evaluation) -> None:
+        added(self, row, replace(point, val_loss=math.nan) if self.jobs[row].seed == 1 else point)
+
+    monkeypatch.setattr(_Training, "_add", add)
+    jobs = [replace(job(), seed=seed) for seed in range(3)]
+    told: list[Job] = []
+
+    def train(checkpoints: Checkpoints | None, skip: bool = True) -> list[Fitted]:
+        hooks = Hooks(diverged=(lambda one, what: told.append(one)) if skip else None, checkpoints=checkpoints)
+        return replace(trainer(), hooks=hooks).train(jobs)
+
+    whole = train(None)
+    assert [one.job.seed for one in whole] == [0, 2]
+    with pytest.raises(Stopped):
+        train(StopAt(tmp_path, 8, None))
+    again = train(Checkpoints(tmp_path, None, None))
+    assert len(told) == 2
+    assert all(same(one, two) for one, two in zip(whole, again, strict=True))
+    with pytest.raises(Diverged):
+        train(Checkpoints(tmp_path, None, None), skip=False)
+
+
+def test_when_a_checkpoint_is_due(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr("lth_cli.rundir.checkpoints.time.monotonic", lambda: now)
+    jobs = [job(iterations=50)]
+    often, seldom = Checkpoints(tmp_path, 20, None), Checkpoints(tmp_path, None, 600)
+    now = 700.0  # an earlier training's, which must not count
+    for one in (often, seldom):
+        assert one.load(jobs) is None
+    assert [done for done in range(1, 51) if often.due(jobs, done)] == [20, 40, 50]
+    assert not any(seldom.due(jobs, done) for done in range(1, 51))
+    now = 731.0  # what took half a minute is kept when it ends: its round may go on for hours
+    assert [done for done in range(1, 51) if seldom.due(jobs, done)] == [50]
+    now = 1300.0
+    assert seldom.due(jobs, 3)

@@ -182,9 +182,92 @@ def test_a_resumed_sweep_skips_what_is_done_and_makes_what_is_not(lth: Lth, tmp_
     assert (again.returncode, again.stderr) == (0, "")
     assert "3 done in" in again.stdout
     saved = (sweep / "sweep.json").read_bytes()
-    for change, words in (("train.lr=0.5", "train.lr (was 0.0005, not 0.5)"), ("rounds=2", "rounds (was 1, not 2)")):
+    for change, words in (
+        ("train.lr=0.5", "train.lr (was 0.0005, not 0.5)"),
+        ("rounds=2", "round 1 is done and keeps"),
+    ):
         refused = lth("run", f"resume={sweep}", change)
         assert (refused.returncode, refused.stdout) == (2, "")
         assert words in refused.stderr
     assert (sweep / "sweep.json").read_bytes() == saved
     assert {seed: results(sweep / f"seed={seed}") for seed in (0, 1)} == whole
+
+
+def test_a_sweep_grows_as_a_whole(lth: Lth, tmp_path: Path) -> None:
+    """Where the schedule leaves the rounds that are done as they are; its longer runs are those of a longer sweep."""
+    options = ("-m", "seed=0,1", "sparsity=fixed_rate", "controls=[]", *OPTIONS)
+    for folder, rounds in (("short", 1), ("long", 2)):
+        (tmp_path / folder).mkdir()
+        assert lth("run", *options, f"rounds={rounds}", cwd=tmp_path / folder).returncode == 0
+    short, long = only_run(tmp_path / "short"), only_run(tmp_path / "long")
+    before = history(short / "seed=0")
+    grown = lth("run", f"resume={short}", "rounds=2")
+    assert (grown.returncode, grown.stderr) == (0, "")
+    assert "2 done in" in grown.stdout
+    assert history(short / "seed=0")[: len(before)] == before
+    assert [results(short / f"seed={seed}") for seed in (0, 1)] == [results(long / f"seed={seed}") for seed in (0, 1)]
+    assert "rounds=2" in shlex.split(json.loads((short / "sweep.json").read_text())["command"])
+
+
+@pytest.mark.parametrize("damage", ["{", "", "[]", None])
+def test_without_its_record_a_run_begins_anew_with_its_config(damage: str | None, lth: Lth, tmp_path: Path) -> None:
+    """run.json says of which data the rounds are: without it, none is believed."""
+    assert lth("run", "rounds=1", *OPTIONS).returncode == 0
+    run = only_run(tmp_path)
+    whole = results(run)
+    record(run / "run.json", damage)
+    refused = lth("run", f"resume={run}", "train.lr=0.5")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "train.lr (was 0.0005, not 0.5)" in refused.stderr
+    resumed = lth("run", f"resume={run}")
+    assert (resumed.returncode, resumed.stderr) == (0, "")
+    assert resumed.stdout.startswith("run.json: ")
+    assert "going on with round 0" in resumed.stdout
+    assert results(run) == whole
+    record(run / "run.json", '{"format": 99, "status": "done"}')
+    newer = lth("run", f"resume={run}")
+    assert (newer.returncode, newer.stdout) == (2, "")
+    assert newer.stderr == f"lth: {run}/run.json: format 99, but this version of lth reads up to 1\n"
+
+
+def test_without_its_record_a_sweep_goes_on_with_hydras(lth: Lth, tmp_path: Path) -> None:
+    assert lth("run", "-m", "seed=0,1", "rounds=1", "controls=[]", *OPTIONS).returncode == 0
+    sweep = only_run(tmp_path)
+    whole = {seed: results(sweep / f"seed={seed}") for seed in (0, 1)}
+    record(sweep / "sweep.json", "{")
+    record(sweep / "seed=1" / "run.json", "{")
+    resumed = lth("run", f"resume={sweep}")
+    assert (resumed.returncode, resumed.stderr) == (0, "")
+    assert "seed=0 is done" in resumed.stdout
+    assert "seed=1: run.json: " in resumed.stdout
+    assert {seed: results(sweep / f"seed={seed}") for seed in (0, 1)} == whole
+    for name in ("sweep.json", "multirun.yaml"):
+        record(sweep / name, "{")
+    lost = lth("run", f"resume={sweep}")
+    assert (lost.returncode, lost.stdout) == (2, "")
+    assert lost.stderr.startswith(f"lth: {sweep}/sweep.json: ")
+
+
+def record(file: Path, text: str | None) -> None:
+    """Replace a file, or remove it."""
+    file.unlink()
+    if text is not None:
+        file.write_text(text)
+
+
+def test_a_run_that_is_profiled_goes_on(tmp_path: Path) -> None:
+    """Also where nothing is left to train."""
+    start(tmp_path)
+    for name in ("tickets/seed0.safetensors", "rounds/03/winning_seed0.safetensors"):
+        (tmp_path / name).unlink()
+        start(tmp_path, "profile=true", resume=True)
+        assert set(json.loads((tmp_path / "profile" / "times.json").read_text())) >= {"files", "pruning and checks"}
+        assert reopen(tmp_path).done
+
+
+def test_what_a_kill_leaves_of_a_round_that_is_written_is_removed(tmp_path: Path) -> None:
+    start(tmp_path)
+    (tmp_path / "tickets" / "seed0.safetensors").unlink()
+    (tmp_path / "partial").mkdir()
+    start(tmp_path, resume=True)
+    assert not (tmp_path / "partial").exists()

@@ -18,16 +18,18 @@ from lth_cli.rundir.read import UNREADABLE
 from lth_cli.rundir.write import tensors_sha256
 from lth_cli.training.jobs import Evaluation, Job, Progress
 
+_LONG = 30  # seconds: what has taken so long is kept when it ends, as its round may be far from its own end
+
 
 class Checkpoints:
-    """Files below ``partial/`` of a run directory, one per training under way; gone when their round is written.
+    """Files below ``partial/`` of a run directory, one per training of a round; gone when the round is written.
 
     A file that is damaged, or of other jobs, is passed over: its training begins anew.
 
     Args:
         path: the run directory.
         every: iterations, or None.
-        seconds: or so many seconds.
+        seconds: or so many seconds, from the start of each training on.
     """
 
     def __init__(self, path: Path, every: int | None, seconds: float | None) -> None:
@@ -35,7 +37,8 @@ class Checkpoints:
         self._latest = time.monotonic()
 
     def load(self, jobs: Sequence[Job]) -> Progress | None:
-        """How far these jobs had come, or None."""
+        """How far these jobs had come, or None; their training begins now."""
+        self._latest = time.monotonic()
         try:
             with safetensors.safe_open(self._file(jobs), "pt") as file:
                 text = (file.metadata() or {})["progress"]
@@ -49,12 +52,15 @@ class Checkpoints:
             return None
 
     def due(self, jobs: Sequence[Job], done: int) -> bool:
-        """After so many iterations or seconds, and when we are asked to stop."""
+        """After so many iterations or seconds, at the end of what was long, and when we are asked to stop."""
         if signals.asked_to_stop():
+            return True
+        waited, ended = time.monotonic() - self._latest, done == jobs[0].start.iterations
+        if ended and (self.every is not None or waited >= _LONG):
             return True
         if self.every is not None:
             return done % self.every == 0
-        return self.seconds is not None and time.monotonic() - self._latest >= self.seconds
+        return self.seconds is not None and waited >= self.seconds
 
     def save(self, jobs: Sequence[Job], progress: Progress) -> None:
         """Write it; raises KeyboardInterrupt if we are asked to stop."""

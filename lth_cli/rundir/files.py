@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+_locks: set[int] = set()  # open descriptors of this process
 _created: dict[str, list[Path]] = {}  # by run directory: the parents that had to be made for it
 
 
@@ -42,15 +43,30 @@ def discard(path: Path) -> None:
 def sole_writer(path: Path) -> Iterator[None]:
     """Hold the lock of a run or sweep. The system lets go of it when the process ends, however it ends.
 
+    Workers that are forked meanwhile do not hold it, or they might for a while after their parent is dead.
+
     Raises:
         Busy: another process holds it.
     """
-    with open(path / ".lock", "w") as file:
+    lock = os.open(path / ".lock", os.O_WRONLY | os.O_CREAT, 0o666)
+    _locks.add(lock)
+    try:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise Busy(f"{path}: another process is writing it") from None
         yield
+    finally:
+        _close({lock} & _locks)
+
+
+def _close(locks: set[int]) -> None:
+    for lock in locks:
+        os.close(lock)
+    _locks.difference_update(locks)
+
+
+os.register_at_fork(after_in_child=lambda: _close(set(_locks)))
 
 
 def make_dir(path: Path) -> None:

@@ -48,6 +48,9 @@ CURVES: dict[str, type] = {
 }
 TABLES = {"history.csv": HISTORY, "layers.csv": LAYERS, "curves.csv": CURVES}
 
+# Keys of the config that say where and how to work, not what is computed.
+MANNER = ("device", "output", "safe", "on_divergence", "executor", "checkpoint_every", "profile")
+
 _RECORD = {
     "status": str,
     "started": str,
@@ -65,6 +68,10 @@ _FRACTIONS = ("density", "sparsity", "test_accuracy", "val_accuracy", "early_sto
 
 class Damaged(Exception):
     """A run directory that cannot be read; the text says which file and why."""
+
+
+class Newer(Damaged):
+    """A run directory that a newer version of lth wrote."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +109,7 @@ def read(path: Path) -> Run:
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """run.json of a run directory, checked; raises Damaged."""
+    """run.json of a run directory, checked; raises Damaged, or Newer."""
     record: dict[str, Any] = _parse(path / "run.json", _parse_record)
     return record
 
@@ -137,6 +144,8 @@ def _parse(path: Path, parser: Callable[[str], Any]) -> Any:
         return parser(path.read_text())
     except FileNotFoundError:
         raise Damaged(f"{path}: missing") from None
+    except Newer as newer:
+        raise Newer(f"{path}: {newer}") from None
     except UNREADABLE as error:
         raise Damaged(f"{path}: {(str(error).splitlines() or [type(error).__name__])[0]}") from None
 
@@ -146,7 +155,7 @@ def _parse_record(text: str) -> dict[str, Any]:
     if not isinstance(record, dict) or not isinstance(record.get("format"), int):
         raise ValueError("not the record of a run")
     if record["format"] > FORMAT:
-        raise ValueError(f"format {record['format']}, but this version of lth reads up to {FORMAT}")
+        raise Newer(f"format {record['format']}, but this version of lth reads up to {FORMAT}")
     for key, kind in _RECORD.items():
         if key in record and (not isinstance(record[key], kind) or (kind is int and record[key] < 1)):
             raise ValueError(f"{key} is {str(record[key])[:40]}")
@@ -167,11 +176,16 @@ def parse_config(text: str) -> dict[str, Any]:
     Raises:
         ValueError, yaml.YAMLError: it is not that.
     """
-    config = yaml.load(text, _Plain)
+    config = parse_yaml(text)
     if not isinstance(config, dict):
         raise ValueError("not a config")
     json.dumps(config, sort_keys=True)
     return config
+
+
+def parse_yaml(text: str) -> Any:
+    """Plain values, no aliases; raises ValueError, yaml.YAMLError."""
+    return yaml.load(text, _Plain)
 
 
 class _Plain(yaml.SafeLoader):

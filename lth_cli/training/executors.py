@@ -3,8 +3,10 @@
 import multiprocessing
 import multiprocessing.connection
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing.connection import Connection
@@ -18,8 +20,6 @@ from lth_cli.masks import Params
 from lth_cli.rewind import State
 from lth_cli.training.jobs import Diverged, Evaluation, Fitted, Hooks, Job
 from lth_cli.training.trainer import Trainer
-
-_PATIENCE = 8.0
 
 Executor = Callable[[Trainer, Sequence[Job]], list[Fitted]]
 
@@ -115,7 +115,14 @@ def _fork_each(trainer: Trainer, jobs: Sequence[Job], workers: int) -> list[Fitt
             while waiting and len(running) < workers:
                 worker = _Worker(trainer, waiting[0], jobs[waiting.pop(0)])
                 running[worker.connection] = worker
-            for connection in multiprocessing.connection.wait(list(running), timeout=0.2):
+            ready = multiprocessing.connection.wait(list(running), timeout=0.2)
+            if checkpoints is not None and checkpoints.asked_to_stop():
+                for worker in running.values():
+                    worker.process.terminate()
+                for worker in running.values():
+                    worker.drain()
+                raise KeyboardInterrupt
+            for connection in ready:
                 assert isinstance(connection, Connection)
                 worker = running[connection]
                 one = worker.receive(trainer.hooks)
@@ -123,10 +130,6 @@ def _fork_each(trainer: Trainer, jobs: Sequence[Job], workers: int) -> list[Fitt
                     fitted[worker.index] = one
                 if worker.ended:
                     running.pop(connection).close()
-            if checkpoints is not None and checkpoints.asked_to_stop():
-                for worker in running.values():
-                    worker.stop()
-                raise KeyboardInterrupt
     finally:
         for worker in running.values():
             worker.close()
@@ -154,8 +157,8 @@ class _Worker:
         except (EOFError, OSError):
             self.process.join()
             code = self.process.exitcode
-            reason = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
-            raise RuntimeError(f"{self.job}: its worker process ended early, {reason}; out of memory?") from None
+            reason = "signal 9; out of memory?" if code == -signal.SIGKILL else f"exit code {code}"
+            raise RuntimeError(f"{self.job}: its worker process ended early, {reason}") from None
         if isinstance(message, Diverged) and hooks.diverged is not None:
             self.ended = True
             hooks.diverged(self.job, str(message))
@@ -165,14 +168,11 @@ class _Worker:
             hooks.watch(self.job, *message)
         return None
 
-    def stop(self) -> None:
-        """Ask the process to keep what it has and end, and wait for that a little."""
-        self.process.terminate()
-        while self.process.is_alive() and self.connection.poll(_PATIENCE):
-            try:
-                self.connection.recv_bytes()  # a full pipe would hold it up
-            except (EOFError, OSError):
-                return
+    def drain(self) -> None:
+        """Wait for the end of a process that was asked to keep what it has; a full pipe would hold it up."""
+        with suppress(EOFError, OSError):
+            while True:
+                self.connection.recv_bytes()
 
     def close(self) -> None:
         """End the process, if it has not ended by itself."""
@@ -211,7 +211,7 @@ def _work(trainer: Trainer, job: Job, connection: Connection, parent: int) -> No
     try:
         (fitted,) = replace(trainer, hooks=replace(trainer.hooks, watch=watch, diverged=None)).train([job])
     except KeyboardInterrupt:
-        return
+        sys.exit(128 + signal.SIGTERM)
     except Exception as error:
         connection.send(error)
         return

@@ -82,7 +82,8 @@ class _Training:
     def run(self) -> list[Fitted]:
         began, hooks = time.perf_counter(), self.trainer.hooks
         before = hooks.checkpoints.load(self.jobs) if hooks.checkpoints is not None else None
-        if before is not None:
+        # What had diverged, where that was to be left out, must diverge again where it stops the run.
+        if before is not None and not (before.diverged and hooks.diverged is None):
             self._restore(before)
             began -= before.seconds
         elif self.jobs[0].save_at == 0:
