@@ -18,6 +18,7 @@ from lth_cli.datasets.dataset import Dataset, validate
 from lth_cli.datasets.streaming import Streamed
 from lth_cli.instantiate import instantiate, named
 from lth_cli.models.network import initialiser, logits, prunable
+from lth_cli.prune import Pruner
 from lth_cli.rewind import State
 from lth_cli.search import Search, given, searched
 from lth_cli.training.executors import Executor, Networks, choose
@@ -80,12 +81,14 @@ def build(config: DictConfig, choices: Mapping[str, Any]) -> Experiment:
     layers = prunable(network)
     recipe, per_epoch = _recipe(config, len(data.train))
     eval_every = max(1, intervals.iterations(config.eval_every, per_epoch))
-    fresh = initialiser(make)
+    fresh = initialiser(make, config.init)
     if config.ticket is None:
         search = searched(config, choices, layers, fresh, logits(make, device), data.train, recipe.iterations)
     else:
         search = given(config.ticket, layers, fresh)
-
+    for name, control in controls.items():
+        if isinstance(control, Invert) and not isinstance(search.prune, Pruner):
+            raise ConfigError(f"controls={name}: a ticket that is given, or learned, has no scores to invert")
     executor, execute = _executor(config, device, layers, make, data)
 
     def fit(hooks: Hooks) -> Fit:
@@ -140,8 +143,6 @@ def _controls(config: DictConfig) -> dict[str, Control]:
         if not OmegaConf.is_dict(node):
             raise ConfigError(f"controls.{name}={node}: controls are chosen by name, as in controls=[random_mask]")
         controls[str(name)] = instantiate(f"controls.{name}", {f"controls.{name}": node}, {}, Control)
-        if config.ticket is not None and isinstance(controls[str(name)], Invert):
-            raise ConfigError(f"controls={name}: a ticket that is given has no scores to invert")
     return controls
 
 

@@ -2,9 +2,13 @@
 
 1. Randomly initialise a network. 2. Train it. 3. Prune a fraction of its weights. 4. Rewind the rest to where they were
 (Frankle et al. 2020, §3, for iterations after 0), and train again: that is the winning ticket. Repeat 3 and 4.
+
+Where the mask is learned (Zhou et al. 2019, §5), 3 and 4 are one: the ticket of a round is the mask that was trained on
+the weights of the rewind point, which never change, and so do not those of its controls.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -17,7 +21,7 @@ from lth_cli.patterns import Pattern
 from lth_cli.prune import Points, Prune
 from lth_cli.rewind import Rewind, Start, State
 from lth_cli.seeds import generator
-from lth_cli.training.jobs import Fit, Fitted, Job
+from lth_cli.training.jobs import Fit, Fitted, Job, Learn, Learner
 
 
 def run_imp(
@@ -25,7 +29,7 @@ def run_imp(
     init: Callable[[torch.Generator], State],
     layers: Sequence[str],
     keep: Sequence[Keep],
-    prune: Prune,
+    prune: Prune | Learner,
     pattern: Pattern,
     rewind: Rewind,
     controls: Callable[[int], Mapping[str, Control]],
@@ -40,7 +44,7 @@ def run_imp(
         init: generator -> a fresh network.
         layers: names of the prunable weights.
         keep: what to keep in round 0, 1, … n, from `budget.plan`.
-        prune: points, mask, how many to keep, stream -> mask.
+        prune: points, mask, how many to keep, stream -> mask; or what learns it.
         pattern: of the masks.
         rewind: where a pruned network restarts.
         controls: round -> the controls to train beside the ticket, by arm.
@@ -56,23 +60,28 @@ def run_imp(
     mask = {seed: masks.ones(start[seed].state.params, layers) for seed in seeds}
     previous, saved, trained = dict(mask), dict[int, State](), dict[int, State]()
     for round in range(len(keep)):
-        jobs = []
-        for seed in seeds:
-            if round == 0:
-                jobs.append(Job(round, DENSE, seed, start[seed], mask[seed], save_at=rewind_to))
-                continue
-            previous[seed] = mask[seed]
-            points = Points(start[seed].state, saved[seed], trained[seed])
-            pruned = partial(prune, points, mask[seed], keep[round])
-            mask[seed] = pruned(generator(seed, "prune", round))
-            ticket = rewind.restart(saved[seed], trained[seed], rewind_to, iterations)
-            jobs.append(Job(round, WINNING, seed, ticket, mask[seed]))
-            inverted = partial(pruned, generator(seed, "prune", round), invert=True)
-            context = Context(seed, round, init, iterations, pattern.select, inverted)
+        previous, jobs, learned = dict(mask), list[Job](), list[Fitted]()
+        if round == 0:
+            jobs = [Job(round, DENSE, s, start[s], mask[s], save_at=rewind_to) for s in seeds]
+        ticket = {s: rewind.restart(saved[s], trained[s], rewind_to, iterations) for s in seeds if round > 0}
+        if isinstance(prune, Learner) and round > 0:
+            learn = Learn(prune, keep[round])
+            learned = fit([Job(round, WINNING, s, ticket[s], mask[s], learn=learn) for s in seeds])
+            mask |= {one.job.seed: one.mask for one in learned}
+            ticket = {one.job.seed: replace(one.job.start, iterations=0) for one in learned}
+        for seed, restart in ticket.items():
+            inverted = None
+            if not isinstance(prune, Learner):
+                points = Points(start[seed].state, saved[seed], trained[seed])
+                pruned = partial(prune, points, mask[seed], keep[round])
+                mask[seed] = pruned(generator(seed, "prune", round))
+                inverted = partial(pruned, generator(seed, "prune", round), invert=True)
+                jobs.append(Job(round, WINNING, seed, restart, mask[seed]))
+            context = Context(seed, round, init, 0 if learned else iterations, pattern.select, inverted)
             for name, control in controls(round).items():
-                arm = control.make(Arm(ticket, mask[seed]), context)
+                arm = control.make(Arm(restart, mask[seed]), context)
                 jobs.append(Job(round, name, seed, arm.start, arm.mask))
-        fitted = fit(jobs)
+        fitted = sorted([*learned, *(fit(jobs) if jobs else [])], key=lambda one: seeds.index(one.job.seed))
         seeds = [one.job.seed for one in fitted if one.job.arm in (DENSE, WINNING)]
         fitted = [one for one in fitted if one.job.seed in seeds]
         check_round(fitted, controls(round), previous, keep[round], pattern)
@@ -90,5 +99,5 @@ def _with_last_values(fitted: Fitted, before: State) -> State:
     Its mask keeps it at zero in the ticket; but a control that keeps it must not start from a weight that is dead.
     """
     params = fitted.state.params
-    alive = {name: torch.where(m, params[name], before.params[name]) for name, m in fitted.job.mask.items()}
+    alive = {name: torch.where(m, params[name], before.params[name]) for name, m in fitted.mask.items()}
     return State({**params, **alive}, fitted.state.buffers)

@@ -2,7 +2,7 @@
 
 import itertools
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +12,7 @@ import torch
 
 from lth_cli import masks
 from lth_cli.arms import DENSE, WINNING
-from lth_cli.invariants import pruned_are_zero
+from lth_cli.invariants import pruned_are_zero, unchanged
 from lth_cli.masks import Mask, Params
 from lth_cli.rewind import State
 from lth_cli.rundir.manifest import Manifest, damage
@@ -23,6 +23,7 @@ from lth_cli.ticket import Ticket
 
 _REWOUND = ("lth_cli.rewind.Early", "lth_cli.rewind.Late")  # strategies whose tickets start from the saved weights
 _OTHER_WEIGHTS = ("Constant", "Reinit", "Reshuffle")  # controls that have the ticket's mask
+_LEARNED = ("lth_cli.pruners.Supermask", "lth_cli.pruners.EdgePopup")  # masks; the weights are not trained
 _TRAINED = ("lth_cli.rewind.LearningRate", "lth_cli.rewind.FineTune")  # from the trained ones
 
 
@@ -93,6 +94,7 @@ def verify(path: Path) -> list[Check]:
         ("curves", "accuracies of history as the learning curves", _curves),
         ("nested", "no weight revived, round by round", _nested),
         ("zeros", "pruned weights exactly zero", _zeros),
+        ("weights", "weights unchanged where only masks are learned", _weights),
         ("controls", "each control beside its ticket", _controls),
         ("tickets", "mask of the last round, weights of the rewind point", _tickets),
     ]
@@ -173,6 +175,17 @@ def _zeros(files: Files) -> Iterator[str]:
             yield f"{where(key)}: a pruned weight is not zero"
 
 
+def _weights(files: Files) -> Iterator[str]:
+    if files.run.config.get("pruner", {}).get("score", {}).get("_target_") not in _LEARNED:
+        return
+    for seed in files.seeds:
+        keys = files.tickets_of(seed)
+        for i, key in enumerate(keys[1:], start=1):
+            mask, state = files.state(key)
+            if not any(unchanged(state.params, mask, start) for start in _starts(files, seed, keys[:i])):
+                yield f"{where(key)}: a weight is not that of the rewind point"
+
+
 def _controls(files: Files) -> Iterator[str]:
     """As far as masks show it; of a control that we do not know, that it keeps as many weights."""
     named = files.run.config.get("controls", {})
@@ -214,17 +227,16 @@ def _tickets(files: Files) -> Iterator[str]:
             yield f"{name}: its metadata names other hashes"
         if ticket.metadata.get("config") != config:
             yield f"{name}: its metadata holds another config"
-        if not any(_same(ticket.weights, start) for start in _starts(files, seed)):
+        if not any(_same(ticket.weights, start) for start in _starts(files, seed, keys[:-1])):
             yield f"{name}: its weights are not those of the rewind point"
 
 
-def _starts(files: Files, seed: int) -> Iterator[Params]:
-    """What a ticket of the config's rewind strategy may start from; of a strategy that we do not know, either."""
+def _starts(files: Files, seed: int, keys: Sequence[Key]) -> Iterator[Params]:
+    """What a ticket after those of `keys` may start from under the config's rewind strategy; one unknown: either."""
     strategy = files.run.config.get("rewind", {}).get("_target_")
     if strategy not in _TRAINED:
         yield files.rewind(seed)
     if strategy not in _REWOUND:
-        keys = files.tickets_of(seed)[:-1]
         last = dict(files.state(keys[0])[1].params)
         for mask, state in map(files.state, keys[1:]):  # a pruned weight has the last value that it had alive
             last = {n: torch.where(mask[n], p, last[n]) if n in mask else p for n, p in state.params.items()}

@@ -23,7 +23,7 @@ from lth_cli.schedules import Geometric
 from lth_cli.seeds import generator
 from lth_cli.training import executors
 from lth_cli.training.executors import Executor
-from lth_cli.training.jobs import Fit, Fitted
+from lth_cli.training.jobs import Fit, Fitted, Learner
 from lth_cli.training.optimizers import Recipe
 from lth_cli.training.trainer import Trainer
 
@@ -89,7 +89,7 @@ def imp(
     scope: str = "global",
     rewind: Rewind | None = None,
     controls: Mapping[str, Control] = CONTROLS,
-    score: Score = magnitude,
+    score: Score | Learner = magnitude,
     at: str = "trained",
     steps: int = 1,
     pattern: Pattern | None = None,
@@ -107,7 +107,9 @@ def imp(
             init=initialiser(partial(build)),
             layers=list(layers),
             keep=pattern.fit(plan(layers, Geometric(target), rounds, scope, {}), layers),
-            prune=Pruner(score, at, steps, pattern, logits(build, CPU), DATA.train),
+            prune=score
+            if isinstance(score, Learner)
+            else Pruner(score, at, steps, pattern, logits(build, CPU), DATA.train),
             pattern=pattern,
             rewind=rewind,
             controls=lambda round: controls,

@@ -92,6 +92,6 @@ def _digest(jobs: Sequence[Job]) -> str:
     for job in jobs:
         start = job.start
         tensors: Params = {f"mask/{name}": m for name, m in job.mask.items()} | start.state.params | start.state.buffers
-        place = (str(job), start.schedule, start.order, start.iterations, job.save_at)
+        place = (str(job), start.schedule, start.order, start.iterations, job.save_at, repr(job.learn))
         digest.update(f"{place} {tensors_sha256(tensors)}".encode())
     return digest.hexdigest()

@@ -3,10 +3,43 @@
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+import torch
+from torch import Tensor
+
+from lth_cli.budget import Keep
 from lth_cli.masks import Mask, Params
 from lth_cli.rewind import Start, State
+
+
+@runtime_checkable
+class Learner(Protocol):
+    """Learns which weights to keep, by a score for each, while the weights stay as they are."""
+
+    def begin(self, shape: Sequence[int], density: float, stream: torch.Generator) -> Tensor:
+        """The first scores of a layer, of its weight's shape, of which the fraction `density` is to be kept."""
+
+    def gates(self, scores: Params, alive: Params, keep: Keep, draw: Callable[[int], Tensor]) -> Params:
+        """What multiplies the weights in a step, and the gradient through it.
+
+        Args:
+            scores: (rows, weights) per layer; rows share nothing.
+            alive: likewise, 1.0 or 0.0 where an earlier round pruned the weight, whose gate is 0.
+            keep: how many the mask will keep.
+            draw: the number of a layer -> (rows, weights) uniform in [0, 1), others in every step.
+        """
+
+    def rank(self, scores: Tensor) -> Tensor:
+        """What the mask is selected by: larger is kept."""
+
+
+@dataclass(frozen=True)
+class Learn:
+    """Train scores in place of weights: how, and how many weights their mask keeps."""
+
+    how: Learner
+    keep: Keep
 
 
 @dataclass(frozen=True)
@@ -20,6 +53,7 @@ class Job:
         start: weights, positions and length.
         mask: enforced after every step.
         save_at: iteration whose state is returned for rewinding, or None.
+        learn: a mask within `mask`, the weights staying as they are; None trains the weights.
     """
 
     round: int
@@ -28,6 +62,7 @@ class Job:
     start: Start
     mask: Mask
     save_at: int | None = None
+    learn: Learn | None = None
 
     def __str__(self) -> str:
         return f"round {self.round}, {self.arm}, seed {self.seed}"
@@ -55,6 +90,7 @@ class Fitted:
         curve: evaluations in order; the last is the end of training.
         seconds: wall-clock time of training and evaluation; of jobs that trained as one stack, an equal share each.
         examples: training examples seen.
+        learned: the mask that the job was to learn, or None.
     """
 
     job: Job
@@ -63,6 +99,12 @@ class Fitted:
     curve: list[Evaluation]
     seconds: float
     examples: int
+    learned: Mask | None = None
+
+    @property
+    def mask(self) -> Mask:
+        """The mask of the trained network: its job's, or the one that it learned."""
+        return self.job.mask if self.learned is None else self.learned
 
     @property
     def early_stop(self) -> Evaluation:
