@@ -39,10 +39,11 @@ class Context:
 
 @dataclass(frozen=True)
 class Arm:
-    """Where an arm starts, and under which mask."""
+    """Where an arm starts, under which mask, and whether it trains on permuted labels."""
 
     start: Start
     mask: Mask
+    random_labels: bool = False
 
 
 @runtime_checkable

@@ -13,7 +13,7 @@ from lth_cli import intervals
 from lth_cli.arms import Control
 from lth_cli.budget import Layer
 from lth_cli.config import ConfigError, check, control_rounds
-from lth_cli.controls import Invert
+from lth_cli.controls import Invert, RandomLabels
 from lth_cli.datasets.dataset import Dataset, validate
 from lth_cli.datasets.streaming import Streamed
 from lth_cli.instantiate import instantiate, named
@@ -22,7 +22,7 @@ from lth_cli.prune import Pruner
 from lth_cli.rewind import State
 from lth_cli.search import Search, given, searched
 from lth_cli.training.executors import Executor, Networks, choose
-from lth_cli.training.jobs import Fit, Hooks
+from lth_cli.training.jobs import Fit, Hooks, Learner
 from lth_cli.training.networks import Build, does_not_stack
 from lth_cli.training.optimizers import Recipe
 from lth_cli.training.trainer import Trainer, to_device
@@ -88,7 +88,11 @@ def build(config: DictConfig, choices: Mapping[str, Any]) -> Experiment:
         search = given(config.ticket, layers, fresh)
     for name, control in controls.items():
         if isinstance(control, Invert) and not isinstance(search.prune, Pruner):
-            raise ConfigError(f"controls={name}: a ticket that is given, or learned, has no scores to invert")
+            raise ConfigError(f"controls={name}: a ticket that is given has no scores to invert, nor has one whose mask is learned")
+        if isinstance(control, RandomLabels) and isinstance(search.prune, Learner):
+            raise ConfigError(f"controls={name}: beside a learned mask nothing is trained")
+        if isinstance(control, RandomLabels) and isinstance(data.train, Streamed):
+            raise ConfigError(f"controls={name}: needs a data set in memory, this one is streamed")
     executor, execute = _executor(config, device, layers, make, data)
 
     def fit(hooks: Hooks) -> Fit:

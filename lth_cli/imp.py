@@ -80,7 +80,7 @@ def run_imp(
             context = Context(seed, round, init, 0 if learned else iterations, pattern.select, inverted)
             for name, control in controls(round).items():
                 arm = control.make(Arm(restart, mask[seed]), context)
-                jobs.append(Job(round, name, seed, arm.start, arm.mask))
+                jobs.append(Job(round, name, seed, arm.start, arm.mask, random_labels=arm.random_labels))
         fitted = sorted([*learned, *(fit(jobs) if jobs else [])], key=lambda one: seeds.index(one.job.seed))
         seeds = [one.job.seed for one in fitted if one.job.arm in (DENSE, WINNING)]
         fitted = [one for one in fitted if one.job.seed in seeds]

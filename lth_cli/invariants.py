@@ -47,7 +47,8 @@ def check_round(
             _require(masks.within(one.mask, previous[job.seed]), f"{where}: pruning revived a weight")
             wrong = pattern.violation(one.mask, keep)
         else:
-            wrong = controls[job.arm].violation(Arm(job.start, one.mask), Arm(ticket.job.start, ticket.mask))
+            control = Arm(job.start, one.mask, job.random_labels)
+            wrong = controls[job.arm].violation(control, Arm(ticket.job.start, ticket.mask))
         _require(wrong is None, f"{where}: {wrong}")
 
 

@@ -22,7 +22,7 @@ from lth_cli.rundir.write import tensors_sha256
 from lth_cli.ticket import Ticket
 
 _REWOUND = ("lth_cli.rewind.Early", "lth_cli.rewind.Late")  # strategies whose tickets start from the saved weights
-_OTHER_WEIGHTS = ("Constant", "Reinit", "Reshuffle")  # controls that have the ticket's mask
+_SAME_MASK = ("Constant", "RandomLabels", "Reinit", "Reshuffle")  # controls that have the ticket's mask
 _LEARNED = ("lth_cli.pruners.Supermask", "lth_cli.pruners.EdgePopup")  # masks; the weights are not trained
 _TRAINED = ("lth_cli.rewind.LearningRate", "lth_cli.rewind.FineTune")  # from the trained ones
 
@@ -197,7 +197,7 @@ def _controls(files: Files) -> Iterator[str]:
         ours, ticket = files.mask(key), files.mask((round, WINNING, seed))
         if masks.remaining(ours) != masks.remaining(ticket):
             yield f"{where(key)}: other weights in all than the ticket"
-        if kinds.get(arm) in _OTHER_WEIGHTS and not masks.equal(ours, ticket):
+        if kinds.get(arm) in _SAME_MASK and not masks.equal(ours, ticket):
             yield f"{where(key)}: the mask is not the ticket's"
         if kinds.get(arm) == "RandomMask":
             if masks.layer_counts(ours) != masks.layer_counts(ticket):

@@ -28,7 +28,11 @@ from tests.test_checkpoints import same, stopped_and_resumed
 from tests.test_training import job
 from tests.tiny import CPU, DATA, arm, conv, dropping, imp, mlp, normed, serial
 
-LEARNERS: list[Learner] = [Supermask(rescale=False), Supermask(rescale=True), EdgePopup()]
+LEARNERS: list[Learner] = [
+    Supermask(rescale=False, lr_factor=1),
+    Supermask(rescale=True, lr_factor=1),
+    EdgePopup(lr_factor=1),
+]
 EXECUTORS = [executors.serial, executors.stacked, partial(executors.processes, workers=2)]
 
 
@@ -55,14 +59,16 @@ def test_a_supermask_draws_each_weight_with_its_probability_and_passes_the_gradi
     """By a loop over weights, and a finite difference of the probability in float64."""
     score = torch.tensor([[-2.0, 0.0, 0.5, 3.0]], dtype=torch.float64, requires_grad=True)
     alive, draws = torch.tensor([[1.0, 1.0, 0.0, 1.0]]), torch.tensor([[0.1, 0.6, 0.0, 0.9]])
-    gates = Supermask(rescale=False).gates({"w": score}, {"w": alive}, {"w": 2}, lambda layer: draws)["w"]
+    gates = Supermask(rescale=False, lr_factor=1).gates({"w": score}, {"w": alive}, {"w": 2}, lambda layer: draws)["w"]
     assert gates.tolist() == [[1.0, 0.0, 0.0, 1.0]]
     (gradient,) = torch.autograd.grad(gates.sum(), score)
     for i, value in enumerate(score[0].tolist()):
         up, down = (1 / (1 + 2.718281828459045 ** -(value + step)) for step in (1e-5, -1e-5))
         assert gradient[0, i].item() == pytest.approx(alive[0, i].item() * (up - down) / 2e-5, rel=1e-6)
     often = [
-        Supermask(rescale=False).gates({"w": score}, {"w": alive}, {"w": 2}, lambda _, n=n: uniform(n, 0, 4))["w"]
+        Supermask(rescale=False, lr_factor=1).gates(
+            {"w": score}, {"w": alive}, {"w": 2}, lambda _, n=n: uniform(n, 0, 4)
+        )["w"]
         for n in torch.arange(4000).view(-1, 1)
     ]
     expected = (alive / (1 + (-score).exp())).squeeze().tolist()
@@ -72,7 +78,7 @@ def test_a_supermask_draws_each_weight_with_its_probability_and_passes_the_gradi
 def test_dynamic_rescaling_multiplies_by_the_weights_over_those_drawn() -> None:
     score, alive = torch.zeros(2, 5), torch.tensor([[1.0, 1, 1, 1, 1], [1, 1, 1, 1, 0]])
     draws = torch.tensor([[0.1, 0.1, 0.9, 0.9, 0.9], [0.9, 0.9, 0.9, 0.9, 0.1]])
-    gates = Supermask(rescale=True).gates({"w": score}, {"w": alive}, {"w": 2}, lambda layer: draws)["w"]
+    gates = Supermask(rescale=True, lr_factor=1).gates({"w": score}, {"w": alive}, {"w": 2}, lambda layer: draws)["w"]
     assert gates.tolist() == [[2.5, 2.5, 0, 0, 0], [0, 0, 0, 0, 0]]
 
 
@@ -85,7 +91,7 @@ def test_edge_popup_keeps_the_largest_and_passes_the_gradient_of_the_absolute_sc
     alive = {name: (torch.rand(s.shape, generator=generator(1, name)) < 0.8).float() for name, s in scores.items()}
     counts = {"a": 4, "b": 2}
     keep = counts if per_layer else sum(counts.values())
-    gates = EdgePopup().gates(scores, alive, keep, lambda layer: pytest.fail("nothing is drawn"))
+    gates = EdgePopup(lr_factor=1).gates(scores, alive, keep, lambda layer: pytest.fail("nothing is drawn"))
     for row in range(2):
         size = {
             (name, i): abs(score[row, i].item())
@@ -100,15 +106,18 @@ def test_edge_popup_keeps_the_largest_and_passes_the_gradient_of_the_absolute_sc
     gradients = torch.autograd.grad(sum(gate.sum() for gate in gates.values()), list(scores.values()))
     for score, m, gradient in zip(scores.values(), alive.values(), gradients, strict=True):
         assert torch.equal(gradient, torch.sign(score.detach()) * m)
-    none = EdgePopup().gates(scores, alive, {"a": 0, "b": 7}, lambda layer: torch.zeros(0))
+    none = EdgePopup(lr_factor=1).gates(scores, alive, {"a": 0, "b": 7}, lambda layer: torch.zeros(0))
     assert not none["a"].any()
 
 
 def test_first_scores_expect_the_density_or_spread_over_the_inputs() -> None:
-    first = Supermask(rescale=False).begin((5, 4), 0.2, generator(0, "scores"))
+    first = Supermask(rescale=False, lr_factor=1).begin((5, 4), 0.2, generator(0, "scores"))
     assert first.sigmoid().flatten().tolist() == pytest.approx([0.2] * 20)
-    assert all(torch.isfinite(Supermask(rescale=True).begin((2, 2), d, generator(0, "s"))).all() for d in (0.0, 1.0))
-    popup = EdgePopup().begin((50, 4, 5, 5), 0.2, generator(0, "scores"))
+    assert all(
+        torch.isfinite(Supermask(rescale=True, lr_factor=1).begin((2, 2), d, generator(0, "s"))).all()
+        for d in (0.0, 1.0)
+    )
+    popup = EdgePopup(lr_factor=1).begin((50, 4, 5, 5), 0.2, generator(0, "scores"))
     reference = nn.init.kaiming_uniform_(torch.empty(50, 4, 5, 5), a=5**0.5, generator=generator(1, "scores"))
     assert popup.abs().max() <= 0.1
     assert popup.std() == pytest.approx(reference.std().item(), rel=0.05)
@@ -194,7 +203,9 @@ def test_learning_goes_on_from_a_checkpoint_with_the_same_bits(
 @pytest.mark.parametrize("execute", EXECUTORS, ids=["serial", "stacked", "processes"])
 def test_rounds_of_learned_masks_are_nested_and_their_controls_untrained(rewind: object, execute: Executor) -> None:
     controls = {"random_mask": RandomMask(), "random_reinit": Reinit(keep_sign=False)}
-    rounds = imp(seeds=(0, 1), scope="layerwise", score=EdgePopup(), rewind=rewind, controls=controls, execute=execute)  # type: ignore[arg-type]
+    rounds = imp(
+        seeds=(0, 1), scope="layerwise", score=EdgePopup(lr_factor=1), rewind=rewind, controls=controls, execute=execute
+    )  # type: ignore[arg-type]
     for before, after in itertools.pairwise(rounds):
         assert [one.job.arm for one in after] == ["winning", "random_mask", "random_reinit"] * 2
         for seed in (0, 1):

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from lth_cli.budget import Keep
 from lth_cli.masks import Params
+from lth_cli.training.jobs import check_factor
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,15 @@ class EdgePopup:
     Deviations: the fraction kept is the schedule's, with ``scope: layerwise`` the same in each layer, as in the paper;
     their scaling of the weights by 1/√(fraction kept) is not taken, which in a network of ReLUs without biases changes
     the loss but no prediction.
+
+    Args:
+        lr_factor: the learning rate of scores over `train.lr`, above 0.
     """
+
+    lr_factor: float
+
+    def __post_init__(self) -> None:
+        check_factor(self.lr_factor)
 
     def begin(self, shape: Sequence[int], density: float, stream: torch.Generator) -> Tensor:
         inputs = math.prod(shape[1:])

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from lth_cli.budget import Keep
 from lth_cli.masks import Params
+from lth_cli.training.jobs import check_factor
 
 
 @dataclass(frozen=True)
@@ -25,13 +26,16 @@ class Supermask:
 
     Args:
         rescale: whether weights are rescaled in training.
+        lr_factor: the learning rate of scores over `train.lr`, above 0; the paper's is far above that of weights.
     """
 
     rescale: bool
+    lr_factor: float
 
     def __post_init__(self) -> None:
         if type(self.rescale) is not bool:
             raise ValueError(f"rescale={self.rescale}: true or false")
+        check_factor(self.lr_factor)
 
     def begin(self, shape: Sequence[int], density: float, stream: torch.Generator) -> Tensor:
         p = min(max(density, 0.001), 0.999)

@@ -92,6 +92,14 @@ def _digest(jobs: Sequence[Job]) -> str:
     for job in jobs:
         start = job.start
         tensors: Params = {f"mask/{name}": m for name, m in job.mask.items()} | start.state.params | start.state.buffers
-        place = (str(job), start.schedule, start.order, start.iterations, job.save_at, repr(job.learn))
+        place = (
+            str(job),
+            start.schedule,
+            start.order,
+            start.iterations,
+            job.save_at,
+            job.random_labels,
+            repr(job.learn),
+        )
         digest.update(f"{place} {tensors_sha256(tensors)}".encode())
     return digest.hexdigest()

@@ -1,5 +1,6 @@
 """What the trainer is given and gives back. `fit` takes a list of jobs: only the trainer may run some together."""
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -17,6 +18,10 @@ from lth_cli.rewind import Start, State
 class Learner(Protocol):
     """Learns which weights to keep, by a score for each, while the weights stay as they are."""
 
+    @property
+    def lr_factor(self) -> float:
+        """The learning rate of scores, in multiples of that of weights."""
+
     def begin(self, shape: Sequence[int], density: float, stream: torch.Generator) -> Tensor:
         """The first scores of a layer, of its weight's shape, of which the fraction `density` is to be kept."""
 
@@ -32,6 +37,12 @@ class Learner(Protocol):
 
     def rank(self, scores: Tensor) -> Tensor:
         """What the mask is selected by: larger is kept."""
+
+
+def check_factor(value: float) -> None:
+    """Raise ValueError unless it is a factor of a learning rate."""
+    if type(value) not in (int, float) or not 0 < value < math.inf:
+        raise ValueError(f"lr_factor={value}: a number above 0")
 
 
 @dataclass(frozen=True)
@@ -53,6 +64,7 @@ class Job:
         start: weights, positions and length.
         mask: enforced after every step.
         save_at: iteration whose state is returned for rewinding, or None.
+        random_labels: whether the training labels are permuted.
         learn: a mask within `mask`, the weights staying as they are; None trains the weights.
     """
 
@@ -62,6 +74,7 @@ class Job:
     start: Start
     mask: Mask
     save_at: int | None = None
+    random_labels: bool = False
     learn: Learn | None = None
 
     def __str__(self) -> str:

@@ -73,7 +73,7 @@ class _Training:
         # The noise of an iteration does not depend on where training started.
         noise = torch.tensor([_noise(job) + job.start.order for job in jobs], device=trainer.device)
         optimizer = make_optimizer(trainer.recipe, list(self.rows.params.values()))
-        batches = feed(trainer.data.train, trainer.device)
+        batches = feed(trainer.data.train, trainer.device, jobs)
         self.step = Step(self.rows, batches, optimizer, trainer.autocast, noise, trainer.hooks.scope)
         self.done, self.since = 0, 0
         self.curves: list[list[Evaluation]] = [[] for _ in jobs]
@@ -120,7 +120,8 @@ class _Training:
             for job in self.jobs
         ]
         first = self.start.schedule + self.done - at
-        rates = [learning_rate(recipe, max(0, first + i)) for i in range(len(orders[0]))]
+        factor = 1.0 if self.jobs[0].learn is None else self.jobs[0].learn.how.lr_factor
+        rates = [factor * learning_rate(recipe, max(0, first + i)) for i in range(len(orders[0]))]
         self.step.load(torch.stack(orders, dim=1), rates, at)
 
     def _whole_step(self) -> Callable[[], None]:
