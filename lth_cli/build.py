@@ -88,7 +88,8 @@ def build(config: DictConfig, choices: Mapping[str, Any]) -> Experiment:
         search = given(config.ticket, layers, fresh)
     for name, control in controls.items():
         if isinstance(control, Invert) and not isinstance(search.prune, Pruner):
-            raise ConfigError(f"controls={name}: a ticket that is given has no scores to invert, nor has one whose mask is learned")
+            known = "given" if config.ticket is not None else "learned"
+            raise ConfigError(f"controls={name}: a ticket that is {known} has no scores to invert")
         if isinstance(control, RandomLabels) and isinstance(search.prune, Learner):
             raise ConfigError(f"controls={name}: beside a learned mask nothing is trained")
         if isinstance(control, RandomLabels) and isinstance(data.train, Streamed):

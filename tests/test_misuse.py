@@ -89,7 +89,7 @@ WRONG = [
     (("run", "pruner=supermask", "pruner.at=init"), "pruner.at=init: a mask is learned at the weights"),
     (("run", "pruner=edge_popup", "pruner.steps=2"), "pruner.steps=2: a mask is learned in one step"),
     (("run", "pruner=edge_popup", "pattern=n_m", "sparsity=0.5"), "a mask is learned under pattern=unstructured only"),
-    (("run", "pruner=edge_popup", "controls=[invert]"), "nor has one whose mask is learned"),
+    (("run", "pruner=edge_popup", "controls=[invert]"), "a ticket that is learned has no scores to invert"),
     (("run", "pruner=edge_popup", "controls=[random_labels]"), "controls=random_labels: beside a learned mask nothing"),
     (("run", "pruner=snip", "pruner.score.examples=0"), "examples=0: a whole number from 1"),
     (("run", "ticket=nowhere"), "nowhere"),
