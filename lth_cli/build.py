@@ -17,6 +17,7 @@ from lth_cli.controls import Invert, RandomLabels
 from lth_cli.datasets.dataset import Dataset, validate
 from lth_cli.datasets.streaming import Streamed
 from lth_cli.instantiate import instantiate, named
+from lth_cli.mask0 import ACTIONS, Mask0
 from lth_cli.models.network import initialiser, logits, prunable
 from lth_cli.prune import Pruner
 from lth_cli.rewind import State
@@ -48,6 +49,7 @@ class Experiment:
     layers: dict[str, Layer]
     search: Search
     controls: Callable[[int], dict[str, Control]]
+    mask0: Mask0
     recipe: Recipe
     data: Dataset
     device: torch.device
@@ -107,6 +109,7 @@ def build(config: DictConfig, choices: Mapping[str, Any]) -> Experiment:
         layers=layers,
         search=search,
         controls=lambda round: controls if round in at else {},
+        mask0=ACTIONS[config.pruned_to],
         recipe=recipe,
         data=data,
         device=device,

@@ -62,6 +62,7 @@ class Config:
     sparsity: dict[str, Any] = MISSING
     train: Train = MISSING
     init: str = MISSING
+    pruned_to: str = MISSING
     seed: int = MISSING
     replicates: int = MISSING
     ticket: str | None = MISSING
@@ -102,6 +103,7 @@ _CHOICES = {
     "pruner.at": ("init", "rewind", "trained"),
     "pruner.scope": ("global", "layerwise", "erk"),
     "init": ("glorot_normal", "signed_constant"),
+    "pruned_to": ("zero", "start", "movement"),
     "train.optimizer": ("adam", "sgd"),
     "train.schedule": ("constant", "step", "cosine"),
     "on_divergence": ("stop", "skip"),

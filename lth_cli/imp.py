@@ -17,6 +17,7 @@ from lth_cli import masks
 from lth_cli.arms import DENSE, WINNING, Arm, Context, Control
 from lth_cli.budget import Keep
 from lth_cli.invariants import check_round
+from lth_cli.mask0 import Mask0
 from lth_cli.patterns import Pattern
 from lth_cli.prune import Points, Prune
 from lth_cli.rewind import Rewind, Start, State
@@ -33,6 +34,7 @@ def run_imp(
     pattern: Pattern,
     rewind: Rewind,
     controls: Callable[[int], Mapping[str, Control]],
+    mask0: Mask0,
     fit: Fit,
     iterations: int,
     rewind_to: int,
@@ -48,6 +50,7 @@ def run_imp(
         pattern: of the masks.
         rewind: where a pruned network restarts.
         controls: round -> the controls to train beside the ticket, by arm.
+        mask0: what pruned weights are.
         fit: trains jobs; one that it leaves out, because it diverged, is left out of the result. Without its ticket,
             so are a seed's controls and its later rounds.
         iterations: length of dense training.
@@ -62,7 +65,7 @@ def run_imp(
     for round in range(len(keep)):
         previous, jobs, learned = dict(mask), list[Job](), list[Fitted]()
         if round == 0:
-            jobs = [Job(round, DENSE, s, start[s], mask[s], save_at=rewind_to) for s in seeds]
+            jobs = [Job(round, DENSE, seed, start[seed], mask[seed], save_at=rewind_to) for seed in seeds]
         ticket = {s: rewind.restart(saved[s], trained[s], rewind_to, iterations) for s in seeds if round > 0}
         if isinstance(prune, Learner) and round > 0:
             learn = Learn(prune, keep[round])
@@ -70,17 +73,19 @@ def run_imp(
             mask |= {one.job.seed: one.mask for one in learned}
             ticket = {one.job.seed: replace(one.job.start, iterations=0) for one in learned}
         for seed, restart in ticket.items():
-            inverted = None
+            pruned_to = partial(mask0, init=start[seed].state.params, trained=trained[seed].params)
+            context = Context(seed, round, init, 0 if learned else iterations, pattern.select, inverted=None)
             if not isinstance(prune, Learner):
                 points = Points(start[seed].state, saved[seed], trained[seed])
                 pruned = partial(prune, points, mask[seed], keep[round])
                 mask[seed] = pruned(generator(seed, "prune", round))
-                inverted = partial(pruned, generator(seed, "prune", round), invert=True)
-                jobs.append(Job(round, WINNING, seed, restart, mask[seed]))
-            context = Context(seed, round, init, 0 if learned else iterations, pattern.select, inverted)
+                context = replace(context, inverted=partial(pruned, generator(seed, "prune", round), invert=True))
+                at_rest = pruned_to(mask[seed], restart.state.params)
+                jobs.append(Job(round, WINNING, seed, restart, mask[seed], pruned_to=at_rest))
             for name, control in controls(round).items():
                 arm = control.make(Arm(restart, mask[seed]), context)
-                jobs.append(Job(round, name, seed, arm.start, arm.mask, random_labels=arm.random_labels))
+                at_rest = pruned_to(arm.mask, arm.start.state.params)
+                jobs.append(Job(round, name, seed, arm.start, arm.mask, None, arm.random_labels, at_rest))
         fitted = sorted([*learned, *(fit(jobs) if jobs else [])], key=lambda one: seeds.index(one.job.seed))
         seeds = [one.job.seed for one in fitted if one.job.arm in (DENSE, WINNING)]
         fitted = [one for one in fitted if one.job.seed in seeds]

@@ -38,9 +38,13 @@ def check_round(
     for one in fitted:
         job, ticket = one.job, tickets[one.job.seed]
         where = f"round {job.round}, {job.arm}, seed {job.seed}"
-        _require(pruned_are_zero(one.state.params, one.mask), f"{where}: a pruned weight is not zero")
+        if job.pruned_to is None:
+            _require(pruned_are_zero(one.state.params, one.mask), f"{where}: a pruned weight is not zero")
+        else:
+            at_rest = pruned_are(one.state.params, one.mask, job.pruned_to)
+            _require(at_rest, f"{where}: a pruned weight is not what it is pruned to")
         if job.learn is not None or job.start.iterations == 0:
-            same = unchanged(one.state.params, one.mask, job.start.state.params)
+            same = unchanged(one.state.params, masks.apply(one.mask, job.start.state.params, job.pruned_to))
             _require(same, f"{where}: a weight has changed, where only the mask is learned")
         if job.arm in (DENSE, WINNING):
             _require(counts_match(one.mask, keep), f"{where}: the mask does not keep the {keep} weights asked for")
@@ -57,9 +61,14 @@ def pruned_are_zero(params: Mapping[str, Tensor], mask: Mask) -> bool:
     return all(not bool(params[name][~m].any()) for name, m in mask.items())
 
 
-def unchanged(params: Mapping[str, Tensor], mask: Mask, start: Mapping[str, Tensor]) -> bool:
-    """Whether all parameters are those of `start`, bit for bit, but for the weights pruned."""
-    return all(torch.equal(params[name], p) for name, p in masks.apply(mask, start).items())
+def pruned_are(params: Mapping[str, Tensor], mask: Mask, pruned_to: Mapping[str, Tensor]) -> bool:
+    """Whether every pruned weight is exactly that of `pruned_to`."""
+    return all(torch.equal(params[name][~m], pruned_to[name][~m]) for name, m in mask.items())
+
+
+def unchanged(params: Mapping[str, Tensor], start: Mapping[str, Tensor]) -> bool:
+    """Whether all parameters are exactly those of `start`."""
+    return all(torch.equal(params[name], p) for name, p in start.items())
 
 
 def _require(holds: bool, what: str) -> None:

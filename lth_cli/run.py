@@ -140,6 +140,7 @@ def _rounds(
         pattern=search.pattern,
         rewind=search.rewind,
         controls=experiment.controls,
+        mask0=experiment.mask0,
         fit=fit if kept is None else answer_from_disk(kept, fit),
         iterations=experiment.recipe.iterations,
         rewind_to=search.rewind_to,

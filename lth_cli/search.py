@@ -107,6 +107,8 @@ def _check_learner(config: DictConfig, choices: Mapping[str, Any], pattern: Patt
     """What has no meaning where the mask is learned."""
     if config.pruner.at != "rewind":
         raise ConfigError(f"pruner.at={config.pruner.at}: a mask is learned at the weights it restarts from: rewind")
+    if config.pruned_to != "zero":
+        raise ConfigError(f"pruned_to={config.pruned_to}: weights that a learned mask leaves out are zero")
     if config.pruner.steps != 1:
         raise ConfigError(f"pruner.steps={config.pruner.steps}: a mask is learned in one step")
     if not isinstance(pattern, Unstructured):

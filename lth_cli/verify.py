@@ -12,7 +12,7 @@ import torch
 
 from lth_cli import masks
 from lth_cli.arms import DENSE, WINNING
-from lth_cli.invariants import pruned_are_zero, unchanged
+from lth_cli.invariants import pruned_are, pruned_are_zero, unchanged
 from lth_cli.masks import Mask, Params
 from lth_cli.rewind import State
 from lth_cli.rundir.manifest import Manifest, damage
@@ -93,7 +93,7 @@ def verify(path: Path) -> list[Check]:
         ("counts", "weights kept: history and layers as the masks on disk", _counts),
         ("curves", "accuracies of history as the learning curves", _curves),
         ("nested", "no weight revived, round by round", _nested),
-        ("zeros", "pruned weights exactly zero", _zeros),
+        ("zeros", "pruned weights exactly zero, or what they are pruned to", _zeros),
         ("weights", "weights unchanged where only masks are learned", _weights),
         ("controls", "each control beside its ticket", _controls),
         ("tickets", "mask of the last round, weights of the rewind point", _tickets),
@@ -169,10 +169,28 @@ def _nested(files: Files) -> Iterator[str]:
 
 
 def _zeros(files: Files) -> Iterator[str]:
+    if files.run.config.get("pruned_to", "zero") != "zero":
+        yield from _at_rest(files)
+        return
     for key in files.keys:
         mask, state = files.state(key)
         if not pruned_are_zero(state.params, mask):
             yield f"{where(key)}: a pruned weight is not zero"
+
+
+def _at_rest(files: Files) -> Iterator[str]:
+    """Of a ticket, each pruned weight is that of the start, or by movement zero; of a control, it is not known here."""
+    or_zero = files.run.config.get("pruned_to") == "movement"
+    for seed in files.seeds:
+        keys = files.tickets_of(seed)
+        for i, key in enumerate(keys[1:], start=1):
+            mask, state = files.state(key)
+            allowed = [
+                {name: torch.where(state.params[name] == 0, 0.0, p[name]) if or_zero else p[name] for name in mask}
+                for p in _starts(files, seed, keys[:i])
+            ]
+            if not any(pruned_are(state.params, mask, values) for values in allowed):
+                yield f"{where(key)}: a pruned weight is not what it is pruned to"
 
 
 def _weights(files: Files) -> Iterator[str]:
@@ -182,7 +200,7 @@ def _weights(files: Files) -> Iterator[str]:
         keys = files.tickets_of(seed)
         for i, key in enumerate(keys[1:], start=1):
             mask, state = files.state(key)
-            if not any(unchanged(state.params, mask, start) for start in _starts(files, seed, keys[:i])):
+            if not any(unchanged(state.params, masks.apply(mask, start)) for start in _starts(files, seed, keys[:i])):
                 yield f"{where(key)}: a weight is not that of the rewind point"
 
 

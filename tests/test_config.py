@@ -77,6 +77,8 @@ def test_every_option_that_needs_no_download_builds(group: str, option: str) -> 
         ["pattern=n_m", "pattern.n=1", "pattern.m=8", "pruner=synflow", "pruner.steps=3"],
         ["pattern=filters", "pruner=snip", "controls=[random_mask,invert]"],
         ["pruner=supermask", "init=signed_constant", "controls=[random_mask,smart_ratio]"],
+        ["pruned_to=start", "pruner=movement", "controls=[same_sign_reinit,random_labels]"],
+        ["pruned_to=movement", "pruner=magnitude_increase"],
     ],
     ids=" ".join,
 )
@@ -124,7 +126,7 @@ def test_the_papers_hyperparameters() -> None:
         "train.optimizer=adamw", "train.schedule=cosin", "device=gpu", "precision=fp16", "matmul_precision=low",
         "train.iterations=0it", "train.iterations=20", "train.warmup=abc", "eval_every=0ep", "eval_every=5",
         "pruner.scope=layer", "pruner.rates.conv=0.5", "pruner.rates.fc=-1", "controls_at=sometimes",
-        "pruner.at=end", "init=zeros", "pruner.steps=0", "pruner.scope=erks",
+        "pruner.at=end", "init=zeros", "pruned_to=one", "pruner.steps=0", "pruner.scope=erks",
         "controls_at=[0]", "controls_at=[11]", "controls_at=[1.5]", "controls_at=null",
     ],
 )  # fmt: skip

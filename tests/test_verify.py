@@ -60,7 +60,7 @@ def test_a_weight_that_was_trained_beside_a_learned_mask_is_found(
     run = Path(shutil.copytree(runs[f"learned_{rewind}"], tmp_path / "run"))
     change("rounds/02/winning_seed1.safetensors", "params/fc1.weight", lambda p: p * 1.0001)(run)
     believed(run)
-    assert wrong(run)["weights"] == ["round 2, winning, seed 1: a weight is not that of the rewind point"]
+    assert wrong(run)["weights"][0] == "round 2, winning, seed 1: a weight is not that of the rewind point"
 
 
 def change(name: str, key: str, new: Callable[[torch.Tensor], torch.Tensor]) -> Lie:

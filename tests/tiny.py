@@ -13,6 +13,7 @@ from lth_cli.budget import plan
 from lth_cli.controls import RandomMask, Reinit
 from lth_cli.datasets.dataset import Dataset, Split
 from lth_cli.imp import run_imp
+from lth_cli.mask0 import ACTIONS
 from lth_cli.masks import Mask
 from lth_cli.models.network import initialiser, logits, prunable
 from lth_cli.patterns import Pattern, Unstructured
@@ -93,6 +94,7 @@ def imp(
     at: str = "trained",
     steps: int = 1,
     pattern: Pattern | None = None,
+    pruned_to: str = "zero",
     execute: Executor = executors.serial,
     **changes: object,
 ) -> list[list[Fitted]]:
@@ -113,6 +115,7 @@ def imp(
             pattern=pattern,
             rewind=rewind,
             controls=lambda round: controls,
+            mask0=ACTIONS[pruned_to],
             fit=serial(build, execute, **changes),
             iterations=recipe.iterations,
             rewind_to=rewind.saved_at(recipe.iterations, len(DATA.train) // recipe.batch_size),

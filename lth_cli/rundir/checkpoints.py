@@ -92,6 +92,7 @@ def _digest(jobs: Sequence[Job]) -> str:
     for job in jobs:
         start = job.start
         tensors: Params = {f"mask/{name}": m for name, m in job.mask.items()} | start.state.params | start.state.buffers
+        tensors |= {f"pruned_to/{name}": p for name, p in (job.pruned_to or {}).items()}
         place = (
             str(job),
             start.schedule,

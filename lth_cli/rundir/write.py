@@ -104,6 +104,7 @@ class Writer:
             mask=fitted.mask,
             weights=job.start.state.params,
             buffers=job.start.state.buffers,
+            pruned_to=job.pruned_to or {},
             metadata={
                 **{key: row[key] for key in (*kept, *accuracies)},
                 "schedule_position": job.start.schedule,

@@ -63,6 +63,7 @@ class Job:
         seed: of the replicate; with `round` it names the data order, which all arms share.
         start: weights, positions and length.
         mask: enforced after every step.
+        pruned_to: what a pruned weight is, by layer, tensors of the weight's shape; None is zero.
         save_at: iteration whose state is returned for rewinding, or None.
         random_labels: whether the training labels are permuted.
         learn: a mask within `mask`, the weights staying as they are; None trains the weights.
@@ -75,6 +76,7 @@ class Job:
     mask: Mask
     save_at: int | None = None
     random_labels: bool = False
+    pruned_to: Params | None = None
     learn: Learn | None = None
 
     def __str__(self) -> str:

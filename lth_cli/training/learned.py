@@ -58,6 +58,9 @@ class Learning:
         """None: what is pruned is the weights, which rest."""
         return {}
 
+    def pruned_to(self) -> dict[str, Tensor]:
+        return {}
+
     def state(self, row: int) -> State:
         state = self.network.state(row)
         return State(masks.apply(self.learned(row), state.params), state.buffers)

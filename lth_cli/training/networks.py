@@ -9,6 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from lth_cli import masks
 from lth_cli.masks import Mask, Params
 from lth_cli.rewind import State
 from lth_cli.training.jobs import Job
@@ -40,6 +41,9 @@ class Network(Protocol):
 
     def masks(self) -> dict[str, Tensor]:
         """By name, in the layout of the parameters; empty when nothing is pruned."""
+
+    def pruned_to(self) -> dict[str, Tensor]:
+        """Likewise, the value of each weight that is pruned, 0 where it is not; empty when all of them are zero."""
 
     def state(self, row: int) -> State:
         """A copy on the CPU, in plain layout."""
@@ -85,6 +89,9 @@ class One:
 
     def masks(self) -> dict[str, Tensor]:
         return _masks([self.job], {name: p.detach() for name, p in self.params.items()})
+
+    def pruned_to(self) -> dict[str, Tensor]:
+        return _pruned_to([self.job], {name: p.detach() for name, p in self.params.items()})
 
     def state(self, row: int) -> State:
         return State(_plain(self.params), _plain(self.buffers))
@@ -140,6 +147,9 @@ class Stack:
     def masks(self) -> dict[str, Tensor]:
         return _masks(self.jobs, {name: p.detach() for name, p in self.params.items()})
 
+    def pruned_to(self) -> dict[str, Tensor]:
+        return _pruned_to(self.jobs, {name: p.detach() for name, p in self.params.items()})
+
     def state(self, row: int) -> State:
         return State(
             _plain({name: p[row] for name, p in self.params.items()}),
@@ -184,9 +194,25 @@ def _empty(build: Build, device: torch.device) -> nn.Module:
 
 
 def _masked(job: Job) -> Params:
-    """Start parameters with pruned weights at zero."""
-    params = job.start.state.params
-    return {n: torch.where(job.mask[n], p, 0.0) if n in job.mask else p for n, p in params.items()}
+    """Start parameters with pruned weights at what they are pruned to."""
+    return masks.apply(job.mask, job.start.state.params, job.pruned_to)
+
+
+def _pruned_to(jobs: Sequence[Job], params: Params) -> dict[str, Tensor]:
+    """What pruned weights are, and zero elsewhere, in the layout of the weights."""
+    if all(job.pruned_to is None for job in jobs):
+        return {}
+
+    def row(job: Job, name: str) -> Tensor:
+        start = job.start.state.params[name]
+        value = torch.zeros_like(start) if job.pruned_to is None else job.pruned_to[name]
+        return value.masked_fill(job.mask[name], 0)
+
+    found = {name: [row(job, name) for job in jobs] for name in jobs[0].mask}
+    return {
+        name: torch.empty_like(params[name]).copy_(torch.stack(rows) if len(jobs) > 1 else rows[0])
+        for name, rows in found.items()
+    }
 
 
 def _masks(jobs: Sequence[Job], params: Params) -> dict[str, Tensor]:
