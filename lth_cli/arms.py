@@ -23,9 +23,10 @@ class Context:
         seed: of the replicate.
         round: of the ticket.
         init: generator -> a fresh network.
-        iterations: the whole training budget.
+        iterations: the whole training budget; 0 beside a ticket whose weights are not trained.
         select: scores, mask, how many to keep -> mask, under the run's pattern.
-        inverted: makes the mask of this round with the criterion's ranking turned upside down.
+        inverted: makes the mask of this round with the criterion's ranking turned upside down; None where there is no
+            criterion.
     """
 
     seed: int
@@ -33,15 +34,16 @@ class Context:
     init: Callable[[torch.Generator], State]
     iterations: int
     select: Callable[[Mapping[str, Tensor], Mask, Keep], Mask]
-    inverted: Callable[[], Mask]
+    inverted: Callable[[], Mask] | None
 
 
 @dataclass(frozen=True)
 class Arm:
-    """Where an arm starts, and under which mask."""
+    """Where an arm starts, under which mask, and whether it trains on permuted labels."""
 
     start: Start
     mask: Mask
+    random_labels: bool = False
 
 
 @runtime_checkable

@@ -13,15 +13,17 @@ from lth_cli import intervals
 from lth_cli.arms import Control
 from lth_cli.budget import Layer
 from lth_cli.config import ConfigError, check, control_rounds
-from lth_cli.controls import Invert
+from lth_cli.controls import Invert, RandomLabels
 from lth_cli.datasets.dataset import Dataset, validate
 from lth_cli.datasets.streaming import Streamed
 from lth_cli.instantiate import instantiate, named
+from lth_cli.mask0 import ACTIONS, Mask0
 from lth_cli.models.network import initialiser, logits, prunable
+from lth_cli.prune import Pruner
 from lth_cli.rewind import State
 from lth_cli.search import Search, given, searched
 from lth_cli.training.executors import Executor, Networks, choose
-from lth_cli.training.jobs import Fit, Hooks
+from lth_cli.training.jobs import Fit, Hooks, Learner
 from lth_cli.training.networks import Build, does_not_stack
 from lth_cli.training.optimizers import Recipe
 from lth_cli.training.trainer import Trainer, to_device
@@ -47,6 +49,7 @@ class Experiment:
     layers: dict[str, Layer]
     search: Search
     controls: Callable[[int], dict[str, Control]]
+    mask0: Mask0
     recipe: Recipe
     data: Dataset
     device: torch.device
@@ -80,12 +83,19 @@ def build(config: DictConfig, choices: Mapping[str, Any]) -> Experiment:
     layers = prunable(network)
     recipe, per_epoch = _recipe(config, len(data.train))
     eval_every = max(1, intervals.iterations(config.eval_every, per_epoch))
-    fresh = initialiser(make)
+    fresh = initialiser(make, config.init)
     if config.ticket is None:
         search = searched(config, choices, layers, fresh, logits(make, device), data.train, recipe.iterations)
     else:
         search = given(config.ticket, layers, fresh)
-
+    for name, control in controls.items():
+        if isinstance(control, Invert) and not isinstance(search.prune, Pruner):
+            known = "given" if config.ticket is not None else "learned"
+            raise ConfigError(f"controls={name}: a ticket that is {known} has no scores to invert")
+        if isinstance(control, RandomLabels) and isinstance(search.prune, Learner):
+            raise ConfigError(f"controls={name}: beside a learned mask nothing is trained")
+        if isinstance(control, RandomLabels) and isinstance(data.train, Streamed):
+            raise ConfigError(f"controls={name}: needs a data set in memory, this one is streamed")
     executor, execute = _executor(config, device, layers, make, data)
 
     def fit(hooks: Hooks) -> Fit:
@@ -99,6 +109,7 @@ def build(config: DictConfig, choices: Mapping[str, Any]) -> Experiment:
         layers=layers,
         search=search,
         controls=lambda round: controls if round in at else {},
+        mask0=ACTIONS[config.pruned_to],
         recipe=recipe,
         data=data,
         device=device,
@@ -140,8 +151,6 @@ def _controls(config: DictConfig) -> dict[str, Control]:
         if not OmegaConf.is_dict(node):
             raise ConfigError(f"controls.{name}={node}: controls are chosen by name, as in controls=[random_mask]")
         controls[str(name)] = instantiate(f"controls.{name}", {f"controls.{name}": node}, {}, Control)
-        if config.ticket is not None and isinstance(controls[str(name)], Invert):
-            raise ConfigError(f"controls={name}: a ticket that is given has no scores to invert")
     return controls
 
 

@@ -61,6 +61,8 @@ class Config:
     rewind: dict[str, Any] = MISSING
     sparsity: dict[str, Any] = MISSING
     train: Train = MISSING
+    init: str = MISSING
+    pruned_to: str = MISSING
     seed: int = MISSING
     replicates: int = MISSING
     ticket: str | None = MISSING
@@ -100,6 +102,8 @@ OmegaConf.register_new_resolver("lth.rounds", _rounds, replace=True)
 _CHOICES = {
     "pruner.at": ("init", "rewind", "trained"),
     "pruner.scope": ("global", "layerwise", "erk"),
+    "init": ("glorot_normal", "signed_constant"),
+    "pruned_to": ("zero", "start", "movement"),
     "train.optimizer": ("adam", "sgd"),
     "train.schedule": ("constant", "step", "cosine"),
     "on_divergence": ("stop", "skip"),

@@ -2,9 +2,13 @@
 
 1. Randomly initialise a network. 2. Train it. 3. Prune a fraction of its weights. 4. Rewind the rest to where they were
 (Frankle et al. 2020, §3, for iterations after 0), and train again: that is the winning ticket. Repeat 3 and 4.
+
+Where the mask is learned (Zhou et al. 2019, §5), 3 and 4 are one: the ticket of a round is the mask that was trained on
+the weights of the rewind point, which never change, and so do not those of its controls.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -13,11 +17,12 @@ from lth_cli import masks
 from lth_cli.arms import DENSE, WINNING, Arm, Context, Control
 from lth_cli.budget import Keep
 from lth_cli.invariants import check_round
+from lth_cli.mask0 import Mask0
 from lth_cli.patterns import Pattern
 from lth_cli.prune import Points, Prune
 from lth_cli.rewind import Rewind, Start, State
 from lth_cli.seeds import generator
-from lth_cli.training.jobs import Fit, Fitted, Job
+from lth_cli.training.jobs import Fit, Fitted, Job, Learn, Learner
 
 
 def run_imp(
@@ -25,10 +30,11 @@ def run_imp(
     init: Callable[[torch.Generator], State],
     layers: Sequence[str],
     keep: Sequence[Keep],
-    prune: Prune,
+    prune: Prune | Learner,
     pattern: Pattern,
     rewind: Rewind,
     controls: Callable[[int], Mapping[str, Control]],
+    mask0: Mask0,
     fit: Fit,
     iterations: int,
     rewind_to: int,
@@ -40,10 +46,11 @@ def run_imp(
         init: generator -> a fresh network.
         layers: names of the prunable weights.
         keep: what to keep in round 0, 1, … n, from `budget.plan`.
-        prune: points, mask, how many to keep, stream -> mask.
+        prune: points, mask, how many to keep, stream -> mask; or what learns it.
         pattern: of the masks.
         rewind: where a pruned network restarts.
         controls: round -> the controls to train beside the ticket, by arm.
+        mask0: what pruned weights are.
         fit: trains jobs; one that it leaves out, because it diverged, is left out of the result. Without its ticket,
             so are a seed's controls and its later rounds.
         iterations: length of dense training.
@@ -56,23 +63,30 @@ def run_imp(
     mask = {seed: masks.ones(start[seed].state.params, layers) for seed in seeds}
     previous, saved, trained = dict(mask), dict[int, State](), dict[int, State]()
     for round in range(len(keep)):
-        jobs = []
-        for seed in seeds:
-            if round == 0:
-                jobs.append(Job(round, DENSE, seed, start[seed], mask[seed], save_at=rewind_to))
-                continue
-            previous[seed] = mask[seed]
-            points = Points(start[seed].state, saved[seed], trained[seed])
-            pruned = partial(prune, points, mask[seed], keep[round])
-            mask[seed] = pruned(generator(seed, "prune", round))
-            ticket = rewind.restart(saved[seed], trained[seed], rewind_to, iterations)
-            jobs.append(Job(round, WINNING, seed, ticket, mask[seed]))
-            inverted = partial(pruned, generator(seed, "prune", round), invert=True)
-            context = Context(seed, round, init, iterations, pattern.select, inverted)
+        previous, jobs, learned = dict(mask), list[Job](), list[Fitted]()
+        if round == 0:
+            jobs = [Job(round, DENSE, seed, start[seed], mask[seed], save_at=rewind_to) for seed in seeds]
+        ticket = {s: rewind.restart(saved[s], trained[s], rewind_to, iterations) for s in seeds if round > 0}
+        if isinstance(prune, Learner) and round > 0:
+            learn = Learn(prune, keep[round])
+            learned = fit([Job(round, WINNING, s, ticket[s], mask[s], learn=learn) for s in seeds])
+            mask |= {one.job.seed: one.mask for one in learned}
+            ticket = {one.job.seed: replace(one.job.start, iterations=0) for one in learned}
+        for seed, restart in ticket.items():
+            pruned_to = partial(mask0, init=start[seed].state.params, trained=trained[seed].params)
+            context = Context(seed, round, init, 0 if learned else iterations, pattern.select, inverted=None)
+            if not isinstance(prune, Learner):
+                points = Points(start[seed].state, saved[seed], trained[seed])
+                pruned = partial(prune, points, mask[seed], keep[round])
+                mask[seed] = pruned(generator(seed, "prune", round))
+                context = replace(context, inverted=partial(pruned, generator(seed, "prune", round), invert=True))
+                at_rest = pruned_to(mask[seed], restart.state.params)
+                jobs.append(Job(round, WINNING, seed, restart, mask[seed], pruned_to=at_rest))
             for name, control in controls(round).items():
-                arm = control.make(Arm(ticket, mask[seed]), context)
-                jobs.append(Job(round, name, seed, arm.start, arm.mask))
-        fitted = fit(jobs)
+                arm = control.make(Arm(restart, mask[seed]), context)
+                at_rest = pruned_to(arm.mask, arm.start.state.params)
+                jobs.append(Job(round, name, seed, arm.start, arm.mask, None, arm.random_labels, at_rest))
+        fitted = sorted([*learned, *(fit(jobs) if jobs else [])], key=lambda one: seeds.index(one.job.seed))
         seeds = [one.job.seed for one in fitted if one.job.arm in (DENSE, WINNING)]
         fitted = [one for one in fitted if one.job.seed in seeds]
         check_round(fitted, controls(round), previous, keep[round], pattern)
@@ -90,5 +104,5 @@ def _with_last_values(fitted: Fitted, before: State) -> State:
     Its mask keeps it at zero in the ticket; but a control that keeps it must not start from a weight that is dead.
     """
     params = fitted.state.params
-    alive = {name: torch.where(m, params[name], before.params[name]) for name, m in fitted.job.mask.items()}
+    alive = {name: torch.where(m, params[name], before.params[name]) for name, m in fitted.mask.items()}
     return State({**params, **alive}, fitted.state.buffers)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+import torch
 from torch import Tensor
 
 from lth_cli import masks
@@ -33,23 +34,41 @@ def check_round(
         keep: what the round was asked to keep.
         pattern: of the ticket's mask.
     """
-    tickets = {one.job.seed: one.job for one in fitted if one.job.arm in (DENSE, WINNING)}
+    tickets = {one.job.seed: one for one in fitted if one.job.arm in (DENSE, WINNING)}
     for one in fitted:
         job, ticket = one.job, tickets[one.job.seed]
         where = f"round {job.round}, {job.arm}, seed {job.seed}"
-        _require(pruned_are_zero(one.state.params, job.mask), f"{where}: a pruned weight is not zero")
-        if job is ticket:
-            _require(counts_match(job.mask, keep), f"{where}: the mask does not keep the {keep} weights asked for")
-            _require(masks.within(job.mask, previous[job.seed]), f"{where}: pruning revived a weight")
-            wrong = pattern.violation(job.mask, keep)
+        if job.pruned_to is None:
+            _require(pruned_are_zero(one.state.params, one.mask), f"{where}: a pruned weight is not zero")
         else:
-            wrong = controls[job.arm].violation(Arm(job.start, job.mask), Arm(ticket.start, ticket.mask))
+            at_rest = pruned_are(one.state.params, one.mask, job.pruned_to)
+            _require(at_rest, f"{where}: a pruned weight is not what it is pruned to")
+        if job.learn is not None or job.start.iterations == 0:
+            same = unchanged(one.state.params, masks.apply(one.mask, job.start.state.params, job.pruned_to))
+            _require(same, f"{where}: a weight has changed, where only the mask is learned")
+        if job.arm in (DENSE, WINNING):
+            _require(counts_match(one.mask, keep), f"{where}: the mask does not keep the {keep} weights asked for")
+            _require(masks.within(one.mask, previous[job.seed]), f"{where}: pruning revived a weight")
+            wrong = pattern.violation(one.mask, keep)
+        else:
+            control = Arm(job.start, one.mask, job.random_labels)
+            wrong = controls[job.arm].violation(control, Arm(ticket.job.start, ticket.mask))
         _require(wrong is None, f"{where}: {wrong}")
 
 
 def pruned_are_zero(params: Mapping[str, Tensor], mask: Mask) -> bool:
     """Whether every pruned weight is exactly zero (NaN is not)."""
     return all(not bool(params[name][~m].any()) for name, m in mask.items())
+
+
+def pruned_are(params: Mapping[str, Tensor], mask: Mask, pruned_to: Mapping[str, Tensor]) -> bool:
+    """Whether every pruned weight is exactly that of `pruned_to`."""
+    return all(torch.equal(params[name][~m], pruned_to[name][~m]) for name, m in mask.items())
+
+
+def unchanged(params: Mapping[str, Tensor], start: Mapping[str, Tensor]) -> bool:
+    """Whether all parameters are exactly those of `start`."""
+    return all(torch.equal(params[name], p) for name, p in start.items())
 
 
 def _require(holds: bool, what: str) -> None:

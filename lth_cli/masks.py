@@ -14,9 +14,13 @@ def ones(params: Mapping[str, Tensor], names: Iterable[str]) -> Mask:
     return {name: torch.ones_like(params[name], dtype=torch.bool) for name in names}
 
 
-def apply(mask: Mask, params: Mapping[str, Tensor]) -> Params:
-    """New parameters with pruned weights at exactly +0.0; parameters without a mask are passed through."""
-    return {name: torch.where(mask[name], p, torch.zeros_like(p)) if name in mask else p for name, p in params.items()}
+def apply(mask: Mask, params: Mapping[str, Tensor], pruned_to: Mapping[str, Tensor] | None = None) -> Params:
+    """New parameters with pruned weights at exactly +0.0, or at `pruned_to`; others are passed through."""
+
+    def pruned(name: str, p: Tensor) -> Tensor:
+        return torch.where(mask[name], p, torch.zeros_like(p) if pruned_to is None else pruned_to[name])
+
+    return {name: pruned(name, p) if name in mask else p for name, p in params.items()}
 
 
 def layer_counts(mask: Mask) -> dict[str, int]:

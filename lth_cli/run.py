@@ -20,6 +20,7 @@ from lth_cli.build import Experiment, build
 from lth_cli.compare import compare
 from lth_cli.datasets.fingerprint import fingerprint
 from lth_cli.imp import run_imp
+from lth_cli.masks import Mask
 from lth_cli.profile import Profile
 from lth_cli.report.progress import Display
 from lth_cli.report.table import show, summary
@@ -30,7 +31,7 @@ from lth_cli.rundir.kept import Kept
 from lth_cli.rundir.read import read
 from lth_cli.rundir.restore import answer_from_disk
 from lth_cli.rundir.write import Writer
-from lth_cli.training.jobs import Diverged, Evaluation, Fitted, Hooks, Job, Scope
+from lth_cli.training.jobs import Diverged, Evaluation, Fitted, Hooks, Job, Learner, Scope
 
 
 def run(
@@ -110,11 +111,22 @@ def _rounds(
     search = experiment.search
     last, done = len(search.keep) - 1, 0 if kept is None else kept.rounds
     checkpoints = Checkpoints(writer.path, *experiment.checkpoint_every)
-    train = experiment.fit(Hooks(_watch(writer, display), scope, diverged, checkpoints))
+    emptied = _emptied(writer, display)
+
+    def watch(job: Job, iterations: int, evaluation: Evaluation | None) -> None:
+        display(job, iterations, evaluation)
+        if job.learn is None:
+            emptied(job, job.mask)
+
+    train = experiment.fit(Hooks(watch, scope, diverged, checkpoints))
 
     def fit(jobs: Sequence[Job]) -> list[Fitted]:
         with scope("rest of training"), signals.held():
             fitted = train(jobs)
+        for one in fitted:
+            emptied(one.job, one.mask)
+        if not any(job.arm in (DENSE, WINNING) for job in jobs):
+            return fitted  # beside masks that were learned before
         if not any(one.job.arm in (DENSE, WINNING) for one in fitted):
             raise Diverged(f"round {jobs[0].round}: every network that is to be pruned diverged; try a lower train.lr")
         return fitted
@@ -128,6 +140,7 @@ def _rounds(
         pattern=search.pattern,
         rewind=search.rewind,
         controls=experiment.controls,
+        mask0=experiment.mask0,
         fit=fit if kept is None else answer_from_disk(kept, fit),
         iterations=experiment.recipe.iterations,
         rewind_to=search.rewind_to,
@@ -159,24 +172,23 @@ def _skip(writer: Writer, display: Display) -> Callable[[Job, str], None]:
     return diverged
 
 
-def _watch(writer: Writer, display: Display) -> Callable[[Job, int, Evaluation | None], None]:
-    """Pass training progress on to the display, and say at once, by name, when pruning has emptied a layer."""
+def _emptied(writer: Writer, display: Display) -> Callable[[Job, Mask], None]:
+    """Says by name, as soon as a ticket is known, when its mask has emptied a layer."""
     checked: set[tuple[int, int]] = set()
     said: set[tuple[int, str]] = set()
 
-    def watch(job: Job, done: int, evaluation: Evaluation | None) -> None:
-        display(job, done, evaluation)
+    def emptied(job: Job, mask: Mask) -> None:
         if job.arm != WINNING or (job.round, job.seed) in checked:
             return
         checked.add((job.round, job.seed))
-        for name in masks.empty_layers(job.mask):
+        for name in masks.empty_layers(mask):
             if (job.seed, name) not in said:
                 said.add((job.seed, name))
                 text = f"round {job.round}, seed {job.seed}: pruning emptied the layer {name}; no signal passes it"
                 writer.note(text)
                 display.say(text)
 
-    return watch
+    return emptied
 
 
 def _set_up_torch(config: DictConfig, device: torch.device) -> None:
@@ -206,7 +218,8 @@ def _notes(record: Mapping[str, Any], experiment: Experiment, kept: Kept | None)
 def _iterations(experiment: Experiment, done: int) -> int:
     """Of all jobs from round `done` on; a rewound ticket takes a little less, which only makes the bar end early."""
     rounds = range(done, len(experiment.search.keep))
-    jobs = sum(1 + len(experiment.controls(round) if round else []) for round in rounds)
+    learned = isinstance(experiment.search.prune, Learner)  # its controls are not trained
+    jobs = sum(1 + (len(experiment.controls(round)) if round and not learned else 0) for round in rounds)
     return jobs * len(experiment.seeds) * experiment.recipe.iterations
 
 

@@ -19,6 +19,7 @@ from lth_cli.pruners.view import Logits
 from lth_cli.rewind import Rewind, State
 from lth_cli.seeds import generator
 from lth_cli.ticket import Ticket
+from lth_cli.training.jobs import Learner
 from lth_cli.transfer import transfer
 
 Init = Callable[[torch.Generator], State]
@@ -30,13 +31,13 @@ class Search:
 
     Args:
         keep: what rounds 0 … n keep.
-        prune: makes the masks, of the pattern.
+        prune: makes the masks, of the pattern; or learns them.
         rewind: where a ticket restarts; `rewind_to` is the iteration of dense training that it needs.
         notes: what the user should know before the first round.
     """
 
     keep: list[Keep]
-    prune: Prune
+    prune: Prune | Learner
     pattern: Pattern
     rewind: Rewind
     rewind_to: int
@@ -66,7 +67,11 @@ def searched(
         raise ConfigError(f"{named('rewind', config, choices)}: {error}") from None
     pattern: Pattern = instantiate("pattern", config, choices, Pattern)
     keep, notes = _counts(config, choices, layers, pattern)
-    pruner = Pruner(_criterion(config, choices), config.pruner.at, config.pruner.steps, pattern, network, train)
+    score = instantiate("score", config.pruner, {"score": choices.get("pruner")}, Callable | Learner)
+    if isinstance(score, Learner):
+        _check_learner(config, choices, pattern)
+        return Search(keep, score, pattern, rewind, rewind_to, notes)
+    pruner = Pruner(_criterion(score), config.pruner.at, config.pruner.steps, pattern, network, train)
     untrained = Points(*(init(generator(0, "rehearsal", i)) for i in range(3)))
     try:
         pruner.rehearse(untrained, layers)
@@ -90,13 +95,24 @@ def given(path: str, layers: Mapping[str, Layer], init: Init) -> Search:
     return Search(keep, ticket, Unstructured(), ticket, 0, ticket.notes)
 
 
-def _criterion(config: DictConfig, choices: Mapping[str, Any]) -> Score:
-    score: Score = instantiate("score", config.pruner, {"score": choices.get("pruner")}, Callable)
+def _criterion(score: Score) -> Score:
     try:
         inspect.signature(score).bind(None)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"pruner.score: a function of (view) is needed: {error}") from None
     return score
+
+
+def _check_learner(config: DictConfig, choices: Mapping[str, Any], pattern: Pattern) -> None:
+    """What has no meaning where the mask is learned."""
+    if config.pruner.at != "rewind":
+        raise ConfigError(f"pruner.at={config.pruner.at}: a mask is learned at the weights it restarts from: rewind")
+    if config.pruned_to != "zero":
+        raise ConfigError(f"pruned_to={config.pruned_to}: weights that a learned mask leaves out are zero")
+    if config.pruner.steps != 1:
+        raise ConfigError(f"pruner.steps={config.pruner.steps}: a mask is learned in one step")
+    if not isinstance(pattern, Unstructured):
+        raise ConfigError(f"{named('pattern', config, choices)}: a mask is learned under pattern=unstructured only")
 
 
 def _counts(

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ class Ticket:
         mask: bool tensors by parameter name, True where kept; only prunable weights have one.
         weights: all parameters at the rewind point, unmasked.
         buffers: such as running statistics of batch norm.
+        pruned_to: values of pruned weights by name, or empty: they are zero.
         metadata: round, seed, density, accuracies, positions and the config, as JSON values.
     """
 
@@ -32,18 +33,19 @@ class Ticket:
     weights: Params
     buffers: Params
     metadata: Mapping[str, Any]
+    pruned_to: Params = field(default_factory=dict)
 
     def state_dict(self) -> Params:
-        """Parameters with pruned weights at zero, and buffers, for ``load_state_dict``."""
-        return {**apply_mask(self.mask, self.weights), **self.buffers}
+        """Parameters with pruned weights at what they are pruned to, and buffers, for ``load_state_dict``."""
+        return {**apply_mask(self.mask, self.weights, self.pruned_to or None), **self.buffers}
 
     def save(self, path: str | Path) -> None:
         """Write the ticket into an existing folder, as `to_bytes` has it."""
         write(Path(path), self.to_bytes())
 
     def to_bytes(self) -> bytes:
-        """The ticket as safetensors: mask/…, weights/…, buffers/… and one JSON text."""
-        parts = {"mask": self.mask, "weights": self.weights, "buffers": self.buffers}
+        """The ticket as safetensors: mask/…, weights/…, buffers/…, pruned_to/… (none: zero) and one JSON text."""
+        parts = {"mask": self.mask, "weights": self.weights, "buffers": self.buffers, "pruned_to": self.pruned_to}
         tensors = {f"{part}/{name}": t.cpu() for part, values in parts.items() for name, t in values.items()}
         # One metadata key only: safetensors does not promise an order, and the same ticket must be the same bytes.
         return safetensors.torch.save(tensors, {"ticket": json.dumps(self.metadata)})
@@ -68,4 +70,4 @@ class Ticket:
         def part(name: str) -> Params:
             return {key.removeprefix(f"{name}/"): t for key, t in tensors.items() if key.startswith(f"{name}/")}
 
-        return cls(part("mask"), part("weights"), part("buffers"), metadata)
+        return cls(part("mask"), part("weights"), part("buffers"), metadata, part("pruned_to"))

@@ -66,4 +66,6 @@ def transfer(ticket: Ticket, fresh: State, layers: Mapping[str, Layer]) -> Given
 
     mask = {**ticket.mask, **masks.ones(fresh.params, [name for name in new if name in layers])}
     notes = [f"{output[0]} is new, fresh and dense: {len(theirs[output[0]])} classes there"] if new else []
+    if ticket.pruned_to:
+        notes.append("where the ticket was found its pruned weights were not zero; here they are what pruned_to says")
     return Given(mask, State(known(ticket.weights), known(ticket.buffers)), notes)

@@ -2,7 +2,7 @@
 
 import itertools
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +12,7 @@ import torch
 
 from lth_cli import masks
 from lth_cli.arms import DENSE, WINNING
-from lth_cli.invariants import pruned_are_zero
+from lth_cli.invariants import pruned_are, pruned_are_zero, unchanged
 from lth_cli.masks import Mask, Params
 from lth_cli.rewind import State
 from lth_cli.rundir.manifest import Manifest, damage
@@ -22,7 +22,8 @@ from lth_cli.rundir.write import tensors_sha256
 from lth_cli.ticket import Ticket
 
 _REWOUND = ("lth_cli.rewind.Early", "lth_cli.rewind.Late")  # strategies whose tickets start from the saved weights
-_OTHER_WEIGHTS = ("Constant", "Reinit", "Reshuffle")  # controls that have the ticket's mask
+_SAME_MASK = ("Constant", "RandomLabels", "Reinit", "Reshuffle")  # controls that have the ticket's mask
+_LEARNED = ("lth_cli.pruners.Supermask", "lth_cli.pruners.EdgePopup")  # masks; the weights are not trained
 _TRAINED = ("lth_cli.rewind.LearningRate", "lth_cli.rewind.FineTune")  # from the trained ones
 
 
@@ -92,7 +93,8 @@ def verify(path: Path) -> list[Check]:
         ("counts", "weights kept: history and layers as the masks on disk", _counts),
         ("curves", "accuracies of history as the learning curves", _curves),
         ("nested", "no weight revived, round by round", _nested),
-        ("zeros", "pruned weights exactly zero", _zeros),
+        ("zeros", "pruned weights exactly zero, or what they are pruned to", _zeros),
+        ("weights", "weights unchanged where only masks are learned", _weights),
         ("controls", "each control beside its ticket", _controls),
         ("tickets", "mask of the last round, weights of the rewind point", _tickets),
     ]
@@ -167,10 +169,39 @@ def _nested(files: Files) -> Iterator[str]:
 
 
 def _zeros(files: Files) -> Iterator[str]:
+    if files.run.config.get("pruned_to", "zero") != "zero":
+        yield from _at_rest(files)
+        return
     for key in files.keys:
         mask, state = files.state(key)
         if not pruned_are_zero(state.params, mask):
             yield f"{where(key)}: a pruned weight is not zero"
+
+
+def _at_rest(files: Files) -> Iterator[str]:
+    """Of a ticket, each pruned weight is that of the start, or by movement zero; of a control, it is not known here."""
+    or_zero = files.run.config.get("pruned_to") == "movement"
+    for seed in files.seeds:
+        keys = files.tickets_of(seed)
+        for i, key in enumerate(keys[1:], start=1):
+            mask, state = files.state(key)
+            allowed = [
+                {name: torch.where(state.params[name] == 0, 0.0, p[name]) if or_zero else p[name] for name in mask}
+                for p in _starts(files, seed, keys[:i])
+            ]
+            if not any(pruned_are(state.params, mask, values) for values in allowed):
+                yield f"{where(key)}: a pruned weight is not what it is pruned to"
+
+
+def _weights(files: Files) -> Iterator[str]:
+    if files.run.config.get("pruner", {}).get("score", {}).get("_target_") not in _LEARNED:
+        return
+    for seed in files.seeds:
+        keys = files.tickets_of(seed)
+        for i, key in enumerate(keys[1:], start=1):
+            mask, state = files.state(key)
+            if not any(unchanged(state.params, masks.apply(mask, start)) for start in _starts(files, seed, keys[:i])):
+                yield f"{where(key)}: a weight is not that of the rewind point"
 
 
 def _controls(files: Files) -> Iterator[str]:
@@ -184,7 +215,7 @@ def _controls(files: Files) -> Iterator[str]:
         ours, ticket = files.mask(key), files.mask((round, WINNING, seed))
         if masks.remaining(ours) != masks.remaining(ticket):
             yield f"{where(key)}: other weights in all than the ticket"
-        if kinds.get(arm) in _OTHER_WEIGHTS and not masks.equal(ours, ticket):
+        if kinds.get(arm) in _SAME_MASK and not masks.equal(ours, ticket):
             yield f"{where(key)}: the mask is not the ticket's"
         if kinds.get(arm) == "RandomMask":
             if masks.layer_counts(ours) != masks.layer_counts(ticket):
@@ -214,17 +245,16 @@ def _tickets(files: Files) -> Iterator[str]:
             yield f"{name}: its metadata names other hashes"
         if ticket.metadata.get("config") != config:
             yield f"{name}: its metadata holds another config"
-        if not any(_same(ticket.weights, start) for start in _starts(files, seed)):
+        if not any(_same(ticket.weights, start) for start in _starts(files, seed, keys[:-1])):
             yield f"{name}: its weights are not those of the rewind point"
 
 
-def _starts(files: Files, seed: int) -> Iterator[Params]:
-    """What a ticket of the config's rewind strategy may start from; of a strategy that we do not know, either."""
+def _starts(files: Files, seed: int, keys: Sequence[Key]) -> Iterator[Params]:
+    """What a ticket after those of `keys` may start from under the config's rewind strategy; one unknown: either."""
     strategy = files.run.config.get("rewind", {}).get("_target_")
     if strategy not in _TRAINED:
         yield files.rewind(seed)
     if strategy not in _REWOUND:
-        keys = files.tickets_of(seed)[:-1]
         last = dict(files.state(keys[0])[1].params)
         for mask, state in map(files.state, keys[1:]):  # a pruned weight has the last value that it had alive
             last = {n: torch.where(mask[n], p, last[n]) if n in mask else p for n, p in state.params.items()}

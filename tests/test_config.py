@@ -76,6 +76,9 @@ def test_every_option_that_needs_no_download_builds(group: str, option: str) -> 
         ["pruner.scope=layerwise", "pruner.rates.output=0.5", "+pruner.rates={fc*:0.5}"],
         ["pattern=n_m", "pattern.n=1", "pattern.m=8", "pruner=synflow", "pruner.steps=3"],
         ["pattern=filters", "pruner=snip", "controls=[random_mask,invert]"],
+        ["pruner=supermask", "init=signed_constant", "controls=[random_mask,smart_ratio]"],
+        ["pruned_to=start", "pruner=movement", "controls=[same_sign_reinit,random_labels]"],
+        ["pruned_to=movement", "pruner=magnitude_increase"],
     ],
     ids=" ".join,
 )
@@ -94,10 +97,10 @@ def test_every_option_runs_two_rounds(choices: list[str], tmp_path: Path) -> Non
     assert done.history[-1]["round"] == config.rounds
 
 
-@pytest.mark.parametrize("name", ["lenet_mnist_5k", "conv4_digits"])
+@pytest.mark.parametrize("name", ["lenet_mnist_5k", "conv4_digits", "supermask_mnist_5k", "edge_popup_mnist_5k"])
 def test_experiments_on_embedded_data_build(name: str) -> None:
     experiment = build(compose(f"+experiment={name}"), {})
-    assert isinstance(experiment.search.keep[-1], dict)
+    assert total_kept(experiment.search.keep[-1]) < total_kept(experiment.search.keep[0])
 
 
 def test_the_papers_hyperparameters() -> None:
@@ -123,7 +126,7 @@ def test_the_papers_hyperparameters() -> None:
         "train.optimizer=adamw", "train.schedule=cosin", "device=gpu", "precision=fp16", "matmul_precision=low",
         "train.iterations=0it", "train.iterations=20", "train.warmup=abc", "eval_every=0ep", "eval_every=5",
         "pruner.scope=layer", "pruner.rates.conv=0.5", "pruner.rates.fc=-1", "controls_at=sometimes",
-        "pruner.at=end", "pruner.steps=0", "pruner.scope=erks",
+        "pruner.at=end", "init=zeros", "pruned_to=one", "pruner.steps=0", "pruner.scope=erks",
         "controls_at=[0]", "controls_at=[11]", "controls_at=[1.5]", "controls_at=null",
     ],
 )  # fmt: skip

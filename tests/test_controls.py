@@ -1,6 +1,7 @@
 """Controls: what each is, and that its own check would say so if it were not."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -8,14 +9,17 @@ import torch
 from lth_cli import masks
 from lth_cli.arms import Arm, Context, Control
 from lth_cli.budget import Layer, erk, plan, spread
-from lth_cli.controls import Constant, Invert, RandomMask, Reinit, Reshuffle, SmartRatio
+from lth_cli.controls import Constant, Invert, RandomLabels, RandomMask, Reinit, Reshuffle, SmartRatio
+from lth_cli.datasets.dataset import Split
 from lth_cli.masks import Params
 from lth_cli.models.network import initialiser, prunable
 from lth_cli.rewind import Early, LearningRate, Rewind, Start, State
 from lth_cli.schedules import Geometric
 from lth_cli.seeds import generator
 from lth_cli.select import select
-from tests.tiny import arm, conv, imp, mlp, normed
+from lth_cli.training.executors import Executor, processes, serial, stacked
+from tests.test_training import job
+from tests.tiny import DATA, arm, conv, imp, mlp, normed, trainer
 
 ALL: dict[str, Control] = {
     "random_reinit": Reinit(keep_sign=False),
@@ -27,6 +31,7 @@ ALL: dict[str, Control] = {
     "random_mask": RandomMask(),
     "invert": Invert(),
     "smart_ratio": SmartRatio(output=0.3),
+    "random_labels": RandomLabels(),
 }
 SAME_SIGN = [name for name in ALL if name.startswith("same_sign")]
 
@@ -35,7 +40,7 @@ def pair(name: str, rewind: Rewind | None = None) -> tuple[Arm, Arm]:
     """A control and its ticket, of the second round."""
     fitted = imp(conv, rounds=2, target=0.6, rewind=rewind, controls={name: ALL[name]}, iterations=6)[2]
     control, ticket = (arm(fitted, which).job for which in (name, "winning"))
-    return Arm(control.start, control.mask), Arm(ticket.start, ticket.mask)
+    return Arm(control.start, control.mask, control.random_labels), Arm(ticket.start, ticket.mask)
 
 
 def kept(which: Arm, name: str) -> list[float]:
@@ -142,7 +147,9 @@ def corrupt(name: str, control: Arm, ticket: Arm) -> list[Arm]:
         state = replace(control.start.state, params={**params, layer: values})
         return replace(control, start=replace(control.start, state=state))
 
-    bad = [replace(control, mask=ticket.mask, start=ticket.start)]
+    bad = [replace(control, mask=ticket.mask, start=ticket.start, random_labels=False)]
+    if isinstance(ALL[name], RandomLabels):
+        bad.append(replace(control, start=replace(control.start, schedule=7)))
     if isinstance(ALL[name], Reinit | Reshuffle | Constant):
         bad.append(replace(control, mask=masks.invert(ticket.mask)))
         if name in SAME_SIGN:
@@ -227,3 +234,23 @@ def test_random_masks_are_drawn_from_all_places() -> None:
     often = torch.stack([mask["w"].float() for mask in drawn]).mean(dim=0)
     assert float(often.min()) > 0.15
     assert float(often.max()) < 0.35
+
+
+@pytest.mark.parametrize("execute", [serial, stacked, partial(processes, workers=2)], ids=["one", "stack", "workers"])
+def test_random_labels_are_a_permutation_that_only_its_arm_trains_on(execute: Executor) -> None:
+    """The arm equals a plain job on data whose labels were permuted beforehand, and its ticket a plain job on ours."""
+    plain, one = job(), replace(job(), arm="random_labels", random_labels=True)
+    other = replace(one, seed=1)
+    fitted = execute(trainer(), [plain, one, other])
+    assert fitted[0].curve[-1].train_loss == pytest.approx(serial(trainer(), [plain])[0].curve[-1].train_loss, rel=1e-3)
+    train = DATA.train
+    assert isinstance(train, Split)
+    for mine in fitted[1:]:
+        order = torch.randperm(len(train), generator=generator(mine.job.seed, "labels"))
+        assert sorted(order.tolist()) == list(range(len(train)))
+        relabelled = replace(DATA, train=Split(train.images, train.labels[order]))
+        (reference,) = serial(replace(trainer(), data=relabelled), [replace(mine.job, random_labels=False)])
+        for name, p in reference.state.params.items():
+            torch.testing.assert_close(mine.state.params[name], p, rtol=1e-3, atol=1e-4)
+        assert mine.curve[-1].test_accuracy == pytest.approx(reference.curve[-1].test_accuracy, abs=0.04)
+        assert mine.curve[-1].train_loss > 1.5 * fitted[0].curve[-1].train_loss

@@ -38,6 +38,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("runs")
     for rewind in ("init", "late", "learning_rate", "none"):
         start(folder / rewind, f"rewind={rewind}", "replicates=2")
+        start(folder / f"learned_{rewind}", f"rewind={rewind}", "pruner=supermask", "replicates=2")
     return {path.name: path for path in folder.iterdir()}
 
 
@@ -47,8 +48,19 @@ def run(runs: dict[str, Path], tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("rewind", ["init", "late", "learning_rate", "none"])
-def test_a_run_that_is_right_passes(rewind: str, runs: dict[str, Path]) -> None:
-    assert wrong(runs[rewind]) == {}
+@pytest.mark.parametrize("kind", ["", "learned_"])
+def test_a_run_that_is_right_passes(kind: str, rewind: str, runs: dict[str, Path]) -> None:
+    assert wrong(runs[kind + rewind]) == {}
+
+
+@pytest.mark.parametrize("rewind", ["init", "learning_rate"])
+def test_a_weight_that_was_trained_beside_a_learned_mask_is_found(
+    rewind: str, runs: dict[str, Path], tmp_path: Path
+) -> None:
+    run = Path(shutil.copytree(runs[f"learned_{rewind}"], tmp_path / "run"))
+    change("rounds/02/winning_seed1.safetensors", "params/fc1.weight", lambda p: p * 1.0001)(run)
+    believed(run)
+    assert wrong(run)["weights"][0] == "round 2, winning, seed 1: a weight is not that of the rewind point"
 
 
 def change(name: str, key: str, new: Callable[[torch.Tensor], torch.Tensor]) -> Lie:

@@ -13,6 +13,7 @@ from lth_cli.budget import plan
 from lth_cli.controls import RandomMask, Reinit
 from lth_cli.datasets.dataset import Dataset, Split
 from lth_cli.imp import run_imp
+from lth_cli.mask0 import ACTIONS
 from lth_cli.masks import Mask
 from lth_cli.models.network import initialiser, logits, prunable
 from lth_cli.patterns import Pattern, Unstructured
@@ -23,7 +24,7 @@ from lth_cli.schedules import Geometric
 from lth_cli.seeds import generator
 from lth_cli.training import executors
 from lth_cli.training.executors import Executor
-from lth_cli.training.jobs import Fit, Fitted
+from lth_cli.training.jobs import Fit, Fitted, Learner
 from lth_cli.training.optimizers import Recipe
 from lth_cli.training.trainer import Trainer
 
@@ -89,10 +90,11 @@ def imp(
     scope: str = "global",
     rewind: Rewind | None = None,
     controls: Mapping[str, Control] = CONTROLS,
-    score: Score = magnitude,
+    score: Score | Learner = magnitude,
     at: str = "trained",
     steps: int = 1,
     pattern: Pattern | None = None,
+    pruned_to: str = "zero",
     execute: Executor = executors.serial,
     **changes: object,
 ) -> list[list[Fitted]]:
@@ -107,10 +109,13 @@ def imp(
             init=initialiser(partial(build)),
             layers=list(layers),
             keep=pattern.fit(plan(layers, Geometric(target), rounds, scope, {}), layers),
-            prune=Pruner(score, at, steps, pattern, logits(build, CPU), DATA.train),
+            prune=score
+            if isinstance(score, Learner)
+            else Pruner(score, at, steps, pattern, logits(build, CPU), DATA.train),
             pattern=pattern,
             rewind=rewind,
             controls=lambda round: controls,
+            mask0=ACTIONS[pruned_to],
             fit=serial(build, execute, **changes),
             iterations=recipe.iterations,
             rewind_to=rewind.saved_at(recipe.iterations, len(DATA.train) // recipe.batch_size),

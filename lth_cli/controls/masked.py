@@ -48,6 +48,7 @@ class Invert:
     """
 
     def make(self, ticket: Arm, context: Context) -> Arm:
+        assert context.inverted is not None
         return Arm(ticket.start, context.inverted())
 
     def violation(self, control: Arm, ticket: Arm) -> str | None:

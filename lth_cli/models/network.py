@@ -30,11 +30,15 @@ def prunable(model: nn.Module) -> dict[str, Layer]:
     }
 
 
-def initialiser(build: Callable[[], nn.Module]) -> Callable[[torch.Generator], State]:
+def initialiser(build: Callable[[], nn.Module], weights: str = "glorot_normal") -> Callable[[torch.Generator], State]:
     """generator -> a fresh network: Gaussian Glorot weights, zero biases, norms as PyTorch sets them.
 
     The source is Glorot & Bengio (2010), normal variant, as Frankle & Carbin (2019, figure 2) use it. `build` is
     called on the meta device, so nothing is drawn from the global generator.
+
+    Args:
+        weights: glorot_normal, or signed_constant: plus or minus √(2 / inputs), the deviation of Kaiming's normal, at
+            random (Ramanujan et al. 2020, §4.1, signed Kaiming constant).
     """
 
     def init(generator: torch.Generator) -> State:
@@ -42,7 +46,7 @@ def initialiser(build: Callable[[], nn.Module]) -> Callable[[torch.Generator], S
             model = build()
         model.to_empty(device="cpu")
         for name, module in model.named_modules():
-            _initialise(name, module, generator)
+            _initialise(name, module, generator, weights)
         params = {name: p.detach() for name, p in model.named_parameters()}
         return State(params, {name: b.detach() for name, b in model.named_buffers()})
 
@@ -74,9 +78,12 @@ def logits(build: Callable[[], nn.Module], device: torch.device) -> Logits:
     return forward
 
 
-def _initialise(name: str, module: nn.Module, generator: torch.Generator) -> None:
+def _initialise(name: str, module: nn.Module, generator: torch.Generator, weights: str) -> None:
     if isinstance(module, (*_CONV, nn.Linear)):
         nn.init.xavier_normal_(module.weight, generator=generator)
+        if weights == "signed_constant":
+            with torch.no_grad():
+                module.weight.sign_().mul_((2 / module.weight[0].numel()) ** 0.5)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
     elif isinstance(module, _NORM):

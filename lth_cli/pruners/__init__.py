@@ -11,13 +11,17 @@ under the pattern, never reviving a weight. Options of a criterion are further a
 
 With ``at: init`` and one round, that is pruning at initialisation. With ``steps: n`` a round's count is reached in n
 steps, the criterion being asked anew after each: that is how SynFlow prunes, and what makes SNIP iterative.
+
+`Supermask` and `EdgePopup` are no such functions: they say how the trainer learns a mask (`training.jobs.Learner`).
 """
 
+from lth_cli.pruners.edge_popup import EdgePopup
 from lth_cli.pruners.grasp import grasp
 from lth_cli.pruners.lamp import lamp
 from lth_cli.pruners.magnitude import magnitude
 from lth_cli.pruners.random import random
 from lth_cli.pruners.snip import snip
+from lth_cli.pruners.supermask import Supermask
 from lth_cli.pruners.synflow import synflow
 from lth_cli.pruners.taylor import taylor
 from lth_cli.pruners.view import View
@@ -32,6 +36,8 @@ from lth_cli.pruners.zhou import (
 )
 
 __all__ = [
+    "EdgePopup",
+    "Supermask",
     "View",
     "grasp",
     "lamp",

@@ -71,9 +71,9 @@ class Display:
         arms: dict[str, list[float]] = defaultdict(list)
         for one in fitted:
             arms[one.job.arm].append(one.curve[-1].test_accuracy)
-        job = fitted[0].job
+        first = fitted[0]
         accuracies = "  ".join(f"{arm} {100 * fmean(values):.2f}%" for arm, values in arms.items())
-        where = f"round {job.round:>2}/{self.rounds}  density {density(mask_density(job.mask))}"
+        where = f"round {first.job.round:>2}/{self.rounds}  density {density(mask_density(first.mask))}"
         self.say(f"{where}  {accuracies}  {seconds:.1f} s")
 
     def say(self, text: str) -> None:

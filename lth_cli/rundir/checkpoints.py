@@ -98,6 +98,15 @@ def _digest(jobs: Sequence[Job]) -> str:
     for job in jobs:
         start = job.start
         tensors: Params = {f"mask/{name}": m for name, m in job.mask.items()} | start.state.params | start.state.buffers
-        place = (str(job), start.schedule, start.order, start.iterations, job.save_at)
+        tensors |= {f"pruned_to/{name}": p for name, p in (job.pruned_to or {}).items()}
+        place = (
+            str(job),
+            start.schedule,
+            start.order,
+            start.iterations,
+            job.save_at,
+            job.random_labels,
+            repr(job.learn),
+        )
         digest.update(f"{place} {tensors_sha256(tensors)}".encode())
     return digest.hexdigest()

@@ -216,7 +216,8 @@ def _read_history(text: str) -> list[dict[str, Any]]:
                 raise ValueError(f"line {line}: {column} is {value}")
         if not re.fullmatch(r"[\w-]+", row["arm"]):  # it names a file
             raise ValueError(f"line {line}: arm is {row['arm'][:40]!r}")
-        if row["early_stop_iteration"] < 1 or row["remaining"] > row["total"]:
+        untrained = row["iterations"] == 0 and row["arm"] != "dense"
+        if (row["early_stop_iteration"] < 1 and not untrained) or row["remaining"] > row["total"]:
             raise ValueError(f"line {line}: numbers that cannot be")
     return history
 

@@ -36,9 +36,9 @@ def answer_from_disk(kept: Kept, fit: Fit) -> Fit:
         folder = kept.path / "rounds" / f"{job.round:02d}"
         file = folder / f"{job.arm}_seed{job.seed}.safetensors"
         mask, state = unpack(file)
-        if _shapes(state) != _shapes(job.start.state):
+        if _shapes(state) != _shapes(job.start.state) or _shapes(State(mask, {})) != _shapes(State(job.mask, {})):
             raise Damaged(f"{file}: a state of another network")
-        if not masks.equal(mask, job.mask):
+        if job.learn is None and not masks.equal(mask, job.mask):
             where = f"round {job.round}, {job.arm}, seed {job.seed}"
             raise InvariantError(f"{where}: the mask on disk is not the one that this version of lth makes")
         saved = unpack(folder / f"rewind_seed{job.seed}.safetensors")[1] if job.save_at is not None else None
@@ -46,7 +46,8 @@ def answer_from_disk(kept: Kept, fit: Fit) -> Fit:
             raise Damaged(f"{kept.path / 'curves.csv'}: nothing of round {job.round}, {job.arm}, seed {job.seed}")
         curve = [Evaluation(**{column: row[column] for column in list(CURVES)[3:]}) for row in curves[key]]
         seconds = history[key][0]["train_seconds"]
-        return Fitted(job, state, saved, curve, seconds, round(seconds * history[key][0]["examples_per_second"]))
+        examples = round(seconds * history[key][0]["examples_per_second"])
+        return Fitted(job, state, saved, curve, seconds, examples, mask if job.learn is not None else None)
 
     def answer(jobs: Sequence[Job]) -> list[Fitted]:
         if jobs[0].round >= kept.rounds:

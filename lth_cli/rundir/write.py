@@ -82,7 +82,7 @@ class Writer:
         make_dir(folder)
         for one in fitted:
             job = one.job
-            self._save(folder / f"{job.arm}_seed{job.seed}.safetensors", pack(job.mask, one.state))
+            self._save(folder / f"{job.arm}_seed{job.seed}.safetensors", pack(one.mask, one.state))
             if one.saved is not None:
                 self._save(folder / f"rewind_seed{job.seed}.safetensors", pack({}, one.saved))
         rows = {
@@ -101,15 +101,16 @@ class Writer:
         kept = ("round", "seed", "density", "remaining", "total")
         accuracies = ("test_accuracy", "val_accuracy", "early_stop_iteration", "early_stop_test_accuracy")
         ticket = Ticket(
-            mask=job.mask,
+            mask=fitted.mask,
             weights=job.start.state.params,
             buffers=job.start.state.buffers,
+            pruned_to=job.pruned_to or {},
             metadata={
                 **{key: row[key] for key in (*kept, *accuracies)},
                 "schedule_position": job.start.schedule,
                 "order_position": job.start.order,
                 "iterations": job.start.iterations,
-                "sha256": {"mask": tensors_sha256(job.mask), "weights": tensors_sha256(job.start.state.params)},
+                "sha256": {"mask": tensors_sha256(fitted.mask), "weights": tensors_sha256(job.start.state.params)},
                 "config": (self.path / "config.yaml").read_text(),
             },
         )
@@ -140,12 +141,12 @@ class Writer:
 def history_row(fitted: Fitted) -> dict[str, Any]:
     """The row of history.csv of one arm."""
     job, last, early = fitted.job, fitted.curve[-1], fitted.early_stop
-    remaining, total = masks.remaining(job.mask), masks.total(job.mask)
+    remaining, total = masks.remaining(fitted.mask), masks.total(fitted.mask)
     return {
         "round": job.round,
         "arm": job.arm,
         "seed": job.seed,
-        "density": masks.density(job.mask),
+        "density": masks.density(fitted.mask),
         "sparsity": (total - remaining) / total,
         "remaining": remaining,
         "total": total,
@@ -176,9 +177,9 @@ def _curve_rows(fitted: Fitted) -> Iterable[dict[str, Any]]:
 
 def _layer_rows(fitted: Fitted) -> Iterable[dict[str, Any]]:
     job = fitted.job
-    for name, kept in masks.layer_counts(job.mask).items():
+    for name, kept in masks.layer_counts(fitted.mask).items():
         row = {"round": job.round, "arm": job.arm, "seed": job.seed, "layer": name}
-        yield {**row, "remaining": kept, "total": job.mask[name].numel()}
+        yield {**row, "remaining": kept, "total": fitted.mask[name].numel()}
 
 
 def _lines(columns: Mapping[str, type], rows: Iterable[Mapping[str, Any]]) -> bytes:

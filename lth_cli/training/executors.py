@@ -34,7 +34,8 @@ def stacked(trainer: Trainer, jobs: Sequence[Job]) -> list[Fitted]:
     stacks: dict[tuple[object, ...], list[int]] = {}
     for i, job in enumerate(jobs):
         start = job.start
-        stacks.setdefault((start.schedule, start.order, start.iterations, job.save_at), []).append(i)
+        alike = (start.schedule, start.order, start.iterations, job.save_at, repr(job.learn))
+        stacks.setdefault(alike, []).append(i)
     fitted = [one for members in stacks.values() for one in trainer.train([jobs[i] for i in members])]
     return sorted(fitted, key=lambda one: [job is one.job for job in jobs].index(True))
 
@@ -198,7 +199,8 @@ class _Result:
             )
 
         saved = state("saved") if job.save_at is not None else None
-        return Fitted(job, state("end"), saved, self.curve, self.seconds, self.examples)
+        learned = {name: tensors[f"learned/{name}"] for name in job.mask} if job.learn is not None else None
+        return Fitted(job, state("end"), saved, self.curve, self.seconds, self.examples, learned)
 
 
 def _work(trainer: Trainer, job: Job, connection: Connection, parent: int) -> None:
@@ -215,7 +217,7 @@ def _work(trainer: Trainer, job: Job, connection: Connection, parent: int) -> No
     except Exception as error:
         connection.send(error)
         return
-    tensors = {}
+    tensors = {f"learned/{name}": m for name, m in (fitted.learned or {}).items()}
     for name, state in (("end", fitted.state), ("saved", fitted.saved)):
         if state is not None:
             for prefix, values in zip(_prefixes(name), (state.params, state.buffers), strict=True):

@@ -1,12 +1,56 @@
 """What the trainer is given and gives back. `fit` takes a list of jobs: only the trainer may run some together."""
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+import torch
+from torch import Tensor
+
+from lth_cli.budget import Keep
 from lth_cli.masks import Mask, Params
 from lth_cli.rewind import Start, State
+
+
+@runtime_checkable
+class Learner(Protocol):
+    """Learns which weights to keep, by a score for each, while the weights stay as they are."""
+
+    @property
+    def lr_factor(self) -> float:
+        """The learning rate of scores, in multiples of that of weights."""
+
+    def begin(self, shape: Sequence[int], density: float, stream: torch.Generator) -> Tensor:
+        """The first scores of a layer, of its weight's shape, of which the fraction `density` is to be kept."""
+
+    def gates(self, scores: Params, alive: Params, keep: Keep, draw: Callable[[int], Tensor]) -> Params:
+        """What multiplies the weights in a step, and the gradient through it.
+
+        Args:
+            scores: (rows, weights) per layer; rows share nothing.
+            alive: likewise, 1.0 or 0.0 where an earlier round pruned the weight, whose gate is 0.
+            keep: how many the mask will keep.
+            draw: the number of a layer -> (rows, weights) uniform in [0, 1), others in every step.
+        """
+
+    def rank(self, scores: Tensor) -> Tensor:
+        """What the mask is selected by: larger is kept."""
+
+
+def check_factor(value: float) -> None:
+    """Raise ValueError unless it is a factor of a learning rate."""
+    if type(value) not in (int, float) or not 0 < value < math.inf:
+        raise ValueError(f"lr_factor={value}: a number above 0")
+
+
+@dataclass(frozen=True)
+class Learn:
+    """Train scores in place of weights: how, and how many weights their mask keeps."""
+
+    how: Learner
+    keep: Keep
 
 
 @dataclass(frozen=True)
@@ -19,7 +63,10 @@ class Job:
         seed: of the replicate; with `round` it names the data order, which all arms share.
         start: weights, positions and length.
         mask: enforced after every step.
+        pruned_to: what a pruned weight is, by layer, tensors of the weight's shape; None is zero.
         save_at: iteration whose state is returned for rewinding, or None.
+        random_labels: whether the training labels are permuted.
+        learn: a mask within `mask`, the weights staying as they are; None trains the weights.
     """
 
     round: int
@@ -28,6 +75,9 @@ class Job:
     start: Start
     mask: Mask
     save_at: int | None = None
+    random_labels: bool = False
+    pruned_to: Params | None = None
+    learn: Learn | None = None
 
     def __str__(self) -> str:
         return f"round {self.round}, {self.arm}, seed {self.seed}"
@@ -55,6 +105,7 @@ class Fitted:
         curve: evaluations in order; the last is the end of training.
         seconds: wall-clock time of training and evaluation; of jobs that trained as one stack, an equal share each.
         examples: training examples seen.
+        learned: the mask that the job was to learn, or None.
     """
 
     job: Job
@@ -63,6 +114,12 @@ class Fitted:
     curve: list[Evaluation]
     seconds: float
     examples: int
+    learned: Mask | None = None
+
+    @property
+    def mask(self) -> Mask:
+        """The mask of the trained network: its job's, or the one that it learned."""
+        return self.job.mask if self.learned is None else self.learned
 
     @property
     def early_stop(self) -> Evaluation:

@@ -9,12 +9,15 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from lth_cli.masks import Params
+from lth_cli import masks
+from lth_cli.masks import Mask, Params
 from lth_cli.rewind import State
 from lth_cli.training.jobs import Job
 from lth_cli.training.noise import noise_of
 
 Build = Callable[[], nn.Module]
+
+_NONE: Params = {}
 
 
 class Network(Protocol):
@@ -33,14 +36,28 @@ class Network(Protocol):
     def logits(self, images: Tensor, noise: Tensor) -> Tensor:
         """Training mode: (rows * batch, …) -> (rows * batch, classes); `noise` (rows,) keys what dropout draws."""
 
-    def logits_of_same(self, images: Tensor) -> Tensor:
-        """Evaluation mode: the same (batch, …) for every row -> (rows, batch, classes)."""
+    def evaluated(self) -> Callable[[Tensor], Tensor]:
+        """The networks as they are, in evaluation mode: the same (batch, …) for every row -> (rows, batch, classes)."""
 
     def masks(self) -> dict[str, Tensor]:
         """By name, in the layout of the parameters; empty when nothing is pruned."""
 
+    def pruned_to(self) -> dict[str, Tensor]:
+        """Likewise, the value of each weight that is pruned, 0 where it is not; empty when all of them are zero."""
+
     def state(self, row: int) -> State:
         """A copy on the CPU, in plain layout."""
+
+    def learned(self, row: int) -> Mask | None:
+        """The mask that the row has learned, on the CPU, or None where weights are trained."""
+
+
+class Plain(Network, Protocol):
+    """A network of which some weights can be others for one call."""
+
+    def logits(self, images: Tensor, noise: Tensor, weights: Params = _NONE) -> Tensor: ...
+
+    def evaluated(self, weights: Params = _NONE) -> Callable[[Tensor], Tensor]: ...
 
 
 class One:
@@ -57,22 +74,30 @@ class One:
         self.buffers: Params = dict(self.module.named_buffers())
         self._noise = noise_of(self.module)
 
-    def logits(self, images: Tensor, noise: Tensor) -> Tensor:
+    def logits(self, images: Tensor, noise: Tensor, weights: Params = _NONE) -> Tensor:
         _mode(self.module, training=True)
         with self._noise(noise[0]):
-            logits: Tensor = self.module(images)
-        return logits
+            return self._forward(weights, images)
 
-    def logits_of_same(self, images: Tensor) -> Tensor:
+    def evaluated(self, weights: Params = _NONE) -> Callable[[Tensor], Tensor]:
         _mode(self.module, training=False)
-        logits: Tensor = self.module(images)
-        return logits.unsqueeze(0)
+        return lambda images: self._forward(weights, images).unsqueeze(0)
+
+    def _forward(self, weights: Params, images: Tensor) -> Tensor:
+        logits: Tensor = _functional(self.module, weights, images) if weights else self.module(images)
+        return logits
 
     def masks(self) -> dict[str, Tensor]:
         return _masks([self.job], {name: p.detach() for name, p in self.params.items()})
 
+    def pruned_to(self) -> dict[str, Tensor]:
+        return _pruned_to([self.job], {name: p.detach() for name, p in self.params.items()})
+
     def state(self, row: int) -> State:
         return State(_plain(self.params), _plain(self.buffers))
+
+    def learned(self, row: int) -> Mask | None:
+        return None
 
 
 class Stack:
@@ -96,35 +121,43 @@ class Stack:
         self.params = {name: stack(starts, name).requires_grad_() for name, _ in self.module.named_parameters()}
         self.buffers = {name: stack(buffers, name) for name, _ in self.module.named_buffers()}
 
-    def logits(self, images: Tensor, noise: Tensor) -> Tensor:
+    def logits(self, images: Tensor, noise: Tensor, weights: Params = _NONE) -> Tensor:
         _mode(self.module, training=True)
 
         def row(values: Params, x: Tensor, key: Tensor) -> Tensor:
             with self._noise(key):
                 return _functional(self.module, values, x)
 
-        values = {**self.params, **self.buffers}
+        values = {**self.params, **self.buffers, **weights}
         batches = images.view(self.rows, -1, *images.shape[1:])
         return torch.func.vmap(row, randomness="error")(values, batches, noise).flatten(0, 1)
 
-    def logits_of_same(self, images: Tensor) -> Tensor:
+    def evaluated(self, weights: Params = _NONE) -> Callable[[Tensor], Tensor]:
         _mode(self.module, training=False)
+        values = {**self.params, **self.buffers, **weights}
 
         def row(values: Params, x: Tensor) -> Tensor:
             return _functional(self.module, values, x)
 
-        values = {**self.params, **self.buffers}
-        logits: Tensor = torch.func.vmap(row, in_dims=(0, None))(values, images)
+        def logits(images: Tensor) -> Tensor:
+            return torch.func.vmap(row, in_dims=(0, None))(values, images)
+
         return logits
 
     def masks(self) -> dict[str, Tensor]:
         return _masks(self.jobs, {name: p.detach() for name, p in self.params.items()})
+
+    def pruned_to(self) -> dict[str, Tensor]:
+        return _pruned_to(self.jobs, {name: p.detach() for name, p in self.params.items()})
 
     def state(self, row: int) -> State:
         return State(
             _plain({name: p[row] for name, p in self.params.items()}),
             _plain({name: b[row] for name, b in self.buffers.items()}),
         )
+
+    def learned(self, row: int) -> Mask | None:
+        return None
 
 
 def does_not_stack(build: Build, shape: Sequence[int]) -> str | None:
@@ -149,7 +182,7 @@ def does_not_stack(build: Build, shape: Sequence[int]) -> str | None:
     return None
 
 
-def network(build: Build, jobs: Sequence[Job], device: torch.device) -> Network:
+def network(build: Build, jobs: Sequence[Job], device: torch.device) -> Plain:
     """One job as a plain module, several as a stack."""
     return One(build, jobs[0], device) if len(jobs) == 1 else Stack(build, jobs, device)
 
@@ -161,9 +194,25 @@ def _empty(build: Build, device: torch.device) -> nn.Module:
 
 
 def _masked(job: Job) -> Params:
-    """Start parameters with pruned weights at zero."""
-    params = job.start.state.params
-    return {n: torch.where(job.mask[n], p, 0.0) if n in job.mask else p for n, p in params.items()}
+    """Start parameters with pruned weights at what they are pruned to."""
+    return masks.apply(job.mask, job.start.state.params, job.pruned_to)
+
+
+def _pruned_to(jobs: Sequence[Job], params: Params) -> dict[str, Tensor]:
+    """What pruned weights are, and zero elsewhere, in the layout of the weights."""
+    if all(job.pruned_to is None for job in jobs):
+        return {}
+
+    def row(job: Job, name: str) -> Tensor:
+        start = job.start.state.params[name]
+        value = torch.zeros_like(start) if job.pruned_to is None else job.pruned_to[name]
+        return value.masked_fill(job.mask[name], 0)
+
+    found = {name: [row(job, name) for job in jobs] for name in jobs[0].mask}
+    return {
+        name: torch.empty_like(params[name]).copy_(torch.stack(rows) if len(jobs) > 1 else rows[0])
+        for name, rows in found.items()
+    }
 
 
 def _masks(jobs: Sequence[Job], params: Params) -> dict[str, Tensor]:

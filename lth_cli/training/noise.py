@@ -1,5 +1,5 @@
-"""Dropout as a function of (seed, round, iteration): the same whether a network trains alone or in a stack, from its
-start or from a checkpoint, on a CPU or a GPU."""
+"""Random draws as a function of (seed, round, iteration): the same whether a network trains alone or in a stack, from
+its start or from a checkpoint, on a CPU or a GPU."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -41,13 +41,28 @@ class Noise(TorchFunctionMode):
             return x
         self.drawn += 1
         index = torch.arange(x.numel(), device=x.device).view(x.shape)
-        bits = _mix(_mix(index + _mix(self.key & _LOW) + (self.key >> _BITS)) + self.drawn)
+        bits = _bits(self.key, index, self.drawn)
         return torch.where(bits >= p * (1 << _BITS), x / (1 - p) if p < 1 else x, 0.0)
 
 
 def noise_of(module: nn.Module) -> Callable[[Tensor], AbstractContextManager[object]]:
     """key -> `Noise` for a network with dropout layers; for others, whose calls it would slow down, nothing."""
     return Noise if any(isinstance(layer, nn.Dropout) for layer in module.modules()) else nullcontext
+
+
+def uniform(keys: Tensor, number: int, size: int) -> Tensor:
+    """(rows, size) float32 in [0, 1), another for every key and number; nothing that `Noise` draws.
+
+    Args:
+        keys: (rows,) int64.
+        number: from 0; of the layer that is drawn for.
+    """
+    index = torch.arange(size, device=keys.device)
+    return (_bits(keys.unsqueeze(1), index, (1 << (_BITS - 1)) + number) >> 8) / float(1 << 24)
+
+
+def _bits(key: Tensor, index: Tensor, number: int) -> Tensor:
+    return _mix(_mix(index + _mix(key & _LOW) + (key >> _BITS)) + number)
 
 
 def _mix(x: Tensor) -> Tensor:

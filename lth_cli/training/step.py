@@ -39,6 +39,8 @@ class Step:
         self.params = list(network.params.values())
         masks = network.masks()
         self.masks = list(masks.values())
+        pruned_to = network.pruned_to()
+        self.pruned_to = [pruned_to[name] for name in masks if name in pruned_to]
         self._masked = [i for i, name in enumerate(network.params) if name in masks]
         self.loss = torch.zeros(network.rows, device=noise.device)
         self.at = torch.zeros(1, dtype=torch.int64, device=noise.device)
@@ -79,6 +81,8 @@ class Step:
             if self.masks:
                 with self.scope("masks"):
                     torch._foreach_mul_([self.params[i] for i in self._masked], self.masks)
+                    if self.pruned_to:
+                        torch._foreach_add_([self.params[i] for i in self._masked], self.pruned_to)
             self.loss.add_(losses.detach())
             self.at.add_(1)
             self.noise.add_(1)

@@ -16,6 +16,7 @@ from lth_cli.seeds import generator
 from lth_cli.training.evaluate import evaluate
 from lth_cli.training.feed import Resident, feed
 from lth_cli.training.jobs import Diverged, Evaluation, Fitted, Hooks, Job, Progress
+from lth_cli.training.learned import learning
 from lth_cli.training.networks import Build, network
 from lth_cli.training.optimizers import Recipe, learning_rate, make_optimizer
 from lth_cli.training.order import epoch_order
@@ -68,11 +69,11 @@ class _Training:
 
     def __init__(self, trainer: Trainer, jobs: Sequence[Job]) -> None:
         self.trainer, self.jobs, self.start = trainer, jobs, jobs[0].start
-        self.rows = network(trainer.build, jobs, trainer.device)
+        self.rows = learning(network(trainer.build, jobs, trainer.device), jobs)
         # The noise of an iteration does not depend on where training started.
         noise = torch.tensor([_noise(job) + job.start.order for job in jobs], device=trainer.device)
         optimizer = make_optimizer(trainer.recipe, list(self.rows.params.values()))
-        batches = feed(trainer.data.train, trainer.device)
+        batches = feed(trainer.data.train, trainer.device, jobs)
         self.step = Step(self.rows, batches, optimizer, trainer.autocast, noise, trainer.hooks.scope)
         self.done, self.since = 0, 0
         self.curves: list[list[Evaluation]] = [[] for _ in jobs]
@@ -88,6 +89,8 @@ class _Training:
             began -= before.seconds
         elif self.jobs[0].save_at == 0:
             self._save()
+        if self.start.iterations == 0:
+            self._report()
         advance: Callable[[], None] | None = None
         while self.done < self.start.iterations and len(self.diverged) < len(self.jobs):
             self._begin_epoch(resumed=advance is None)
@@ -102,7 +105,7 @@ class _Training:
         seconds = (time.perf_counter() - began) / len(self.jobs)
         examples = self.start.iterations * self.trainer.recipe.batch_size
         return [
-            Fitted(job, self.rows.state(i), self.saved[i], self.curves[i], seconds, examples)
+            Fitted(job, self.rows.state(i), self.saved[i], self.curves[i], seconds, examples, self.rows.learned(i))
             for i, job in enumerate(self.jobs)
             if i not in self.diverged
         ]
@@ -118,7 +121,8 @@ class _Training:
             for job in self.jobs
         ]
         first = self.start.schedule + self.done - at
-        rates = [learning_rate(recipe, max(0, first + i)) for i in range(len(orders[0]))]
+        factor = 1.0 if self.jobs[0].learn is None else self.jobs[0].learn.how.lr_factor
+        rates = [factor * learning_rate(recipe, max(0, first + i)) for i in range(len(orders[0]))]
         self.step.load(torch.stack(orders, dim=1), rates, at)
 
     def _whole_step(self) -> Callable[[], None]:
@@ -138,14 +142,19 @@ class _Training:
                     self.trainer.hooks.watch(job, self.done, self.curves[i][-1] if due else None)
 
     def _evaluate(self, iteration: int) -> None:
+        forward = self.rows.evaluated()
+
         def logits(x: Tensor) -> Tensor:
             with self.trainer.autocast():
-                return self.rows.logits_of_same(x)
+                return forward(x)
 
         data, device = self.trainer.data, self.trainer.device
         with self.trainer.hooks.scope("evaluation"):
             val, test = (evaluate(logits, split, device) for split in (data.val, data.test))
-        losses = (self.step.loss / self.since).tolist()
+            if self.since:
+                losses = (self.step.loss / self.since).tolist()
+            else:  # nothing was trained
+                losses = [loss for loss, _ in evaluate(logits, data.train, device)]
         for i, point in enumerate(zip(losses, val, test, strict=True)):
             if i not in self.diverged:
                 self._add(i, Evaluation(iteration, point[0], *point[1], *point[2]))
