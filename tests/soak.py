@@ -108,17 +108,27 @@ def damage_somewhere(path: Path, stream: random.Random) -> str:
     return f"{file.relative_to(path)} {how}"
 
 
-def soak_kills(folder: Path, kills: int, stream: random.Random) -> list[tuple[str, int, int]]:
+def soak_kills(folder: Path, kills: int, seed: int) -> list[tuple[str, int, int]]:
+    """As many runs at a time as there are cores, each killed up to four times, until there were `kills`."""
     whole = {executor: whole_run(folder / executor, executor) for executor in EXECUTORS}
-    survived = total = identical = runs = 0
-    while total < kills:
-        executor = EXECUTORS[runs % len(EXECUTORS)]
-        results_of_whole, seconds = whole[executor]
-        path, done = killed_run(folder / f"killed{runs}", executor, min(4, kills - total), seconds / 2, stream)
-        total, runs = total + done, runs + 1
-        same = results(path) == results_of_whole
-        survived, identical = survived + done * same, identical + same
-    return [("kills survived", survived, total), ("bit-identical runs after their resumes", identical, runs)]
+    cores = os.cpu_count() or 1
+
+    def killed(run: int) -> tuple[int, bool]:
+        executor = EXECUTORS[run % len(EXECUTORS)]
+        expected, seconds = whole[executor]
+        stream = random.Random(f"{seed}/{run}")
+        path, done = killed_run(folder / f"killed{run}", executor, min(4, kills), seconds / 2, stream)
+        return done, results(path) == expected
+
+    found: list[tuple[int, bool]] = []
+    with ThreadPoolExecutor(cores) as pool:
+        while sum(done for done, _ in found) < kills:
+            found += pool.map(killed, range(len(found), len(found) + cores))
+    survived = sum(done for done, same in found if same)
+    return [
+        ("kills survived", survived, sum(done for done, _ in found)),
+        ("bit-identical runs after their resumes", sum(same for _, same in found), len(found)),
+    ]
 
 
 def soak_damage(folder: Path, times: int, stream: random.Random) -> list[tuple[str, int, int]]:
@@ -170,7 +180,7 @@ def main() -> int:
     arguments = parser.parse_args()
     stream, start = random.Random(arguments.seed), time.monotonic()
     parts: list[Callable[[Path], list[tuple[str, int, int]]]] = [
-        lambda folder: soak_kills(folder, arguments.kills, stream),
+        lambda folder: soak_kills(folder, arguments.kills, arguments.seed),
         lambda folder: soak_damage(folder, arguments.damage, stream),
         lambda folder: soak_fuzz(folder, arguments.fuzz, arguments.seed, start + 60 * arguments.minutes),
     ]
