@@ -14,6 +14,7 @@ from lth_cli import masks
 from lth_cli.arms import DENSE, WINNING
 from lth_cli.invariants import pruned_are, pruned_are_zero, unchanged
 from lth_cli.masks import Mask, Params
+from lth_cli.patterns import NM, Filters, Unstructured
 from lth_cli.rewind import State
 from lth_cli.rundir.manifest import Manifest, damage
 from lth_cli.rundir.read import CURVES, LAYERS, UNREADABLE, Damaged, Run, parse_table, read
@@ -21,6 +22,7 @@ from lth_cli.rundir.restore import Key, unpack
 from lth_cli.rundir.write import tensors_sha256
 from lth_cli.ticket import Ticket
 
+_PATTERNS: dict[str, type[NM] | type[Filters]] = {"lth_cli.patterns.NM": NM, "lth_cli.patterns.Filters": Filters}
 _REWOUND = ("lth_cli.rewind.Early", "lth_cli.rewind.Late")  # strategies whose tickets start from the saved weights
 _SAME_MASK = ("Constant", "RandomLabels", "Reinit", "Reshuffle")  # controls that have the ticket's mask
 _LEARNED = ("lth_cli.pruners.Supermask", "lth_cli.pruners.EdgePopup")  # masks; the weights are not trained
@@ -93,6 +95,7 @@ def verify(path: Path) -> list[Check]:
         ("counts", "weights kept: history and layers as the masks on disk", _counts),
         ("curves", "accuracies of history as the learning curves", _curves),
         ("nested", "no weight revived, round by round", _nested),
+        ("pattern", "the masks of tickets are of the config's pattern", _pattern),
         ("zeros", "pruned weights exactly zero, or what they are pruned to", _zeros),
         ("weights", "weights unchanged where only masks are learned", _weights),
         ("controls", "each control beside its ticket", _controls),
@@ -168,6 +171,16 @@ def _nested(files: Files) -> Iterator[str]:
                 yield f"{where(inner)}: keeps weights that round {outer[0]} had pruned"
 
 
+def _pattern(files: Files) -> Iterator[str]:
+    """Of a pattern that is not ours, nothing is known."""
+    options = dict(files.run.config.get("pattern", {}))
+    kind = _PATTERNS.get(options.pop("_target_", ""))
+    pattern = kind(**options) if kind is not None else Unstructured()
+    for key in (key for seed in files.seeds for key in files.tickets_of(seed)):
+        if wrong := pattern.violation(files.mask(key), files.run.record["keep"][key[0]]):
+            yield f"{where(key)}: {wrong}"
+
+
 def _zeros(files: Files) -> Iterator[str]:
     if files.run.config.get("pruned_to", "zero") != "zero":
         yield from _at_rest(files)
@@ -207,7 +220,8 @@ def _weights(files: Files) -> Iterator[str]:
 def _controls(files: Files) -> Iterator[str]:
     """As far as masks show it; of a control that we do not know, that it keeps as many weights."""
     named = files.run.config.get("controls", {})
-    kinds = {arm: str(node.get("_target_")).rpartition(".")[2] for arm, node in named.items()}
+    nodes = named.items() if isinstance(named, dict) else ()  # once a list of names
+    kinds = {arm: str(node.get("_target_")).rpartition(".")[2] for arm, node in nodes}
     for key in files.keys:
         round, arm, seed = key
         if arm in (DENSE, WINNING):

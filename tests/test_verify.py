@@ -9,9 +9,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from lth_cli.masks import Mask
 from lth_cli.rundir.manifest import Manifest, rows_by_round, sha256
+from lth_cli.rundir.restore import Key
 from lth_cli.ticket import Ticket
-from lth_cli.verify import verify
+from lth_cli.verify import Files, verify
 from tests.conftest import Lth
 from tests.interrupted import start
 
@@ -181,3 +183,16 @@ def test_verify_on_the_command_line(lth: Lth, run: Path, tmp_path: Path) -> None
     for nothing in (("verify", "nowhere"), ("verify",)):
         missing = lth(*nothing)
         assert (missing.returncode, missing.stdout, len(missing.stderr.splitlines())) == (2, "", 1)
+
+
+def test_a_broken_pattern_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    start(tmp_path, "pattern=n_m", "sparsity.target=0.5", "rounds=1")
+    assert not any(check.wrong for check in verify(tmp_path))
+    right = Files.mask
+
+    def moved(self: Files, key: Key) -> Mask:
+        return {name: m.flatten().sort(descending=True).values.view(m.shape) for name, m in right(self, key).items()}
+
+    monkeypatch.setattr(Files, "mask", moved)
+    (pattern,) = (check for check in verify(tmp_path) if check.name == "pattern")
+    assert any("keeps more than 2 of 4" in wrong for wrong in pattern.wrong)
