@@ -120,7 +120,7 @@ def checked(line: Line, resumed: Path | None) -> DictConfig:
             except (ConfigError, HydraException):
                 raise
             except OmegaConfBaseException as error:
-                words = str(error).strip().splitlines()[0]
+                words = (str(error).strip().splitlines() or [""])[0]
                 raise ConfigError(f"{error.full_key}: {words}" if error.full_key else words) from error
             except Exception as error:  # model=3 is a ValueError, broken YAML of the user's an error of PyYAML, …
                 mark = getattr(error, "problem_mark", None)

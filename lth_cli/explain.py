@@ -30,7 +30,7 @@ def explain(error: Exception, arguments: Sequence[str]) -> str:
         return f"{key}={values}: several values are a sweep and need -m; a list is written {key}=[{values}]"
     if found := re.search(r"Could not (?:override|append to config)[^']*'([^']+)'|^(\S+): there is no such key$", text):
         return _unknown_key(found[1] or found[2], arguments)
-    cause = str(error.__cause__).splitlines()[0] if error.__cause__ is not None else ""
+    cause = (str(error.__cause__ or "").splitlines() or [""])[0]
     if found := re.search(r"Error merging override \+*([\w.]+)=(.*)", text):
         return f"{found[1]}={found[2]}: {allowed(found[1]) or cause}"
     lines = [line.strip() for line in text.splitlines() if line.strip()]
