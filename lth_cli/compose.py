@@ -122,6 +122,8 @@ def checked(line: Line, resumed: Path | None) -> DictConfig:
             except OmegaConfBaseException as error:
                 words = (str(error).strip().splitlines() or [""])[0]
                 raise ConfigError(f"{error.full_key}: {words}" if error.full_key else words) from error
+            except AssertionError as error:  # of Hydra, for an override without a key
+                raise ConfigError(f"{' '.join(job)}: overrides are written key=value") from error
             except Exception as error:  # model=3 is a ValueError, broken YAML of the user's an error of PyYAML, …
                 mark = getattr(error, "problem_mark", None)
                 where = (" ".join(job) or "config") if mark is None else f"{mark.name}, line {mark.line + 1}"

@@ -30,7 +30,7 @@ WRONG = [
     (("run", "rounds=1000000000"), "rounds=1000000000: a whole number from 1 to 1000"),
     (("run", "seed=null"), "seed=null: a whole number from 0"),
     (("run", "+foo=1"), "foo: there is no such key"),
-    (("run", "+="), "lth: +=: "),
+    (("run", "+="), "lth: +=: overrides are written key=value"),
     (("run", "+train.foo=1"), "train.foo: there is no such key"),
     (("run", "~model"), "~model: a run needs every key of the config"),
     (
