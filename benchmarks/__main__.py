@@ -21,8 +21,8 @@ from rich.table import Table
 import benchmarks.machine as machine
 from benchmarks.plain import PlainScript, write_mnist
 from benchmarks.workloads import Workload, images, ours, workloads
-from lth_cli.seeds import generator
-from lth_cli.select import select
+from lth_cli.core.seeds import generator
+from lth_cli.core.select import select
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,13 @@ from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, ResNet
 
 import benchmarks.machine as machine
-from lth_cli import masks, models
+from lth_cli import models
+from lth_cli.core import masks
+from lth_cli.core.seeds import generator
+from lth_cli.core.select import select
+from lth_cli.core.state import Start
 from lth_cli.datasets.dataset import Dataset, Split
 from lth_cli.models.network import initialiser, prunable
-from lth_cli.rewind import Start
-from lth_cli.seeds import generator
-from lth_cli.select import select
 from lth_cli.training.executors import Networks, choose
 from lth_cli.training.jobs import Job
 from lth_cli.training.networks import does_not_stack

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lth_cli.ticket import Ticket
+    from lth_cli.core.ticket import Ticket
 
 __all__ = ["Ticket", "__version__"]
 
@@ -11,7 +11,7 @@ __all__ = ["Ticket", "__version__"]
 def __getattr__(name: str) -> Any:
     # Lazily, so that `lth --help` and `lth compare` do not pay for torch.
     if name == "Ticket":
-        from lth_cli.ticket import Ticket
+        from lth_cli.core.ticket import Ticket
 
         return Ticket
     if name == "__version__":

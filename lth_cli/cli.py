@@ -11,8 +11,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from lth_cli.signals import Terminated
-from lth_cli.spelling import brief, nearest
+from lth_cli.core.signals import Terminated
+from lth_cli.core.spelling import brief, nearest
 
 _COMMANDS = ("run", "compare", "verify", "list")
 _DESCRIPTION = """

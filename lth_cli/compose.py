@@ -19,9 +19,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lth_cli import overrides
 from lth_cli.config import Config, ConfigError, check, conf_dir
+from lth_cli.core.spelling import brief, nearest
 from lth_cli.resume import check_config, check_rounds, grows
 from lth_cli.rundir.kept import reopen
-from lth_cli.spelling import brief, nearest
 from lth_cli.targets import foreign
 
 _MOST_CHECKED = 256  # jobs of a sweep whose config is composed and checked before the first one starts

@@ -15,8 +15,8 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lth_cli import intervals
-from lth_cli.spelling import nearest
+from lth_cli.core import lengths as intervals
+from lth_cli.core.spelling import nearest
 
 
 class ConfigError(Exception):

@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lth_cli.config import allowed, conf_dir
-from lth_cli.spelling import nearest
+from lth_cli.core.spelling import nearest
 
 
 def explain(error: Exception, arguments: Sequence[str]) -> str:

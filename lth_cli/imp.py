@@ -13,16 +13,19 @@ from functools import partial
 
 import torch
 
-from lth_cli import masks
-from lth_cli.arms import DENSE, WINNING, Arm, Context, Control
-from lth_cli.budget import Keep
+from lth_cli.controls.control import Arm, Context, Control
+from lth_cli.core import masks
+from lth_cli.core.arms import DENSE, WINNING
+from lth_cli.core.budget import Keep
+from lth_cli.core.seeds import generator
+from lth_cli.core.state import Start, State
 from lth_cli.invariants import check_round
 from lth_cli.mask0 import Mask0
 from lth_cli.patterns import Pattern
 from lth_cli.prune import Points, Prune
-from lth_cli.rewind import Rewind, Start, State
-from lth_cli.seeds import generator
-from lth_cli.training.jobs import Fit, Fitted, Job, Learn, Learner
+from lth_cli.pruners.learner import Learner
+from lth_cli.rewind import Rewind
+from lth_cli.training.jobs import Fit, Fitted, Job, Learn
 
 
 def run_imp(

@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from lth_cli import masks
-from lth_cli.arms import DENSE, WINNING, Arm, Control
-from lth_cli.budget import Keep
-from lth_cli.masks import Mask
+from lth_cli.controls.control import Arm, Control
+from lth_cli.core import masks
+from lth_cli.core.arms import DENSE, WINNING
+from lth_cli.core.budget import Keep
+from lth_cli.core.select import counts_match
+from lth_cli.core.state import Mask
 from lth_cli.patterns import Pattern
-from lth_cli.select import counts_match
 from lth_cli.training.jobs import Fitted
 
 

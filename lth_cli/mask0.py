@@ -8,7 +8,7 @@ from typing import Protocol
 
 import torch
 
-from lth_cli.masks import Mask, Params
+from lth_cli.core.state import Mask, Params
 
 
 class Mask0(Protocol):

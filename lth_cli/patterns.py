@@ -12,9 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lth_cli.budget import Keep, Layer
-from lth_cli.masks import Mask, remaining
-from lth_cli.select import select
+from lth_cli.core.budget import Keep
+from lth_cli.core.layers import Layer
+from lth_cli.core.masks import remaining
+from lth_cli.core.select import select
+from lth_cli.core.state import Mask
 
 
 @runtime_checkable

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from lth_cli.rundir.files import make_dir, write
+from lth_cli.core.files import make_dir, write
 
 _TRACED = range(20, 40)
 

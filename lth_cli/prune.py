@@ -7,14 +7,13 @@ from typing import Protocol
 
 import torch
 
-from lth_cli import masks
-from lth_cli.budget import Keep
+from lth_cli.core import masks
+from lth_cli.core.budget import Keep
+from lth_cli.core.seeds import generator
+from lth_cli.core.state import Logits, Mask, Params, State
 from lth_cli.datasets.dataset import Examples
-from lth_cli.masks import Mask, Params
 from lth_cli.patterns import Pattern
-from lth_cli.pruners.view import Logits, View
-from lth_cli.rewind import State
-from lth_cli.seeds import generator
+from lth_cli.pruners.view import View
 
 Score = Callable[[View], Params]
 

@@ -7,33 +7,8 @@ in the data order. Optimizer state always starts fresh, as in Frankle & Carbin (
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from lth_cli.intervals import check, iterations
-from lth_cli.masks import Params
-
-
-@dataclass(frozen=True)
-class State:
-    """The values of a network: parameters and buffers by name."""
-
-    params: Params
-    buffers: Params
-
-
-@dataclass(frozen=True)
-class Start:
-    """From where, and for how long, a network trains.
-
-    Args:
-        state: weights and buffers.
-        schedule: iteration of the learning-rate schedule; past its end, the last learning rate holds.
-        order: iteration of the data order.
-        iterations: how many iterations to train.
-    """
-
-    state: State
-    schedule: int
-    order: int
-    iterations: int
+from lth_cli.core.lengths import check, iterations
+from lth_cli.core.state import Start, State
 
 
 @runtime_checkable

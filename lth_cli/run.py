@@ -14,14 +14,15 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from lth_cli import masks, signals
-from lth_cli.arms import DENSE, WINNING
 from lth_cli.build import Experiment, build
 from lth_cli.compare import compare
+from lth_cli.core import masks, signals
+from lth_cli.core.arms import DENSE, WINNING
+from lth_cli.core.state import Mask
 from lth_cli.datasets.fingerprint import fingerprint
 from lth_cli.imp import run_imp
-from lth_cli.masks import Mask
 from lth_cli.profile import Profile
+from lth_cli.pruners.learner import Learner
 from lth_cli.report.progress import Display
 from lth_cli.report.table import show, summary
 from lth_cli.report.times import times
@@ -31,7 +32,7 @@ from lth_cli.rundir.kept import Kept
 from lth_cli.rundir.read import read
 from lth_cli.rundir.restore import answer_from_disk
 from lth_cli.rundir.write import Writer
-from lth_cli.training.jobs import Diverged, Evaluation, Fitted, Hooks, Job, Learner, Scope
+from lth_cli.training.jobs import Diverged, Evaluation, Fitted, Hooks, Job, Scope
 
 
 def run(

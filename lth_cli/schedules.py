@@ -7,9 +7,7 @@ A schedule is called with (round, rounds) and answers with one density in (0, 1]
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-KINDS = ("conv", "fc", "output")  # of layers: convolutional, linear, and the last linear one
-
-Density = float | dict[str, float]
+from lth_cli.core.layers import KINDS, Density
 
 
 @dataclass(frozen=True)

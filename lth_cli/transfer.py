@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import torch
 
-from lth_cli import masks
-from lth_cli.budget import Keep, Layer
-from lth_cli.masks import Mask, Params
+from lth_cli.core import masks
+from lth_cli.core.budget import Keep
+from lth_cli.core.layers import Layer
+from lth_cli.core.state import Mask, Params, Start, State
+from lth_cli.core.ticket import Ticket
 from lth_cli.prune import Points
-from lth_cli.rewind import Start, State
-from lth_cli.ticket import Ticket
 
 
 @dataclass(frozen=True)

@@ -10,17 +10,16 @@ from typing import Any
 
 import torch
 
-from lth_cli import masks
-from lth_cli.arms import DENSE, WINNING
+from lth_cli.core import masks
+from lth_cli.core.arms import DENSE, WINNING
+from lth_cli.core.state import Mask, Params, State
+from lth_cli.core.ticket import Ticket
 from lth_cli.invariants import pruned_are, pruned_are_zero, unchanged
-from lth_cli.masks import Mask, Params
 from lth_cli.patterns import NM, Filters, Unstructured
-from lth_cli.rewind import State
 from lth_cli.rundir.manifest import Manifest, damage
 from lth_cli.rundir.read import CURVES, LAYERS, UNREADABLE, Damaged, Run, parse_table, read
 from lth_cli.rundir.restore import Key, unpack
 from lth_cli.rundir.write import tensors_sha256
-from lth_cli.ticket import Ticket
 
 _PATTERNS: dict[str, type[NM] | type[Filters]] = {"lth_cli.patterns.NM": NM, "lth_cli.patterns.Filters": Filters}
 _REWOUND = ("lth_cli.rewind.Early", "lth_cli.rewind.Late")  # strategies whose tickets start from the saved weights

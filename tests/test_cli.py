@@ -15,7 +15,7 @@ import yaml
 from safetensors.torch import load_file
 
 import lth_cli
-from lth_cli import masks
+from lth_cli.core import masks
 from tests.conftest import Lth, history, only_run
 
 FAST = ("rounds=2", "train.iterations=3ep")

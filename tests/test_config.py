@@ -11,13 +11,13 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from lth_cli import overrides
-from lth_cli.budget import total_kept
 from lth_cli.build import build
 from lth_cli.config import ConfigError, check, conf_dir, control_rounds
+from lth_cli.core.budget import total_kept
+from lth_cli.core.spelling import brief
 from lth_cli.report.listing import description
 from lth_cli.run import run
 from lth_cli.rundir.read import Run, read
-from lth_cli.spelling import brief
 
 
 def choice(group: str, option: str) -> str:

@@ -6,17 +6,18 @@ from functools import partial
 import pytest
 import torch
 
-from lth_cli import masks
-from lth_cli.arms import Arm, Context, Control
-from lth_cli.budget import Layer, erk, plan, spread
 from lth_cli.controls import Constant, Invert, RandomLabels, RandomMask, Reinit, Reshuffle, SmartRatio
+from lth_cli.controls.control import Arm, Context, Control
+from lth_cli.core import masks
+from lth_cli.core.budget import erk, plan, spread
+from lth_cli.core.layers import Layer
+from lth_cli.core.seeds import generator
+from lth_cli.core.select import select
+from lth_cli.core.state import Params, Start, State
 from lth_cli.datasets.dataset import Split
-from lth_cli.masks import Params
 from lth_cli.models.network import initialiser, prunable
-from lth_cli.rewind import Early, LearningRate, Rewind, Start, State
+from lth_cli.rewind import Early, LearningRate, Rewind
 from lth_cli.schedules import Geometric
-from lth_cli.seeds import generator
-from lth_cli.select import select
 from lth_cli.training.executors import Executor, processes, serial, stacked
 from tests.test_training import job
 from tests.tiny import DATA, arm, conv, imp, mlp, normed, trainer

@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 from safetensors import safe_open
 
-from lth_cli import signals
-from lth_cli.rundir.files import sole_writer
+from lth_cli.core import signals
+from lth_cli.rundir.folders import sole_writer
 from lth_cli.rundir.kept import reopen
 from lth_cli.rundir.read import read
 from lth_cli.training.jobs import Diverged, Evaluation

@@ -8,12 +8,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lth_cli import masks
+from lth_cli.core import masks
+from lth_cli.core.select import select
 from lth_cli.invariants import InvariantError, check_round
 from lth_cli.patterns import Unstructured
 from lth_cli.pruners import View, magnitude
 from lth_cli.rewind import Early, FineTune, Late, LearningRate, Rewind
-from lth_cli.select import select
 from lth_cli.training.networks import One
 from lth_cli.training.step import Step
 from tests.tiny import CONTROLS, arm, conv, imp, mlp, normed, view

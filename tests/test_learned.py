@@ -11,15 +11,16 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from lth_cli import masks
 from lth_cli.controls import RandomMask, Reinit
+from lth_cli.core import masks
+from lth_cli.core.seeds import generator
 from lth_cli.models.network import initialiser, prunable
 from lth_cli.pruners import EdgePopup, Supermask
+from lth_cli.pruners.learner import Learner
 from lth_cli.rewind import Early, LearningRate
-from lth_cli.seeds import generator
 from lth_cli.training import executors
 from lth_cli.training.executors import Executor
-from lth_cli.training.jobs import Job, Learn, Learner
+from lth_cli.training.jobs import Job, Learn
 from lth_cli.training.learned import learning
 from lth_cli.training.networks import network
 from lth_cli.training.noise import uniform

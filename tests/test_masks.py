@@ -3,8 +3,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lth_cli import masks
-from lth_cli.seeds import generator
+from lth_cli.core import masks
+from lth_cli.core.seeds import generator
 
 bits = st.lists(st.booleans(), min_size=1, max_size=30)
 

@@ -10,8 +10,8 @@ from torch import nn
 
 from lth_cli import models
 from lth_cli.config import conf_dir
+from lth_cli.core.seeds import generator
 from lth_cli.models.network import initialiser, prunable
-from lth_cli.seeds import generator
 
 OPTIONS = sorted(path.stem for path in (conf_dir() / "model").glob("*.yaml"))
 PARAMETERS = {

@@ -8,14 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from lth_cli import masks
-from lth_cli.budget import Keep, Layer
 from lth_cli.controls import Invert, RandomMask
+from lth_cli.core import masks
+from lth_cli.core.budget import Keep
+from lth_cli.core.layers import Layer
+from lth_cli.core.seeds import generator
+from lth_cli.core.state import Mask
 from lth_cli.invariants import InvariantError, check_round
-from lth_cli.masks import Mask
 from lth_cli.models.network import prunable
 from lth_cli.patterns import NM, Filters, Pattern
-from lth_cli.seeds import generator
 from tests.tiny import arm, conv, imp, mlp, normed
 
 SHAPES = {"conv": (3, 6, 2, 2), "fc": (5, 7)}

@@ -10,13 +10,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import prune as torch_prune
 
-from lth_cli import masks, models, pruners
-from lth_cli.masks import Mask, Params
+from lth_cli import models, pruners
+from lth_cli.core import masks
+from lth_cli.core.seeds import generator
+from lth_cli.core.select import select
+from lth_cli.core.state import Mask, Params
 from lth_cli.models.network import initialiser, prunable
 from lth_cli.prune import Score, on_the_way
 from lth_cli.pruners import View
-from lth_cli.seeds import generator
-from lth_cli.select import select
 from tests.tiny import CLASSES, SHAPE, arm, conv, imp, mlp, normed, view
 
 CRITERIA: dict[str, Score] = {

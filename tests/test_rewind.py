@@ -3,8 +3,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lth_cli.intervals import iterations
-from lth_cli.rewind import Early, FineTune, Late, LearningRate, Rewind, State
+from lth_cli.core.lengths import iterations
+from lth_cli.core.state import State
+from lth_cli.rewind import Early, FineTune, Late, LearningRate, Rewind
 
 SAVED, TRAINED = State({"w": torch.zeros(2)}, {}), State({"w": torch.ones(2)}, {})
 

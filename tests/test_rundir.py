@@ -11,8 +11,8 @@ import pytest
 import torch
 
 import lth_cli
-from lth_cli import masks
-from lth_cli.rundir.files import discard, free_dir
+from lth_cli.core import masks
+from lth_cli.rundir.folders import discard, free_dir
 from lth_cli.rundir.read import HISTORY, Damaged, find, latest, read
 from lth_cli.rundir.write import Writer
 from tests.tiny import arm, imp, mlp

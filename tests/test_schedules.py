@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lth_cli.budget import Layer, plan
+from lth_cli.core.budget import plan
+from lth_cli.core.layers import Layer
 from lth_cli.schedules import Densities, FixedRate, Geometric, Linear, OneShot
 
 LENET = {"fc1": Layer((235_200, 1), "fc"), "fc2": Layer((30_000, 1), "fc"), "output": Layer((1_000, 1), "output")}

@@ -1,6 +1,6 @@
 import torch
 
-from lth_cli.seeds import generator
+from lth_cli.core.seeds import generator
 
 
 def draw(*name: object) -> list[float]:

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from lth_cli import masks
-from lth_cli.select import select
+from lth_cli.core import masks
+from lth_cli.core.select import select
 
 
 def alive(*shape: int) -> Tensor:

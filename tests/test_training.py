@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lth_cli import masks
+from lth_cli.core import masks
+from lth_cli.core.seeds import generator
+from lth_cli.core.state import Start
 from lth_cli.models.network import initialiser, prunable
-from lth_cli.rewind import Start
-from lth_cli.seeds import generator
 from lth_cli.training.feed import Resident
 from lth_cli.training.jobs import Diverged, Evaluation, Fitted, Job
 from lth_cli.training.networks import One

@@ -8,11 +8,12 @@ import pytest
 import torch
 
 import lth_cli
-from lth_cli import masks, models
+from lth_cli import models
+from lth_cli.core import masks
+from lth_cli.core.seeds import generator
+from lth_cli.core.state import State
+from lth_cli.core.ticket import Ticket
 from lth_cli.models.network import initialiser, prunable
-from lth_cli.rewind import State
-from lth_cli.seeds import generator
-from lth_cli.ticket import Ticket
 from lth_cli.transfer import transfer
 from tests.conftest import Lth, history, only_run
 

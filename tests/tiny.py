@@ -7,24 +7,26 @@ from functools import partial
 import torch
 from torch import nn
 
-from lth_cli import masks, models
-from lth_cli.arms import Control
-from lth_cli.budget import plan
+from lth_cli import models
 from lth_cli.controls import RandomMask, Reinit
+from lth_cli.controls.control import Control
+from lth_cli.core import masks
+from lth_cli.core.budget import plan
+from lth_cli.core.seeds import generator
+from lth_cli.core.state import Mask
 from lth_cli.datasets.dataset import Dataset, Split
 from lth_cli.imp import run_imp
 from lth_cli.mask0 import ACTIONS
-from lth_cli.masks import Mask
 from lth_cli.models.network import initialiser, logits, prunable
 from lth_cli.patterns import Pattern, Unstructured
 from lth_cli.prune import Points, Pruner, Score
 from lth_cli.pruners import View, magnitude
+from lth_cli.pruners.learner import Learner
 from lth_cli.rewind import Early, Rewind
 from lth_cli.schedules import Geometric
-from lth_cli.seeds import generator
 from lth_cli.training import executors
 from lth_cli.training.executors import Executor
-from lth_cli.training.jobs import Fit, Fitted, Learner
+from lth_cli.training.jobs import Fit, Fitted
 from lth_cli.training.optimizers import Recipe
 from lth_cli.training.trainer import Trainer
 

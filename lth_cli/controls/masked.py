@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import torch
 
-from lth_cli import masks
-from lth_cli.arms import Arm, Context
-from lth_cli.budget import Layer, spread, whole
-from lth_cli.masks import Mask
-from lth_cli.seeds import generator
+from lth_cli.controls.control import Arm, Context
+from lth_cli.core import masks
+from lth_cli.core.budget import spread, whole
+from lth_cli.core.layers import Layer
+from lth_cli.core.seeds import generator
+from lth_cli.core.state import Mask
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from lth_cli import masks
-from lth_cli.arms import Arm, Context
+from lth_cli.controls.control import Arm, Context
+from lth_cli.core import masks
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from lth_cli import masks
-from lth_cli.arms import Arm, Context
-from lth_cli.masks import Params
-from lth_cli.rewind import Start, State
-from lth_cli.seeds import generator
+from lth_cli.controls.control import Arm, Context
+from lth_cli.core import masks
+from lth_cli.core.seeds import generator
+from lth_cli.core.state import Params, Start, State
 
 
 @dataclass(frozen=True)

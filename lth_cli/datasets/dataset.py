@@ -7,7 +7,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from lth_cli.seeds import generator
+from lth_cli.core.seeds import generator
 
 Shape = tuple[int, int, int]
 Batch = tuple[Tensor, Tensor]

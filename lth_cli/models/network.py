@@ -5,10 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from lth_cli.budget import Layer
-from lth_cli.masks import Params
-from lth_cli.pruners.view import Logits
-from lth_cli.rewind import State
+from lth_cli.core.layers import Layer
+from lth_cli.core.state import Logits, Params, State
 
 _CONV = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _NORM = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm)

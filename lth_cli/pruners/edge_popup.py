@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lth_cli.budget import Keep
-from lth_cli.masks import Params
-from lth_cli.training.jobs import check_factor
+from lth_cli.core.budget import Keep
+from lth_cli.core.state import Params
+from lth_cli.pruners.learner import check_factor
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import math
 import torch
 import torch.nn.functional as F
 
-from lth_cli.masks import Params
+from lth_cli.core.state import Params
 from lth_cli.pruners.view import View
 
 

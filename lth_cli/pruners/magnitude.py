@@ -1,6 +1,6 @@
 """Magnitude pruning."""
 
-from lth_cli.masks import Params
+from lth_cli.core.state import Params
 from lth_cli.pruners.view import View
 
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from lth_cli.masks import Params
+from lth_cli.core.state import Params
 from lth_cli.pruners.view import View
 
 

@@ -1,6 +1,6 @@
 """SNIP: single-shot network pruning."""
 
-from lth_cli.masks import Params
+from lth_cli.core.state import Params
 from lth_cli.pruners.view import View
 
 

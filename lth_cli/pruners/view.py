@@ -7,9 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lth_cli.masks import Mask, Params
-
-Logits = Callable[[Params, Params, Tensor, bool], Tensor]
+from lth_cli.core.state import Logits, Mask, Params
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ is `random`, and its large_final, |w_f|, is `magnitude`.
 import torch
 from torch import Tensor
 
-from lth_cli.masks import Mask, Params
+from lth_cli.core.state import Mask, Params
 from lth_cli.pruners.view import View
 
 

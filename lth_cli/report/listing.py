@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from lth_cli.config import conf_dir
-from lth_cli.spelling import nearest
+from lth_cli.core.spelling import nearest
 
 _GROUPS = {
     "models": "model",

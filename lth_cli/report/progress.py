@@ -9,7 +9,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from lth_cli.masks import density as mask_density
+from lth_cli.core.masks import density as mask_density
 from lth_cli.report.table import density
 from lth_cli.training.jobs import Evaluation, Fitted, Job
 

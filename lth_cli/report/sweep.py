@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lth_cli.rundir.files import discard
+from lth_cli.rundir.folders import discard
 from lth_cli.rundir.read import Damaged, find, read
 
 

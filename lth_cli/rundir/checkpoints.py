@@ -11,9 +11,9 @@ from pathlib import Path
 import safetensors
 import safetensors.torch
 
-from lth_cli import signals
-from lth_cli.masks import Params
-from lth_cli.rundir.files import make_dir, write
+from lth_cli.core import signals
+from lth_cli.core.files import make_dir, write
+from lth_cli.core.state import Params
 from lth_cli.rundir.read import UNREADABLE
 from lth_cli.rundir.write import tensors_sha256
 from lth_cli.training.jobs import Evaluation, Job, Progress

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
-from lth_cli.rundir.files import write
+from lth_cli.core.files import write
 from lth_cli.rundir.read import TABLES, UNREADABLE, Damaged
 
 _NAME = re.compile(r"config\.yaml|(rounds/\d{2,4}|tickets)/[\w-]+\.safetensors", re.ASCII)

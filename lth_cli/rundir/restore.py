@@ -9,10 +9,9 @@ import safetensors
 import safetensors.torch
 import torch
 
-from lth_cli import masks
+from lth_cli.core import masks
+from lth_cli.core.state import Mask, Params, State
 from lth_cli.invariants import InvariantError
-from lth_cli.masks import Mask, Params
-from lth_cli.rewind import State
 from lth_cli.rundir.kept import Kept
 from lth_cli.rundir.read import CURVES, HISTORY, UNREADABLE, Damaged, parse_table
 from lth_cli.training.jobs import Evaluation, Fit, Fitted, Job

@@ -14,14 +14,13 @@ from typing import Any
 import safetensors.torch
 from torch import Tensor
 
-from lth_cli import masks
-from lth_cli.masks import Mask
-from lth_cli.rewind import State
-from lth_cli.rundir.files import make_dir, remove_temporary, write
+from lth_cli.core import masks
+from lth_cli.core.files import make_dir, remove_temporary, write
+from lth_cli.core.state import Mask, State
+from lth_cli.core.ticket import Ticket
 from lth_cli.rundir.kept import Kept
 from lth_cli.rundir.manifest import Manifest, sha256
 from lth_cli.rundir.read import CURVES, FORMAT, HISTORY, LAYERS, TABLES
-from lth_cli.ticket import Ticket
 from lth_cli.training.jobs import Fitted, Job
 
 

@@ -15,9 +15,8 @@ from multiprocessing.context import ForkProcess
 import safetensors.torch
 import torch
 
-from lth_cli import signals
-from lth_cli.masks import Params
-from lth_cli.rewind import State
+from lth_cli.core import signals
+from lth_cli.core.state import Params, State
 from lth_cli.training.jobs import Diverged, Evaluation, Fitted, Hooks, Job
 from lth_cli.training.trainer import Trainer
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from lth_cli.core.seeds import generator
 from lth_cli.datasets.dataset import Batch, Examples, Split
 from lth_cli.datasets.streaming import Streamed
-from lth_cli.seeds import generator
 from lth_cli.training.jobs import Job
 
 

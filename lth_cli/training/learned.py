@@ -5,11 +5,10 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from lth_cli import masks
-from lth_cli.masks import Mask, Params
-from lth_cli.rewind import State
-from lth_cli.seeds import generator
-from lth_cli.select import select
+from lth_cli.core import masks
+from lth_cli.core.seeds import generator
+from lth_cli.core.select import select
+from lth_cli.core.state import Mask, Params, State
 from lth_cli.training.jobs import Job, Learn
 from lth_cli.training.networks import Network, Plain
 from lth_cli.training.noise import uniform

@@ -9,9 +9,8 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from lth_cli import masks
-from lth_cli.masks import Mask, Params
-from lth_cli.rewind import State
+from lth_cli.core import masks
+from lth_cli.core.state import Mask, Params, State
 from lth_cli.training.jobs import Job
 from lth_cli.training.noise import noise_of
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from lth_cli.seeds import generator
+from lth_cli.core.seeds import generator
 
 
 def epoch_order(seed: int, round: int, epoch: int, examples: int, batch_size: int, device: torch.device) -> Tensor:

@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from lth_cli.core.seeds import generator
+from lth_cli.core.state import Params, State
 from lth_cli.datasets.dataset import Dataset, Examples, Split
-from lth_cli.masks import Params
-from lth_cli.rewind import State
-from lth_cli.seeds import generator
 from lth_cli.training.evaluate import evaluate
 from lth_cli.training.feed import Resident, feed
 from lth_cli.training.jobs import Diverged, Evaluation, Fitted, Hooks, Job, Progress

@@ -1,4 +1,4 @@
-"""The arms of a round: dense, the winning ticket, and what a control beside the ticket is."""
+"""What a control beside a ticket is, and what it may draw from."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -7,12 +7,8 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from lth_cli.budget import Keep
-from lth_cli.masks import Mask
-from lth_cli.rewind import Start, State
-
-DENSE = "dense"
-WINNING = "winning"
+from lth_cli.core.budget import Keep
+from lth_cli.core.state import Mask, Start, State
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from lth_cli.masks import Mask, layer_counts, remaining
+from lth_cli.core.masks import layer_counts, remaining
+from lth_cli.core.state import Mask
 
 _PIECE = 2**22
 

@@ -9,9 +9,9 @@ from typing import Any
 import safetensors
 import safetensors.torch
 
-from lth_cli.masks import Mask, Params
-from lth_cli.masks import apply as apply_mask
-from lth_cli.rundir.files import write
+from lth_cli.core.files import write
+from lth_cli.core.masks import apply as apply_mask
+from lth_cli.core.state import Mask, Params
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,7 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor
 
-Params = dict[str, Tensor]
-Mask = dict[str, Tensor]
+from lth_cli.core.state import Mask, Params
 
 
 def ones(params: Mapping[str, Tensor], names: Iterable[str]) -> Mask:

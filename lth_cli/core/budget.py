@@ -1,26 +1,11 @@
 """How many weights each round keeps: a schedule's densities, over all layers or layer by layer, in whole weights."""
 
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 
-from lth_cli.schedules import KINDS, Density
+from lth_cli.core.layers import KINDS, Density, Layer
 
 Keep = int | dict[str, int]
-
-
-@dataclass(frozen=True)
-class Layer:
-    """A prunable layer: its weight's shape (out, in, …), and its kind (conv, fc, or output: the last linear layer)."""
-
-    shape: Sequence[int]
-    kind: str
-
-    @property
-    def size(self) -> int:
-        """How many weights it has."""
-        return math.prod(self.shape)
 
 
 def plan(

@@ -1,0 +1,1 @@
+"""The ground: values and small functions that every other room stands on, and that know none of them."""

@@ -1,0 +1,37 @@
+"""The one codec between a network, its mask and its state, and named tensors, as files and pipes carry them."""
+
+import hashlib
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from lth_cli.core.state import Mask, Params, State
+
+
+def pack(mask: Mapping[str, Tensor], state: State) -> Params:
+    """Mask, parameters and buffers as mask/…, params/… and buffers/…."""
+    return {**under("mask", mask), **under("params", state.params), **under("buffers", state.buffers)}
+
+
+def unpack(tensors: Mapping[str, Tensor]) -> tuple[Mask, State]:
+    """What `pack` packed."""
+    return part(tensors, "mask"), State(part(tensors, "params"), part(tensors, "buffers"))
+
+
+def under(prefix: str, tensors: Mapping[str, Tensor]) -> Params:
+    """The same tensors, their names below `prefix`."""
+    return {f"{prefix}/{name}": tensor for name, tensor in tensors.items()}
+
+
+def part(tensors: Mapping[str, Tensor], prefix: str) -> Params:
+    """The tensors whose names are below `prefix`, by the rest of their names."""
+    start = f"{prefix}/"
+    return {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
+
+
+def sha256(tensors: Mapping[str, Tensor]) -> str:
+    """Over names, types, shapes and values."""
+    digest = hashlib.sha256()
+    for name, t in sorted(tensors.items()):
+        digest.update(f"{name} {t.dtype} {tuple(t.shape)} ".encode() + t.contiguous().cpu().numpy().tobytes())
+    return digest.hexdigest()
