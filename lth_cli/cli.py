@@ -65,7 +65,7 @@ def _dispatch(arguments: list[str]) -> int:
     if arguments[:1] == ["-sc"]:  # Hydra's completion script asks `lth -sc query=bash` while `lth run …` is typed
         arguments = ["run", *arguments]
     if arguments and arguments[0] == "run":
-        from lth_cli.launch import launch
+        from lth_cli.command.launch import launch
 
         return launch(arguments[1:])
     if arguments and not arguments[0].startswith("-") and arguments[0] not in _COMMANDS:

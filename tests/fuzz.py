@@ -11,8 +11,8 @@ import hydra
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from lth_cli import launch
 from lth_cli.cli import main
+from lth_cli.command import launch
 from lth_cli.config import conf_dir
 
 MOST_LINES, MOST_CHARACTERS = 8, 1600

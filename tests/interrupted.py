@@ -8,7 +8,7 @@ import pytest
 from omegaconf import DictConfig
 from rich.console import Console
 
-from lth_cli.run import run
+from lth_cli.command.run import run
 from lth_cli.rundir.kept import reopen
 from lth_cli.rundir.write import Writer
 from lth_cli.training.jobs import Fitted

@@ -17,12 +17,12 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lth_cli import overrides
+from lth_cli.command import overrides
+from lth_cli.command.foreign import foreign
+from lth_cli.command.resume import check_config, check_rounds, grows
 from lth_cli.config import Config, ConfigError, check, conf_dir
 from lth_cli.core.spelling import brief, nearest
-from lth_cli.resume import check_config, check_rounds, grows
 from lth_cli.rundir.kept import reopen
-from lth_cli.targets import foreign
 
 _MOST_CHECKED = 256  # jobs of a sweep whose config is composed and checked before the first one starts
 _MOST_VALUES = 10_000  # of one YAML file, its aliases written out

@@ -16,12 +16,12 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
-from lth_cli import overrides, resume
-from lth_cli.compose import Line, checked, first_line, parse, quoted, without
+from lth_cli.command import overrides, resume
+from lth_cli.command.compose import Line, checked, first_line, parse, quoted, without
+from lth_cli.command.explain import explain, failure
 from lth_cli.config import ConfigError, conf_dir
 from lth_cli.core import signals
 from lth_cli.core.spelling import brief
-from lth_cli.explain import explain, failure
 from lth_cli.report.sweep import summary
 from lth_cli.rundir.folders import Busy, discard, free_dir, sole_writer
 from lth_cli.rundir.kept import reopen
@@ -140,7 +140,7 @@ def _run(config: DictConfig, path: Path, sweep: bool) -> None:
         print(f"{path} is done, and all of it is as it was written")
         return
     _spin_less()
-    from lth_cli.run import mark_unstarted, run
+    from lth_cli.command.run import mark_unstarted, run
 
     own = [f"--config-dir={source.path}" for source in task.runtime.config_sources if source.provider == "command-line"]
     own += [f"--config-name={task.job.config_name}"] if task.job.config_name != "config" else []

@@ -1,0 +1,1 @@
+"""`lth run`: one module per thing that it does."""
