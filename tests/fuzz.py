@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 
 from lth_cli.cli import main
 from lth_cli.command import launch
-from lth_cli.config import conf_dir
+from lth_cli.setup.conf import conf_dir
 
 MOST_LINES, MOST_CHARACTERS = 8, 1600
 

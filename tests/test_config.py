@@ -10,14 +10,15 @@ from hypothesis import strategies as st
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from lth_cli.build import build
 from lth_cli.command import overrides
 from lth_cli.command.run import run
-from lth_cli.config import ConfigError, check, conf_dir, control_rounds
 from lth_cli.core.budget import total_kept
 from lth_cli.core.spelling import brief
 from lth_cli.report.listing import description
 from lth_cli.rundir.read import Run, read
+from lth_cli.setup.build import build
+from lth_cli.setup.conf import conf_dir
+from lth_cli.setup.schema import ConfigError, check, control_rounds
 
 
 def choice(group: str, option: str) -> str:

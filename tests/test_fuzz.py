@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lth_cli.build import build
 from lth_cli.cli import main
-from lth_cli.config import ConfigError
-from lth_cli.config import check as check_values
+from lth_cli.setup.build import build
+from lth_cli.setup.schema import ConfigError
+from lth_cli.setup.schema import check as check_values
 from tests import fuzz
 from tests.test_config import compose
 

@@ -9,9 +9,9 @@ from omegaconf import OmegaConf
 from torch import nn
 
 from lth_cli import models
-from lth_cli.config import conf_dir
 from lth_cli.core.seeds import generator
 from lth_cli.models.network import initialiser, prunable
+from lth_cli.setup.conf import conf_dir
 
 OPTIONS = sorted(path.stem for path in (conf_dir() / "model").glob("*.yaml"))
 PARAMETERS = {

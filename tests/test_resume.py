@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from lth_cli.config import ConfigError
 from lth_cli.rundir.kept import reopen
 from lth_cli.rundir.read import read
+from lth_cli.setup.schema import ConfigError
 from tests.conftest import Lth, history, only_run
 from tests.interrupted import cut_after, results, start
 

@@ -20,9 +20,10 @@ from omegaconf.errors import OmegaConfBaseException
 from lth_cli.command import overrides
 from lth_cli.command.foreign import foreign
 from lth_cli.command.resume import check_config, check_rounds, grows
-from lth_cli.config import Config, ConfigError, check, conf_dir
 from lth_cli.core.spelling import brief, nearest
 from lth_cli.rundir.kept import reopen
+from lth_cli.setup.conf import conf_dir
+from lth_cli.setup.schema import Config, ConfigError, check
 
 _MOST_CHECKED = 256  # jobs of a sweep whose config is composed and checked before the first one starts
 _MOST_VALUES = 10_000  # of one YAML file, its aliases written out
@@ -145,7 +146,7 @@ def _check_growth(run: Path, config: DictConfig) -> None:
     """A sweep grows as a whole or not at all: its runs are asked before any of them works."""
     import torch
 
-    from lth_cli.build import build
+    from lth_cli.setup.build import build
 
     torch.set_flush_denormal(True)  # as `run` does, before `build` starts threads that the jobs will use, too
     check_rounds(reopen(run), build(config, {}).search.keep)

@@ -9,8 +9,9 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lth_cli.config import allowed, conf_dir
 from lth_cli.core.spelling import nearest
+from lth_cli.setup.conf import conf_dir
+from lth_cli.setup.schema import allowed
 
 
 def explain(error: Exception, arguments: Sequence[str]) -> str:

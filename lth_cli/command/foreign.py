@@ -1,13 +1,12 @@
 """What a config will import and call, beside lth's own: a config is code, by the design of Hydra."""
 
-import re
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from lth_cli.config import ConfigError, conf_dir
+from lth_cli.setup.conf import own_targets
+from lth_cli.setup.schema import ConfigError
 
 _KEYS = ("_target_", "class", "()")  # the last two are those of Python's logging
 _OF_HYDRA = (
@@ -30,12 +29,9 @@ def foreign(config: DictConfig) -> dict[str, str]:
     return found
 
 
-@cache
 def known() -> frozenset[str]:
     """The targets that conf/ and Hydra name."""
-    texts = (file.read_text() for file in conf_dir().rglob("*.yaml"))
-    ours = (found for text in texts for found in re.findall(r"(?:_target_|class): *([\w.]+)", text))
-    return frozenset((*ours, *_OF_HYDRA))
+    return own_targets().union(_OF_HYDRA)
 
 
 def _targets(node: Any, prefix: str) -> Iterator[tuple[str, str]]:

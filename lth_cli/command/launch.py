@@ -19,13 +19,14 @@ from rich.console import Console
 from lth_cli.command import overrides, resume
 from lth_cli.command.compose import Line, checked, first_line, parse, quoted, without
 from lth_cli.command.explain import explain, failure
-from lth_cli.config import ConfigError, conf_dir
 from lth_cli.core import signals
 from lth_cli.core.spelling import brief
 from lth_cli.report.sweep import summary
 from lth_cli.rundir.folders import Busy, discard, free_dir, sole_writer
 from lth_cli.rundir.kept import reopen
 from lth_cli.rundir.read import Damaged
+from lth_cli.setup.conf import conf_dir
+from lth_cli.setup.schema import ConfigError
 
 OmegaConf.register_new_resolver("lth.job_name", overrides.job_name, replace=True)
 

@@ -13,7 +13,7 @@ from typing import Any
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Glob, IntervalSweep, Override, RangeSweep
 
-from lth_cli.config import ConfigError
+from lth_cli.setup.schema import ConfigError
 
 _LONGEST = 100
 _MOST_JOBS = 10_000

@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lth_cli.config import ConfigError
 from lth_cli.core.budget import Keep
 from lth_cli.core.files import write
 from lth_cli.rundir.kept import Kept
 from lth_cli.rundir.manifest import Manifest, sha256
 from lth_cli.rundir.read import MANNER, UNREADABLE, Damaged, Newer, parse_config, parse_yaml, read_config, read_record
+from lth_cli.setup.schema import ConfigError
 
 _FREE_DATA = ("dataset.root", "dataset.download", "dataset.debian")  # the data itself is compared by its hash
 # These may grow, as long as the rounds that are done stay what they are.

@@ -14,7 +14,6 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from lth_cli.build import Experiment, build
 from lth_cli.command.resume import check_config, check_rounds
 from lth_cli.compare import compare
 from lth_cli.core import masks, signals
@@ -32,6 +31,7 @@ from lth_cli.rundir.kept import Kept
 from lth_cli.rundir.read import read
 from lth_cli.rundir.restore import answer_from_disk
 from lth_cli.rundir.write import Writer
+from lth_cli.setup.build import Experiment, build
 from lth_cli.training.jobs import Diverged, Evaluation, Fitted, Hooks, Job, Scope
 
 

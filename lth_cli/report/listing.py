@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from lth_cli.config import conf_dir
 from lth_cli.core.spelling import nearest
+from lth_cli.setup.conf import conf_dir
 
 _GROUPS = {
     "models": "model",

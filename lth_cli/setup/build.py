@@ -9,7 +9,6 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
-from lth_cli.config import ConfigError, check, control_rounds
 from lth_cli.controls import Invert, RandomLabels
 from lth_cli.controls.control import Control
 from lth_cli.core import lengths as intervals
@@ -17,12 +16,13 @@ from lth_cli.core.layers import Layer
 from lth_cli.core.state import State
 from lth_cli.datasets.dataset import Dataset, validate
 from lth_cli.datasets.streaming import Streamed
-from lth_cli.instantiate import instantiate, named
 from lth_cli.mask0 import ACTIONS, Mask0
 from lth_cli.models.network import initialiser, logits, prunable
 from lth_cli.prune import Pruner
 from lth_cli.pruners.learner import Learner
-from lth_cli.search import Search, given, searched
+from lth_cli.setup.instantiate import instantiate, named
+from lth_cli.setup.schema import ConfigError, check, control_rounds
+from lth_cli.setup.search import Search, given, searched
 from lth_cli.training.executors import Executor, Networks, choose
 from lth_cli.training.jobs import Fit, Hooks
 from lth_cli.training.networks import Build, does_not_stack

@@ -8,7 +8,6 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
@@ -124,16 +123,6 @@ _NUMBERS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "train.weight_decay": (lambda v: 0 <= v < math.inf, "a number from 0"),
     "train.gamma": (lambda v: 0 < v < math.inf, "a number above 0"),
 }
-
-
-def conf_dir() -> Path:
-    """Where the YAML is: the checkout's conf/ for an editable install, else the copy inside the package."""
-    package = Path(__file__).resolve().parent
-    # An editable install leaves a copy in site-packages that goes stale, but `package` is then the checkout's.
-    for folder in (package / "conf", package.parent / "conf"):
-        if (folder / "config.yaml").is_file():
-            return folder
-    raise FileNotFoundError(f"no conf/config.yaml in {package} or beside it; reinstall lth-cli")
 
 
 def check(config: DictConfig) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from omegaconf import DictConfig
 
-from lth_cli.config import ConfigError
 from lth_cli.core import masks
 from lth_cli.core.budget import Keep, plan, total_kept
 from lth_cli.core.layers import Layer
@@ -16,11 +15,12 @@ from lth_cli.core.seeds import generator
 from lth_cli.core.state import Logits, State
 from lth_cli.core.ticket import Ticket
 from lth_cli.datasets.dataset import Examples
-from lth_cli.instantiate import instantiate, named
 from lth_cli.patterns import Pattern, Unstructured
 from lth_cli.prune import Points, Prune, Pruner, Score
 from lth_cli.pruners.learner import Learner
 from lth_cli.rewind import Rewind
+from lth_cli.setup.instantiate import instantiate, named
+from lth_cli.setup.schema import ConfigError
 from lth_cli.transfer import transfer
 
 Init = Callable[[torch.Generator], State]

@@ -6,8 +6,8 @@ from typing import Any
 import hydra.utils
 from hydra.errors import InstantiationException
 
-from lth_cli.config import ConfigError
 from lth_cli.datasets.dataset import DataNotFound
+from lth_cli.setup.schema import ConfigError
 
 
 def instantiate(group: str, config: Mapping[Any, Any], choices: Mapping[str, Any], kind: Any, **arguments: Any) -> Any:

@@ -1,0 +1,22 @@
+"""Where the YAML is, and which targets lth's own YAML names; without Hydra."""
+
+import re
+from functools import cache
+from pathlib import Path
+
+
+def conf_dir() -> Path:
+    """Where the YAML is: the checkout's conf/ for an editable install, else the copy inside the package."""
+    package = Path(__file__).resolve().parent.parent
+    # An editable install leaves a copy in site-packages that goes stale, but `package` is then the checkout's.
+    for folder in (package / "conf", package.parent / "conf"):
+        if (folder / "config.yaml").is_file():
+            return folder
+    raise FileNotFoundError(f"no conf/config.yaml in {package} or beside it; reinstall lth-cli")
+
+
+@cache
+def own_targets() -> frozenset[str]:
+    """The targets that conf/ names."""
+    texts = (file.read_text() for file in conf_dir().rglob("*.yaml"))
+    return frozenset(target for text in texts for target in re.findall(r"(?:_target_|class): *([\w.]+)", text))
