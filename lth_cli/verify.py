@@ -14,7 +14,7 @@ from lth_cli.core import masks
 from lth_cli.core.arms import DENSE, WINNING
 from lth_cli.core.state import Mask, Params, State
 from lth_cli.core.ticket import Ticket
-from lth_cli.invariants import pruned_are, pruned_are_zero, unchanged
+from lth_cli.lottery.invariants import pruned_are, pruned_are_zero, unchanged
 from lth_cli.patterns import NM, Filters, Unstructured
 from lth_cli.rundir.manifest import Manifest, damage
 from lth_cli.rundir.read import CURVES, LAYERS, UNREADABLE, Damaged, Run, parse_table, read

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lth_cli.core import masks
 from lth_cli.core.select import select
-from lth_cli.invariants import InvariantError, check_round
+from lth_cli.lottery.invariants import InvariantError, check_round
 from lth_cli.patterns import Unstructured
 from lth_cli.pruners import View, magnitude
 from lth_cli.rewind import Early, FineTune, Late, LearningRate, Rewind

@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from lth_cli.core.ticket import Ticket
-from lth_cli.invariants import InvariantError, check_round
-from lth_cli.mask0 import ACTIONS
+from lth_cli.lottery.invariants import InvariantError, check_round
+from lth_cli.lottery.pruned_to import ACTIONS
 from lth_cli.patterns import Unstructured
 from lth_cli.rewind import Early, LearningRate, Rewind
 from lth_cli.training import executors

@@ -14,7 +14,7 @@ from lth_cli.core.budget import Keep
 from lth_cli.core.layers import Layer
 from lth_cli.core.seeds import generator
 from lth_cli.core.state import Mask
-from lth_cli.invariants import InvariantError, check_round
+from lth_cli.lottery.invariants import InvariantError, check_round
 from lth_cli.models.network import prunable
 from lth_cli.patterns import NM, Filters, Pattern
 from tests.tiny import arm, conv, imp, mlp, normed

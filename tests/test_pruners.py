@@ -15,8 +15,8 @@ from lth_cli.core import masks
 from lth_cli.core.seeds import generator
 from lth_cli.core.select import select
 from lth_cli.core.state import Mask, Params
+from lth_cli.lottery.prune import Score, on_the_way
 from lth_cli.models.network import initialiser, prunable
-from lth_cli.prune import Score, on_the_way
 from lth_cli.pruners import View
 from tests.tiny import CLASSES, SHAPE, arm, conv, imp, mlp, normed, view
 

@@ -13,8 +13,8 @@ from lth_cli.core import masks
 from lth_cli.core.seeds import generator
 from lth_cli.core.state import State
 from lth_cli.core.ticket import Ticket
+from lth_cli.lottery.transfer import transfer
 from lth_cli.models.network import initialiser, prunable
-from lth_cli.transfer import transfer
 from tests.conftest import Lth, history, only_run
 
 LAYERS = prunable(models.mlp((1, 4, 4), 3, [12]))

@@ -15,11 +15,11 @@ from lth_cli.core.budget import plan
 from lth_cli.core.seeds import generator
 from lth_cli.core.state import Mask
 from lth_cli.datasets.dataset import Dataset, Split
-from lth_cli.imp import run_imp
-from lth_cli.mask0 import ACTIONS
+from lth_cli.lottery.imp import run_imp
+from lth_cli.lottery.prune import Points, Pruner, Score
+from lth_cli.lottery.pruned_to import ACTIONS
 from lth_cli.models.network import initialiser, logits, prunable
 from lth_cli.patterns import Pattern, Unstructured
-from lth_cli.prune import Points, Pruner, Score
 from lth_cli.pruners import View, magnitude
 from lth_cli.pruners.learner import Learner
 from lth_cli.rewind import Early, Rewind

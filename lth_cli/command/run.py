@@ -20,8 +20,7 @@ from lth_cli.core import masks, signals
 from lth_cli.core.arms import DENSE, WINNING
 from lth_cli.core.state import Mask
 from lth_cli.datasets.fingerprint import fingerprint
-from lth_cli.imp import run_imp
-from lth_cli.profile import Profile
+from lth_cli.lottery.imp import run_imp
 from lth_cli.pruners.learner import Learner
 from lth_cli.report.progress import Display
 from lth_cli.report.table import show, summary
@@ -33,6 +32,7 @@ from lth_cli.rundir.restore import answer_from_disk
 from lth_cli.rundir.write import Writer
 from lth_cli.setup.build import Experiment, build
 from lth_cli.training.jobs import Diverged, Evaluation, Fitted, Hooks, Job, Scope
+from lth_cli.training.profile import Profile
 
 
 def run(

@@ -11,7 +11,7 @@ import torch
 
 from lth_cli.core import masks
 from lth_cli.core.state import Mask, Params, State
-from lth_cli.invariants import InvariantError
+from lth_cli.lottery.invariants import InvariantError
 from lth_cli.rundir.kept import Kept
 from lth_cli.rundir.read import CURVES, HISTORY, UNREADABLE, Damaged, parse_table
 from lth_cli.training.jobs import Evaluation, Fit, Fitted, Job

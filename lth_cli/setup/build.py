@@ -16,9 +16,9 @@ from lth_cli.core.layers import Layer
 from lth_cli.core.state import State
 from lth_cli.datasets.dataset import Dataset, validate
 from lth_cli.datasets.streaming import Streamed
-from lth_cli.mask0 import ACTIONS, Mask0
+from lth_cli.lottery.prune import Pruner
+from lth_cli.lottery.pruned_to import ACTIONS, Mask0
 from lth_cli.models.network import initialiser, logits, prunable
-from lth_cli.prune import Pruner
 from lth_cli.pruners.learner import Learner
 from lth_cli.setup.instantiate import instantiate, named
 from lth_cli.setup.schema import ConfigError, check, control_rounds

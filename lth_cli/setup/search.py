@@ -15,13 +15,13 @@ from lth_cli.core.seeds import generator
 from lth_cli.core.state import Logits, State
 from lth_cli.core.ticket import Ticket
 from lth_cli.datasets.dataset import Examples
+from lth_cli.lottery.prune import Points, Prune, Pruner, Score
+from lth_cli.lottery.transfer import transfer
 from lth_cli.patterns import Pattern, Unstructured
-from lth_cli.prune import Points, Prune, Pruner, Score
 from lth_cli.pruners.learner import Learner
 from lth_cli.rewind import Rewind
 from lth_cli.setup.instantiate import instantiate, named
 from lth_cli.setup.schema import ConfigError
-from lth_cli.transfer import transfer
 
 Init = Callable[[torch.Generator], State]
 

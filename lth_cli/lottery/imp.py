@@ -19,10 +19,10 @@ from lth_cli.core.arms import DENSE, WINNING
 from lth_cli.core.budget import Keep
 from lth_cli.core.seeds import generator
 from lth_cli.core.state import Start, State
-from lth_cli.invariants import check_round
-from lth_cli.mask0 import Mask0
+from lth_cli.lottery.invariants import check_round
+from lth_cli.lottery.prune import Points, Prune
+from lth_cli.lottery.pruned_to import Mask0
 from lth_cli.patterns import Pattern
-from lth_cli.prune import Points, Prune
 from lth_cli.pruners.learner import Learner
 from lth_cli.rewind import Rewind
 from lth_cli.training.jobs import Fit, Fitted, Job, Learn

@@ -10,7 +10,7 @@ from lth_cli.core.budget import Keep
 from lth_cli.core.layers import Layer
 from lth_cli.core.state import Mask, Params, Start, State
 from lth_cli.core.ticket import Ticket
-from lth_cli.prune import Points
+from lth_cli.lottery.prune import Points
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""The algorithm. No disk, terminal or clock."""
