@@ -10,9 +10,9 @@ import pytest
 from rich.console import Console
 from scipy import stats
 
-from lth_cli.compare import Row, compare, half_width, verdict
 from lth_cli.report import table
 from lth_cli.report.plot import draw
+from lth_cli.results.compare import Row, compare, half_width, verdict
 from lth_cli.rundir.read import MANNER, Run
 
 

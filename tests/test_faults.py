@@ -18,12 +18,12 @@ import pytest
 from safetensors import safe_open
 
 from lth_cli.core import signals
+from lth_cli.results.verify import verify
 from lth_cli.rundir.folders import sole_writer
 from lth_cli.rundir.kept import reopen
 from lth_cli.rundir.read import read
 from lth_cli.training.jobs import Diverged, Evaluation
 from lth_cli.training.trainer import _Training
-from lth_cli.verify import verify
 from tests.conftest import Lth, history, only_run
 from tests.interrupted import results, start
 from tests.soak import COMMAND, EXECUTORS, WORK, killed_run, popen, until_begun, whole_run

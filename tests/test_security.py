@@ -15,10 +15,10 @@ import pytest
 import lth_cli
 from lth_cli.command.foreign import known
 from lth_cli.report.comparison import collect
+from lth_cli.results.verify import verify
 from lth_cli.rundir.kept import reopen
 from lth_cli.rundir.manifest import Manifest
 from lth_cli.rundir.read import Damaged, read
-from lth_cli.verify import verify
 from tests.conftest import Lth
 from tests.interrupted import results, start
 from tests.test_verify import believed

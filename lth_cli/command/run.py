@@ -15,7 +15,6 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from lth_cli.command.resume import check_config, check_rounds
-from lth_cli.compare import compare
 from lth_cli.core import masks, signals
 from lth_cli.core.arms import DENSE, WINNING
 from lth_cli.core.state import Mask
@@ -25,6 +24,7 @@ from lth_cli.pruners.learner import Learner
 from lth_cli.report.progress import Display
 from lth_cli.report.table import show, summary
 from lth_cli.report.times import times
+from lth_cli.results.compare import compare
 from lth_cli.rundir.checkpoints import Checkpoints
 from lth_cli.rundir.kept import Kept
 from lth_cli.rundir.read import read

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lth_cli.compare import Row, compare
 from lth_cli.core.files import write
 from lth_cli.core.spelling import brief
 from lth_cli.report import table
+from lth_cli.results.compare import Row, compare
 from lth_cli.rundir.read import Damaged, Run, find, latest, read
 
 

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
 
-from lth_cli.compare import Row
+from lth_cli.results.compare import Row
 
 # Okabe & Ito (2008): told apart by readers who do not see red and green as two.
 _COLOURS = {"winning": "#009E73", "random_reinit": "#D55E00", "random_mask": "#0072B2"}

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from lth_cli.compare import Row
+from lth_cli.results.compare import Row
 
 Column = tuple[str, Callable[[Row], str]]
 

@@ -18,7 +18,7 @@ def report(paths: Sequence[Path]) -> int:
     runs = [run for path in paths for run in find(path)]
     if not runs:
         raise ValueError(f"no run directory: {', '.join(map(str, paths))}")
-    from lth_cli.verify import verify
+    from lth_cli.results.verify import verify
 
     bad = 0
     for run in runs:
