@@ -18,7 +18,7 @@ from lth_cli.core.select import select
 from lth_cli.core.state import Start
 from lth_cli.datasets.dataset import Dataset, Split
 from lth_cli.models.network import initialiser, prunable
-from lth_cli.training.executors import Networks, choose
+from lth_cli.training.executors import Traits, choose
 from lth_cli.training.jobs import Job
 from lth_cli.training.networks import does_not_stack
 from lth_cli.training.optimizers import Recipe
@@ -101,8 +101,8 @@ def ours(workload: Workload, device: torch.device) -> Callable[[], float]:
     data = to_device(Dataset(*splits, classes=10), device)
     recipe = Recipe("adam", 3e-4, workload.batch_size, workload.iterations, 0.0, 0.0, "constant", 0, (), 0.1)
     convolutional = any(layer.kind == "conv" for layer in prunable(workload.build()).values())
-    networks = Networks(convolutional, partial(does_not_stack, workload.build, workload.shape), streamed=False)
-    _, execute = choose(workload.executor, device, torch.get_num_threads(), networks)
+    traits = Traits(convolutional, partial(does_not_stack, workload.build, workload.shape), streamed=False)
+    _, execute = choose(workload.executor, device, torch.get_num_threads(), traits)
     epoch, bf16 = 4000 // workload.batch_size, workload.precision == "bf16"
     fit = partial(execute, Trainer(workload.build, data, recipe, epoch, device, bf16))
     init = initialiser(workload.build)

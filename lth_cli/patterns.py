@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lth_cli.core.budget import Keep
+from lth_cli.core.counts import Counts
 from lth_cli.core.layers import Layer
 from lth_cli.core.masks import remaining
 from lth_cli.core.select import select
@@ -23,17 +23,17 @@ from lth_cli.core.state import Mask
 class Pattern(Protocol):
     """A pattern of masks."""
 
-    def fit(self, keep: Sequence[Keep], layers: Mapping[str, Layer]) -> list[Keep]:
+    def fit(self, keep: Sequence[Counts], layers: Mapping[str, Layer]) -> list[Counts]:
         """What rounds 0 … n keep under the pattern, given what was asked for.
 
         Raises:
             ValueError: the pattern does not allow it.
         """
 
-    def select(self, scores: Mapping[str, Tensor], mask: Mask, keep: Keep) -> Mask:
-        """As `select.select`, under the pattern."""
+    def select(self, scores: Mapping[str, Tensor], mask: Mask, keep: Counts) -> Mask:
+        """As `core.select.select`, under the pattern."""
 
-    def violation(self, mask: Mask, keep: Keep) -> str | None:
+    def violation(self, mask: Mask, keep: Counts) -> str | None:
         """What breaks the pattern in a mask of that count, or None."""
 
 
@@ -41,13 +41,13 @@ class Pattern(Protocol):
 class Unstructured:
     """Any weight by itself."""
 
-    def fit(self, keep: Sequence[Keep], layers: Mapping[str, Layer]) -> list[Keep]:
+    def fit(self, keep: Sequence[Counts], layers: Mapping[str, Layer]) -> list[Counts]:
         return list(keep)
 
-    def select(self, scores: Mapping[str, Tensor], mask: Mask, keep: Keep) -> Mask:
+    def select(self, scores: Mapping[str, Tensor], mask: Mask, keep: Counts) -> Mask:
         return select(scores, mask, keep)
 
-    def violation(self, mask: Mask, keep: Keep) -> str | None:
+    def violation(self, mask: Mask, keep: Counts) -> str | None:
         return None
 
 
@@ -73,42 +73,40 @@ class NM:
         if type(self.n) is not int or type(self.m) is not int or not 1 <= self.n < self.m:
             raise ValueError(f"n={self.n}, m={self.m}: whole numbers with 1 <= n < m")
 
-    def fit(self, keep: Sequence[Keep], layers: Mapping[str, Layer]) -> list[Keep]:
-        last, room = keep[-1], {name: self._room(layer.shape) for name, layer in layers.items()}
-        whole = {"all layers": sum(layer.size for layer in layers.values())}
-        if isinstance(last, int):
-            asked, room = {"all layers": last}, {"all layers": sum(room.values())}
-        else:
-            asked, whole = last, {name: layer.size for name, layer in layers.items()}
-        for name, number in asked.items():
-            if number > room[name]:
+    def fit(self, keep: Sequence[Counts], layers: Mapping[str, Layer]) -> list[Counts]:
+        for names, number in keep[-1].rankings(layers):
+            room = sum(self._room(layers[name].shape) for name in names)
+            whole = sum(layers[name].size for name in names)
+            if number > room:
+                where = "all layers" if keep[-1].by_layer is None else names[0]
                 raise ValueError(
-                    f"{self.n} of {self.m} is at most {room[name]:,} of the {whole[name]:,} weights of {name}, "
+                    f"{self.n} of {self.m} is at most {room:,} of the {whole:,} weights of {where}, "
                     f"but the last round keeps {number:,}: a sparsity of {1 - self.n / self.m:g} is enough"
                 )
         return list(keep)
 
-    def select(self, scores: Mapping[str, Tensor], mask: Mask, keep: Keep) -> Mask:
-        if not isinstance(keep, int):
-            return {n: self.select({n: scores[n]}, {n: m}, keep[n])[n] for n, m in mask.items()}
-        best = {name: self._best(scores[name], m) for name, m in mask.items()}
-        if keep <= remaining(best):
-            return select(scores, best, keep)
-        others = {name: m & ~best[name] for name, m in mask.items()}
-        more = select(scores, others, keep - remaining(best))
-        return {name: best[name] | more[name] for name in mask}
+    def select(self, scores: Mapping[str, Tensor], mask: Mask, keep: Counts) -> Mask:
+        kept: Mask = {}
+        for names, k in keep.rankings(mask):
+            best = {name: self._best(scores[name], mask[name]) for name in names}
+            if k <= remaining(best):
+                kept |= select(scores, best, Counts(k))
+                continue
+            others = {name: mask[name] & ~best[name] for name in names}
+            more = select(scores, others, Counts(k - remaining(best)))
+            kept |= {name: best[name] | more[name] for name in names}
+        return kept
 
-    def violation(self, mask: Mask, keep: Keep) -> str | None:
-        if not isinstance(keep, int):
-            return next((wrong for n, m in mask.items() if (wrong := self.violation({n: m}, keep[n]))), None)
-        room = sum(self._room(m.shape) for m in mask.values())
-        for name, m in mask.items():
-            kept = self._blocks(m, False).sum(dim=-1)
-            enough = self._blocks(torch.ones_like(m), False).sum(dim=-1).clamp_max(self.n)
-            if keep <= room and bool((kept > self.n).any()):
-                return f"a block of {name} keeps more than {self.n} of {self.m}"
-            if keep > room and bool((kept < enough).any()):
-                return f"a block of {name} keeps fewer than {self.n} of {self.m} while others keep more"
+    def violation(self, mask: Mask, keep: Counts) -> str | None:
+        for names, k in keep.rankings(mask):
+            holds = k <= sum(self._room(mask[name].shape) for name in names)
+            for name in names:
+                kept = self._blocks(mask[name], False).sum(dim=-1)
+                enough = self._blocks(torch.ones_like(mask[name]), False).sum(dim=-1).clamp_max(self.n)
+                if holds and bool((kept > self.n).any()):
+                    return f"a block of {name} keeps more than {self.n} of {self.m}"
+                if not holds and bool((kept < enough).any()):
+                    return f"a block of {name} keeps fewer than {self.n} of {self.m} while others keep more"
         return None
 
     def _room(self, shape: Sequence[int]) -> int:
@@ -140,25 +138,28 @@ class Filters:
     that take it as input. The output layer is left dense: its neurons are the classes.
     """
 
-    def fit(self, keep: Sequence[Keep], layers: Mapping[str, Layer]) -> list[Keep]:
-        fitted: list[Keep] = []
+    def fit(self, keep: Sequence[Counts], layers: Mapping[str, Layer]) -> list[Counts]:
+        fitted = []
         for counts in keep:
-            if isinstance(counts, int):
+            if counts.by_layer is None:
                 raise ValueError("whole filters are counted layer by layer: pruner.scope=layerwise")
+            whole = {}
             for name, layer in layers.items():
-                if layer.kind == "output" and counts[name] < layer.size:
+                if layer.kind == "output" and counts.by_layer[name] < layer.size:
                     raise ValueError("a neuron of the output layer is a class: pruner.rates.output=0")
-            fitted.append({n: _filters(counts[n], la.shape) * (la.size // la.shape[0]) for n, la in layers.items()})
+                whole[name] = _filters(counts.by_layer[name], layer.shape) * (layer.size // layer.shape[0])
+            fitted.append(Counts.each(whole))
         return fitted
 
-    def select(self, scores: Mapping[str, Tensor], mask: Mask, keep: Keep) -> Mask:
-        assert isinstance(keep, Mapping)
+    def select(self, scores: Mapping[str, Tensor], mask: Mask, keep: Counts) -> Mask:
+        assert keep.by_layer is not None
         means = {name: scores[name].double().flatten(1).mean(dim=1) for name in mask}
         alive = {name: m.flatten(1).any(dim=1) for name, m in mask.items()}
-        kept = select(means, alive, {name: _filters(keep[name], m.shape) for name, m in mask.items()})
+        filters = {name: _filters(keep.by_layer[name], m.shape) for name, m in mask.items()}
+        kept = select(means, alive, Counts.each(filters))
         return {name: m & kept[name].view(-1, *[1] * (m.dim() - 1)) for name, m in mask.items()}
 
-    def violation(self, mask: Mask, keep: Keep) -> str | None:
+    def violation(self, mask: Mask, keep: Counts) -> str | None:
         for name, m in mask.items():
             rows = m.flatten(1)
             if not torch.equal(rows.any(dim=1), rows.all(dim=1)):

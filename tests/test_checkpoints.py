@@ -11,7 +11,11 @@ import torch
 from torch import nn
 
 from lth_cli.rundir.checkpoints import Checkpoints
-from lth_cli.training.jobs import Diverged, Evaluation, Fitted, Hooks, Job, Progress
+from lth_cli.training.curves import Diverged
+from lth_cli.training.evaluate import Evaluation
+from lth_cli.training.hooks import Hooks
+from lth_cli.training.jobs import Fitted, Job
+from lth_cli.training.progress import Progress
 from lth_cli.training.trainer import _Training
 from tests.test_training import job
 from tests.tiny import conv, dropping, mlp, normed, trainer

@@ -12,7 +12,6 @@ from rich.console import Console
 
 from lth_cli.command import overrides
 from lth_cli.command.run import run
-from lth_cli.core.budget import total_kept
 from lth_cli.core.spelling import brief
 from lth_cli.report.listing import description
 from lth_cli.rundir.read import Run, read
@@ -94,14 +93,14 @@ def test_every_option_runs_two_rounds(choices: list[str], tmp_path: Path) -> Non
     done = run_here(config, tmp_path)
     assert done.status == "done"
     assert {row["arm"] for row in done.history} == {"dense", "winning", *config.controls}
-    assert {row["remaining"] for row in done.history if row["round"] == config.rounds} == {total_kept(kept[-1])}
+    assert {row["remaining"] for row in done.history if row["round"] == config.rounds} == {kept[-1].total}
     assert done.history[-1]["round"] == config.rounds
 
 
 @pytest.mark.parametrize("name", ["lenet_mnist_5k", "conv4_digits", "supermask_mnist_5k", "edge_popup_mnist_5k"])
 def test_experiments_on_embedded_data_build(name: str) -> None:
     experiment = build(compose(f"+experiment={name}"), {})
-    assert total_kept(experiment.search.keep[-1]) < total_kept(experiment.search.keep[0])
+    assert experiment.way.search.keep[-1].total < experiment.way.search.keep[0].total
 
 
 def test_the_papers_hyperparameters() -> None:

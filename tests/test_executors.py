@@ -11,8 +11,11 @@ import torch
 from torch import nn
 
 from lth_cli.training import executors
-from lth_cli.training.executors import Executor, Networks, choose, processes, stacked
-from lth_cli.training.jobs import Diverged, Evaluation, Hooks, Job
+from lth_cli.training.curves import Diverged
+from lth_cli.training.evaluate import Evaluation
+from lth_cli.training.executors import Executor, Traits, choose, processes, stacked
+from lth_cli.training.hooks import Hooks
+from lth_cli.training.jobs import Job
 from lth_cli.training.networks import does_not_stack
 from lth_cli.training.noise import Noise
 from tests.test_training import job
@@ -121,10 +124,10 @@ def test_a_killed_worker_is_named_and_the_others_end() -> None:
 
 def test_the_choice() -> None:
     dense, conv, odd, streamed = (
-        Networks(False, lambda: None, False),
-        Networks(True, lambda: None, False),
-        Networks(False, lambda: "vmap: no", False),
-        Networks(False, lambda: None, True),
+        Traits(False, lambda: None, False),
+        Traits(True, lambda: None, False),
+        Traits(False, lambda: "vmap: no", False),
+        Traits(False, lambda: None, True),
     )
     cuda = torch.device("cuda")
     assert [choose("auto", CPU, workers, kind)[0] for kind in (dense, conv) for workers in (1, 2)] == [

@@ -22,7 +22,8 @@ from lth_cli.results.verify import verify
 from lth_cli.rundir.folders import sole_writer
 from lth_cli.rundir.kept import reopen
 from lth_cli.rundir.read import read
-from lth_cli.training.jobs import Diverged, Evaluation
+from lth_cli.training.curves import Diverged
+from lth_cli.training.evaluate import Evaluation
 from lth_cli.training.trainer import _Training
 from tests.conftest import Lth, history, only_run
 from tests.interrupted import results, start

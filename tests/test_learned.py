@@ -13,6 +13,7 @@ from torch import nn
 
 from lth_cli.controls import RandomMask, Reinit
 from lth_cli.core import masks
+from lth_cli.core.counts import Counts
 from lth_cli.core.seeds import generator
 from lth_cli.models.network import initialiser, prunable
 from lth_cli.pruners import EdgePopup, Supermask
@@ -20,10 +21,10 @@ from lth_cli.pruners.learner import Learner
 from lth_cli.rewind import Early, LearningRate
 from lth_cli.training import executors
 from lth_cli.training.executors import Executor
-from lth_cli.training.jobs import Job, Learn
-from lth_cli.training.learned import learning
-from lth_cli.training.networks import network
+from lth_cli.training.jobs import Job
+from lth_cli.training.networks import network_of
 from lth_cli.training.noise import uniform
+from lth_cli.training.scored import Scored
 from tests.interrupted import cut_after, results, start
 from tests.test_checkpoints import same, stopped_and_resumed
 from tests.test_training import job
@@ -41,7 +42,7 @@ def learning_job(how: Learner, build: Callable[[], nn.Module] = mlp, seed: int =
     """Half of what a mask of 0.7 keeps."""
     one = job(build, density=0.7)
     counts = {name: n // 2 for name, n in masks.layer_counts(one.mask).items()}
-    return replace(one, seed=seed, learn=Learn(how, counts if per_layer else sum(counts.values())))
+    return replace(one, seed=seed, learner=how, keep=Counts.each(counts) if per_layer else Counts(sum(counts.values())))
 
 
 def test_uniform_draws_are_uniform_and_others_for_every_key_and_number() -> None:
@@ -91,7 +92,7 @@ def test_edge_popup_keeps_the_largest_and_passes_the_gradient_of_the_absolute_sc
     }
     alive = {name: (torch.rand(s.shape, generator=generator(1, name)) < 0.8).float() for name, s in scores.items()}
     counts = {"a": 4, "b": 2}
-    keep = counts if per_layer else sum(counts.values())
+    keep = Counts.each(counts) if per_layer else Counts(sum(counts.values()))
     gates = EdgePopup(lr_factor=1).gates(scores, alive, keep, lambda layer: pytest.fail("nothing is drawn"))
     for row in range(2):
         size = {
@@ -128,15 +129,15 @@ def test_first_scores_expect_the_density_or_spread_over_the_inputs() -> None:
 def test_the_gradient_of_a_score_is_that_of_its_gate_times_the_weight(how: Learner) -> None:
     """The chain rule by hand: dL/d(weight seen), from a plain forward, times the weight, times d gate / d score."""
     one = learning_job(how)
-    rows = learning(network(mlp, [one], CPU), [one])
+    rows = Scored(network_of(mlp, [one], CPU), [one], one.learner)
     x, y = DATA.train.images[:8], DATA.train.labels[:8]
     loss = F.cross_entropy(rows.logits(x, torch.tensor([7])), y)
     gradients = dict(zip(rows.params, torch.autograd.grad(loss, list(rows.params.values())), strict=True))
     alive = {name: m.flatten().unsqueeze(0).float() for name, m in one.mask.items()}
     flat = {name: s.detach().flatten(1).requires_grad_() for name, s in rows.params.items()}
     sizes = [s.shape[1] for s in flat.values()]
-    assert one.learn is not None
-    gates = how.gates(flat, alive, one.learn.keep, lambda layer: uniform(torch.tensor([7]), layer, sizes[layer]))
+    assert one.keep is not None
+    gates = how.gates(flat, alive, one.keep, lambda layer: uniform(torch.tensor([7]), layer, sizes[layer]))
     weights = masks.apply(one.mask, one.start.state.params)
     seen = {n: (w * gates[n].view(w.shape)).detach().requires_grad_() if n in gates else w for n, w in weights.items()}
     reference = F.cross_entropy(torch.func.functional_call(mlp(), seen, x), y)
@@ -152,8 +153,8 @@ def test_the_gradient_of_a_score_is_that_of_its_gate_times_the_weight(how: Learn
 def test_weights_never_change_and_the_count_is_exact(how: Learner, build: Callable[[], nn.Module]) -> None:
     one = learning_job(how, build)
     (fitted,) = serial(build, lr=0.1)([one])
-    assert one.learn is not None
-    assert masks.layer_counts(fitted.mask) == one.learn.keep
+    assert one.keep is not None
+    assert one.keep.match(masks.layer_counts(fitted.mask))
     assert masks.within(fitted.mask, one.mask)
     for name, p in one.start.state.params.items():
         kept = fitted.mask[name] if name in fitted.mask else torch.ones_like(p, dtype=torch.bool)

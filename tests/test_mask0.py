@@ -13,7 +13,7 @@ from torch import nn
 
 from lth_cli.core.ticket import Ticket
 from lth_cli.lottery.invariants import InvariantError, check_round
-from lth_cli.lottery.pruned_to import ACTIONS
+from lth_cli.lottery.pruned_to import PRUNED_TO
 from lth_cli.patterns import Unstructured
 from lth_cli.rewind import Early, LearningRate, Rewind
 from lth_cli.training import executors
@@ -35,8 +35,8 @@ def test_the_actions_by_hand() -> None:
     init = {"w": torch.tensor([1.0, 2.0, -2.0, 1.0, 1.0]), "bias": torch.ones(1)}
     trained = {"w": torch.tensor([0.5, 1.5, -3.0, -0.9, -1.0])}
     begun = {"w": torch.tensor([5.0, 6.0, 7.0, 8.0, 9.0]), "bias": torch.ones(1)}
-    assert ACTIONS["zero"](mask, begun, init, trained) is None
-    at_start, moved = (ACTIONS[name](mask, begun, init, trained) for name in ("start", "movement"))
+    assert PRUNED_TO["zero"](mask, begun, init, trained) is None
+    at_start, moved = (PRUNED_TO[name](mask, begun, init, trained) for name in ("start", "movement"))
     assert at_start is not None
     assert moved is not None
     assert at_start.keys() == moved.keys() == {"w"}

@@ -12,10 +12,11 @@ from torch.nn.utils import prune as torch_prune
 
 from lth_cli import models, pruners
 from lth_cli.core import masks
+from lth_cli.core.counts import Counts
 from lth_cli.core.seeds import generator
 from lth_cli.core.select import select
 from lth_cli.core.state import Mask, Params
-from lth_cli.lottery.prune import Score, on_the_way
+from lth_cli.lottery.prune import Score
 from lth_cli.models.network import initialiser, prunable
 from lth_cli.pruners import View
 from tests.tiny import CLASSES, SHAPE, arm, conv, imp, mlp, normed, view
@@ -275,9 +276,10 @@ def test_all_criteria_keep_exactly_the_same_number() -> None:
 
 
 def test_steps_go_geometrically_to_exactly_the_count() -> None:
-    assert [on_the_way(1000, 10, i / 4) for i in range(5)] == [1000, 316, 100, 32, 10]
-    assert on_the_way({"a": 100, "b": 7}, {"a": 1, "b": 7}, 0.5) == {"a": 10, "b": 7}
-    assert on_the_way(524_288, 5_243, 1.0) == 5_243
+    alive = {"a": 600, "b": 400}
+    assert [Counts(10).on_the_way(alive, i / 4) for i in range(5)] == list(map(Counts, [1000, 316, 100, 32, 10]))
+    assert Counts.each({"a": 1, "b": 7}).on_the_way({"a": 100, "b": 7}, 0.5) == Counts.each({"a": 10, "b": 7})
+    assert Counts(5_243).on_the_way({"a": 524_288}, 1.0).total == 5_243
 
 
 def test_steps_ask_the_criterion_anew_with_what_is_left() -> None:

@@ -12,8 +12,10 @@ from lth_cli.core import masks
 from lth_cli.core.seeds import generator
 from lth_cli.core.state import Start
 from lth_cli.models.network import initialiser, prunable
+from lth_cli.training.curves import Diverged
+from lth_cli.training.evaluate import Evaluation
 from lth_cli.training.feed import Resident
-from lth_cli.training.jobs import Diverged, Evaluation, Fitted, Job
+from lth_cli.training.jobs import Fitted, Job
 from lth_cli.training.networks import One
 from lth_cli.training.optimizers import learning_rate, make_optimizer
 from lth_cli.training.order import epoch_order

@@ -13,7 +13,7 @@ from lth_cli.core import masks
 from lth_cli.core.seeds import generator
 from lth_cli.core.state import State
 from lth_cli.core.ticket import Ticket
-from lth_cli.lottery.transfer import transfer
+from lth_cli.lottery.given import fit_to
 from lth_cli.models.network import initialiser, prunable
 from tests.conftest import Lth, history, only_run
 
@@ -31,7 +31,7 @@ def ticket(classes: int = 3, side: int = 4) -> Ticket:
 
 
 def test_a_ticket_is_taken_as_it_is() -> None:
-    given = transfer(ticket(), state(), LAYERS)
+    given = fit_to(ticket(), state(), LAYERS)
     start = given.restart(state(seed=5), state(seed=6), 0, 70)
     assert masks.equal(given.mask, ticket().mask)
     assert all(torch.equal(start.state.params[name], p) for name, p in ticket().weights.items())
@@ -39,7 +39,7 @@ def test_a_ticket_is_taken_as_it_is() -> None:
 
 
 def test_a_new_output_layer_is_fresh_and_dense() -> None:
-    given = transfer(ticket(classes=7), state(), LAYERS)
+    given = fit_to(ticket(classes=7), state(), LAYERS)
     fresh = state(seed=5)
     start = given.restart(fresh, state(seed=6), 0, 70)
     assert given.mask["output.weight"].all()
@@ -60,7 +60,7 @@ def test_a_new_output_layer_is_fresh_and_dense() -> None:
 )
 def test_a_ticket_of_another_network_is_refused(wrong: Ticket, words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        transfer(wrong, state(), LAYERS)
+        fit_to(wrong, state(), LAYERS)
 
 
 def test_an_output_layer_with_other_inputs_is_refused() -> None:
@@ -69,7 +69,7 @@ def test_an_output_layer_with_other_inputs_is_refused() -> None:
 
     weights, layers = linear(5).params, prunable(models.mlp((1, 4, 4), 3, []))
     with pytest.raises(ValueError, match=r"output.weight is \(3, 25\) there, and \(3, 16\) here"):
-        transfer(Ticket({"output.weight": weights["output.weight"] > 0}, weights, {}, {}), linear(4), layers)
+        fit_to(Ticket({"output.weight": weights["output.weight"] > 0}, weights, {}, {}), linear(4), layers)
 
 
 def test_a_saved_ticket_is_trained_on_the_command_line(lth: Lth, tmp_path: Path) -> None:

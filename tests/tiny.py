@@ -13,11 +13,13 @@ from lth_cli.controls.control import Control
 from lth_cli.core import masks
 from lth_cli.core.budget import plan
 from lth_cli.core.seeds import generator
-from lth_cli.core.state import Mask
+from lth_cli.core.state import Mask, Start
 from lth_cli.datasets.dataset import Dataset, Split
+from lth_cli.lottery.find import Find, Search, learn_the_mask, prune_and_rewind
 from lth_cli.lottery.imp import run_imp
-from lth_cli.lottery.prune import Points, Pruner, Score
-from lth_cli.lottery.pruned_to import ACTIONS
+from lth_cli.lottery.prune import Pruner, Score
+from lth_cli.lottery.pruned_to import PRUNED_TO
+from lth_cli.lottery.replicate import Replicate
 from lth_cli.models.network import initialiser, logits, prunable
 from lth_cli.patterns import Pattern, Unstructured
 from lth_cli.pruners import View, magnitude
@@ -105,22 +107,27 @@ def imp(
     pattern = Unstructured() if pattern is None else pattern
     recipe = trainer(build, **changes).recipe
     layers = prunable(build())
+    rewind_to = rewind.saved_at(recipe.iterations, len(DATA.train) // recipe.batch_size)
+
+    def restart(replicate: Replicate) -> Start:
+        return rewind.restart(replicate.rewind, replicate.trained, rewind_to, recipe.iterations)
+
+    if isinstance(score, Learner):
+        find: Find = partial(learn_the_mask, learner=score, restart=restart)
+    else:
+        pruner = Pruner(score, at, steps, pattern, logits(build, CPU), DATA.train)
+        find = partial(prune_and_rewind, prune=pruner, restart=restart)
+    keep = pattern.fit(plan(layers, Geometric(target), rounds, scope, {}), layers)
     return list(
         run_imp(
             seeds=seeds,
             init=initialiser(partial(build)),
             layers=list(layers),
-            keep=pattern.fit(plan(layers, Geometric(target), rounds, scope, {}), layers),
-            prune=score
-            if isinstance(score, Learner)
-            else Pruner(score, at, steps, pattern, logits(build, CPU), DATA.train),
-            pattern=pattern,
-            rewind=rewind,
+            search=Search(keep, pattern, rewind_to, find),
             controls=lambda round: controls,
-            mask0=ACTIONS[pruned_to],
+            pruned_to=PRUNED_TO[pruned_to],
             fit=serial(build, execute, **changes),
             iterations=recipe.iterations,
-            rewind_to=rewind.saved_at(recipe.iterations, len(DATA.train) // recipe.batch_size),
         )
     )
 
@@ -128,10 +135,11 @@ def imp(
 def view(build: Callable[[], nn.Module] = mlp, seed: int = 0, mask: Mask | None = None, at: str = "trained") -> View:
     """A view of a network whose three points are three initialisations."""
     init = initialiser(build)
-    points = Points(*(init(generator(seed, point)) for point in ("init", "rewind", "trained")))
-    mask = masks.ones(points.init.params, prunable(build())) if mask is None else mask
+    first, rewind, trained = (init(generator(seed, point)) for point in ("init", "rewind", "trained"))
+    mask = masks.ones(first.params, prunable(build())) if mask is None else mask
+    replicate = Replicate(seed, first, rewind, trained, mask)
     pruner = Pruner(magnitude, at, 1, Unstructured(), logits(build, CPU), DATA.train)
-    return pruner.view(points, mask, generator(seed, "prune", 1))
+    return pruner.view(replicate, mask, generator(seed, "prune", 1))
 
 
 def arm(fitted: Sequence[Fitted], name: str, seed: int = 0) -> Fitted:

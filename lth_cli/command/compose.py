@@ -149,7 +149,7 @@ def _check_growth(run: Path, config: DictConfig) -> None:
     from lth_cli.setup.build import build
 
     torch.set_flush_denormal(True)  # as `run` does, before `build` starts threads that the jobs will use, too
-    check_rounds(reopen(run), build(config, {}).search.keep)
+    check_rounds(reopen(run), build(config, {}).way.search.keep)
 
 
 def without(config: DictConfig, *keys: str) -> DictConfig:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lth_cli.core.budget import Keep
+from lth_cli.core.counts import Counts
 from lth_cli.core.files import write
 from lth_cli.rundir.kept import Kept
 from lth_cli.rundir.manifest import Manifest, sha256
@@ -81,7 +81,7 @@ def grows(path: Path, config: str) -> bool:
     return _has_begun(path) and bool(_changed(path, config))
 
 
-def check_rounds(kept: Kept, keep: Sequence[Keep], data_sha256: str | None = None) -> None:
+def check_rounds(kept: Kept, keep: Sequence[Counts], data_sha256: str | None = None) -> None:
     """Refuse to go on where the rounds that are done would have been others.
 
     Args:
@@ -91,10 +91,11 @@ def check_rounds(kept: Kept, keep: Sequence[Keep], data_sha256: str | None = Non
     Raises:
         ConfigError: naming the first such round.
     """
-    old = kept.record.get("keep", keep)
+    new = [counts.plain() for counts in keep]
+    old = kept.record.get("keep", new)
     for round in range(kept.rounds):
-        if list(old[round : round + 1]) != list(keep[round : round + 1]):
-            there = f"{keep[round]}" if round < len(keep) else "it is left out"
+        if list(old[round : round + 1]) != new[round : round + 1]:
+            there = f"{new[round]}" if round < len(new) else "it is left out"
             raise ConfigError(
                 f"rounds, sparsity: round {round} is done and keeps {old[round]} weights; here {there}\n"
                 "     more rounds need a schedule under which the rounds that are done stay as they are"

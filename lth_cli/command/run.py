@@ -20,7 +20,6 @@ from lth_cli.core.arms import DENSE, WINNING
 from lth_cli.core.state import Mask
 from lth_cli.datasets.fingerprint import fingerprint
 from lth_cli.lottery.imp import run_imp
-from lth_cli.pruners.learner import Learner
 from lth_cli.report.progress import Display
 from lth_cli.report.table import show, summary
 from lth_cli.report.times import times
@@ -31,7 +30,10 @@ from lth_cli.rundir.read import read
 from lth_cli.rundir.restore import answer_from_disk
 from lth_cli.rundir.write import Writer
 from lth_cli.setup.build import Experiment, build
-from lth_cli.training.jobs import Diverged, Evaluation, Fitted, Hooks, Job, Scope
+from lth_cli.training.curves import Diverged
+from lth_cli.training.evaluate import Evaluation
+from lth_cli.training.hooks import Hooks, Scope
+from lth_cli.training.jobs import Fitted, Job
 from lth_cli.training.profile import Profile
 
 
@@ -67,7 +69,7 @@ def run(
     record = _record(experiment, source)
     if kept is not None:
         check_config(path, text)
-        check_rounds(kept, experiment.search.keep, record["data_sha256"])
+        check_rounds(kept, experiment.way.search.keep, record["data_sha256"])
     writer = Writer(path, text, record, kept)
     done = 0 if kept is None else kept.rounds
     try:
@@ -80,7 +82,7 @@ def run(
             _rounds(experiment, writer, display, kept, scope, diverged)
         if isinstance(scope, Profile):
             scope.close()
-            show(console, times(scope.seconds, len(experiment.search.keep)))
+            show(console, times(scope.seconds, len(experiment.way.search.keep)))
         writer.finish("done")
     except KeyboardInterrupt:
         with suppress(OSError):
@@ -109,26 +111,26 @@ def _rounds(
     scope: Scope,
     diverged: Callable[[Job, str], None] | None,
 ) -> None:
-    search = experiment.search
+    search = experiment.way.search
     last, done = len(search.keep) - 1, 0 if kept is None else kept.rounds
     checkpoints = Checkpoints(writer.path, *experiment.checkpoint_every)
     emptied = _emptied(writer, display)
 
     def watch(job: Job, iterations: int, evaluation: Evaluation | None) -> None:
         display(job, iterations, evaluation)
-        if job.learn is None:
+        if job.learner is None:
             emptied(job, job.mask)
 
-    train = experiment.fit(Hooks(watch, scope, diverged, checkpoints))
+    train = experiment.fit(Hooks(watch, scope, diverged, checkpoints, signals))
 
-    def fit(jobs: Sequence[Job]) -> list[Fitted]:
+    def fit(jobs: Sequence[Job]) -> list[Fitted | None]:
         with scope("rest of training"), signals.held():
             fitted = train(jobs)
         for one in fitted:
-            emptied(one.job, one.mask)
-        if not any(job.arm in (DENSE, WINNING) for job in jobs):
-            return fitted  # beside masks that were learned before
-        if not any(one.job.arm in (DENSE, WINNING) for one in fitted):
+            if one is not None:
+                emptied(one.job, one.mask)
+        tickets = [one for one, job in zip(fitted, jobs, strict=True) if job.arm in (DENSE, WINNING)]
+        if tickets and not any(tickets):
             raise Diverged(f"round {jobs[0].round}: every network that is to be pruned diverged; try a lower train.lr")
         return fitted
 
@@ -136,15 +138,11 @@ def _rounds(
         seeds=experiment.seeds,
         init=experiment.init,
         layers=list(experiment.layers),
-        keep=search.keep,
-        prune=search.prune,
-        pattern=search.pattern,
-        rewind=search.rewind,
+        search=search,
         controls=experiment.controls,
-        mask0=experiment.mask0,
+        pruned_to=experiment.pruned_to,
         fit=fit if kept is None else answer_from_disk(kept, fit),
         iterations=experiment.recipe.iterations,
-        rewind_to=search.rewind_to,
     )
     began = time.perf_counter()
     for round in range(last + 1):
@@ -204,7 +202,7 @@ def _set_up_torch(config: DictConfig, device: torch.device) -> None:
 
 def _notes(record: Mapping[str, Any], experiment: Experiment, kept: Kept | None) -> Iterator[str]:
     """What must be said of this run before it works."""
-    yield from experiment.search.notes
+    yield from experiment.way.notes
     for places, count in record["duplicates"].items():
         yield f"data: {count:,} images of {places.replace('_', ' are also in ')}"
     if kept is None or not kept.begun:
@@ -218,9 +216,9 @@ def _notes(record: Mapping[str, Any], experiment: Experiment, kept: Kept | None)
 
 def _iterations(experiment: Experiment, done: int) -> int:
     """Of all jobs from round `done` on; a rewound ticket takes a little less, which only makes the bar end early."""
-    rounds = range(done, len(experiment.search.keep))
-    learned = isinstance(experiment.search.prune, Learner)  # its controls are not trained
-    jobs = sum(1 + (len(experiment.controls(round)) if round and not learned else 0) for round in rounds)
+    rounds = range(done, len(experiment.way.search.keep))
+    trains = experiment.way.trains  # beside a learned mask, controls are not trained
+    jobs = sum(1 + (len(experiment.controls(round)) if round and trains else 0) for round in rounds)
     return jobs * len(experiment.seeds) * experiment.recipe.iterations
 
 
@@ -232,7 +230,7 @@ def _record(experiment: Experiment, source: Mapping[str, Any]) -> dict[str, Any]
         "parameters": experiment.parameters,
         "prunable_weights": sum(layer.size for layer in experiment.layers.values()),
         "layers": {name: {"kind": layer.kind, "weights": layer.size} for name, layer in experiment.layers.items()},
-        "keep": experiment.search.keep,
+        "keep": [counts.plain() for counts in experiment.way.search.keep],
         "iterations": experiment.recipe.iterations,
         "test_examples": len(experiment.data.test),
         "data_sha256": digest,

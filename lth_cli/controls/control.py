@@ -1,4 +1,4 @@
-"""What a control beside a ticket is, and what it may draw from."""
+"""What a control beside a ticket is, what it may draw from, and what it says of itself."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -7,8 +7,12 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from lth_cli.core.budget import Keep
+from lth_cli.core import masks
+from lth_cli.core.counts import Counts
 from lth_cli.core.state import Mask, Start, State
+
+SCORES, TRAINING, LABELS = "scores", "training", "labels"
+"""What a control may need: a criterion's scores, weights that are trained, labels that are in memory."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ class Context:
     round: int
     init: Callable[[torch.Generator], State]
     iterations: int
-    select: Callable[[Mapping[str, Tensor], Mask, Keep], Mask]
+    select: Callable[[Mapping[str, Tensor], Mask, Counts], Mask]
     inverted: Callable[[], Mask] | None
 
 
@@ -44,10 +48,33 @@ class Arm:
 
 @runtime_checkable
 class Control(Protocol):
-    """A control arm. It trains on the same data order as the ticket of its round and seed, and brings its own check."""
+    """A control arm. It trains on the same data order as the ticket of its round and seed, and brings its own check.
+
+    It may say more of itself: ``needs``, those of `SCORES`, `TRAINING` and `LABELS` that it cannot be made without; and
+    ``wrong_mask(mask, ticket's mask)``, the part of its check that masks alone allow, for `lth verify`.
+    """
 
     def make(self, ticket: Arm, context: Context) -> Arm:
         """From the ticket, the control."""
 
     def violation(self, control: Arm, ticket: Arm) -> str | None:
         """What is wrong with a control beside its ticket, or None; checked in every round."""
+
+
+def needs(control: Control) -> tuple[str, ...]:
+    """What a control says that it needs; nothing, where it does not say."""
+    return tuple(getattr(control, "needs", ()))
+
+
+def other_mask(mask: Mask, ticket: Mask) -> str | None:
+    """What is wrong where a control must have the ticket's mask."""
+    return None if masks.equal(mask, ticket) else "the mask is not the ticket's"
+
+
+def same_arm(a: Arm, b: Arm) -> bool:
+    """Whether two arms train just the same: on the same labels, from the same place and weights, under one mask."""
+    place = [(arm.start.schedule, arm.start.order, arm.start.iterations, arm.random_labels) for arm in (a, b)]
+    if place[0] != place[1] or not masks.equal(a.mask, b.mask):
+        return False
+    ours, theirs = (masks.apply(arm.mask, arm.start.state.params) for arm in (a, b))
+    return all(torch.equal(ours[name], theirs[name]) for name in theirs)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import torch
 
-from lth_cli.controls.control import Arm, Context
+from lth_cli.controls.control import SCORES, Arm, Context
 from lth_cli.core import masks
 from lth_cli.core.budget import spread, whole
+from lth_cli.core.counts import Counts
 from lth_cli.core.layers import Layer
 from lth_cli.core.seeds import generator
 from lth_cli.core.state import Mask
@@ -26,13 +27,18 @@ class RandomMask:
         stream = generator(context.seed, "mask", context.round)
         return Arm(ticket.start, {name: _elsewhere(name, m, context, stream) for name, m in ticket.mask.items()})
 
+    def wrong_mask(self, mask: Mask, ticket: Mask) -> str | None:
+        """Each layer must keep its count at other places."""
+        if masks.layer_counts(mask) != masks.layer_counts(ticket):
+            return "other layer counts than the ticket"
+        same = [name for name, m in ticket.items() if masks.can_differ(m) and torch.equal(mask[name], m)]
+        return f"the mask of {same[0]} is the ticket's" if same else None
+
     def violation(self, control: Arm, ticket: Arm) -> str | None:
-        """Each layer must keep its count at other places, and the weights kept must be alive."""
-        if masks.layer_counts(control.mask) != masks.layer_counts(ticket.mask):
-            return "other layer counts"
+        """The mask must be another of its kind, and the weights kept must be alive."""
+        if wrong := self.wrong_mask(control.mask, ticket.mask):
+            return wrong
         for name, m in ticket.mask.items():
-            if masks.can_differ(m) and torch.equal(control.mask[name], m):
-                return f"the mask of {name} is the ticket's"
             dead = _kept_at_zero(control, name)
             # A drawn weight may be zero by chance, but not one in a hundred.
             if dead > _kept_at_zero(ticket, name) + max(1, 0.01 * int(m.sum())):
@@ -48,16 +54,21 @@ class Invert:
     is inverted in each.
     """
 
+    needs = (SCORES,)
+
     def make(self, ticket: Arm, context: Context) -> Arm:
         assert context.inverted is not None
         return Arm(ticket.start, context.inverted())
 
-    def violation(self, control: Arm, ticket: Arm) -> str | None:
+    def wrong_mask(self, mask: Mask, ticket: Mask) -> str | None:
         """Another mask of the same total; only a mask that prunes nothing is its own inverse."""
-        pruned = masks.remaining(ticket.mask) < masks.total(ticket.mask)
-        if pruned and masks.equal(control.mask, ticket.mask):
+        if masks.remaining(ticket) < masks.total(ticket) and masks.equal(mask, ticket):
             return "the mask is the ticket's"
-        return _other_total(control, ticket) or _other_start(control, ticket)
+        return _other_total(mask, ticket)
+
+    def violation(self, control: Arm, ticket: Arm) -> str | None:
+        """The mask must be another, on the ticket's start."""
+        return self.wrong_mask(control.mask, ticket.mask) or _other_start(control, ticket)
 
 
 @dataclass(frozen=True)
@@ -84,13 +95,17 @@ class SmartRatio:
         stream = generator(context.seed, "smart_ratio", context.round)
         counts = self._counts(ticket.mask)
         scores = {name: torch.rand(m.shape, generator=stream) for name, m in ticket.mask.items()}
-        return Arm(ticket.start, context.select(scores, _dense(ticket.mask), counts))
+        return Arm(ticket.start, context.select(scores, _dense(ticket.mask), Counts.each(counts)))
+
+    def wrong_mask(self, mask: Mask, ticket: Mask) -> str | None:
+        """The total must be the ticket's, the counts those of the formula."""
+        if masks.layer_counts(mask) != self._counts(ticket):
+            return "not the layer counts of the smart ratio"
+        return _other_total(mask, ticket)
 
     def violation(self, control: Arm, ticket: Arm) -> str | None:
-        """The total must be the ticket's, the counts those of the formula."""
-        if masks.layer_counts(control.mask) != self._counts(ticket.mask):
-            return "not the layer counts of the smart ratio"
-        return _other_total(control, ticket) or _other_start(control, ticket)
+        """The mask must be of the formula, on the ticket's start."""
+        return self.wrong_mask(control.mask, ticket.mask) or _other_start(control, ticket)
 
     def _counts(self, mask: Mask) -> dict[str, int]:
         total, depth = masks.remaining(mask), len(mask)
@@ -109,7 +124,7 @@ def _elsewhere(name: str, m: torch.Tensor, context: Context, stream: torch.Gener
     """A random mask of the same count; in a layer of a handful of weights it may well be the same, hence the redraw."""
     while True:
         scores = {name: torch.rand(m.shape, generator=stream)}
-        drawn = context.select(scores, _dense({name: m}), {name: int(m.sum())})[name]
+        drawn = context.select(scores, _dense({name: m}), Counts.each({name: int(m.sum())}))[name]
         if not masks.can_differ(m) or not torch.equal(drawn, m):
             return drawn
 
@@ -122,9 +137,8 @@ def _kept_at_zero(arm: Arm, name: str) -> int:
     return int((arm.start.state.params[name][arm.mask[name]] == 0).sum())
 
 
-def _other_total(control: Arm, ticket: Arm) -> str | None:
-    same = masks.remaining(control.mask) == masks.remaining(ticket.mask)
-    return None if same else "other weights in all than the ticket"
+def _other_total(mask: Mask, ticket: Mask) -> str | None:
+    return None if masks.remaining(mask) == masks.remaining(ticket) else "other weights in all than the ticket"
 
 
 def _other_start(control: Arm, ticket: Arm) -> str | None:

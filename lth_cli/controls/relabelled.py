@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from lth_cli.controls.control import Arm, Context
-from lth_cli.core import masks
+from lth_cli.controls.control import LABELS, TRAINING, Arm, Context, other_mask
+from lth_cli.core.state import Mask
 
 
 @dataclass(frozen=True)
@@ -20,15 +20,21 @@ class RandomLabels:
     Su et al. (2020, §4.1) corrupt the labels while pruning, and then train on true ones; here the mask is the ticket's.
     """
 
+    needs = (TRAINING, LABELS)
+
     def make(self, ticket: Arm, context: Context) -> Arm:
         return replace(ticket, random_labels=True)
+
+    def wrong_mask(self, mask: Mask, ticket: Mask) -> str | None:
+        """It is the ticket's."""
+        return other_mask(mask, ticket)
 
     def violation(self, control: Arm, ticket: Arm) -> str | None:
         """Mask and start must be the ticket's, and the labels not."""
         if not control.random_labels or ticket.random_labels:
             return "the training labels are the ticket's"
-        if not masks.equal(control.mask, ticket.mask):
-            return "the mask is not the ticket's"
+        if wrong := self.wrong_mask(control.mask, ticket.mask):
+            return wrong
         ours, theirs = control.start, ticket.start
         other = [n for n, p in theirs.state.params.items() if not torch.equal(ours.state.params[n], p)]
         place = (ours.schedule, ours.order, ours.iterations) == (theirs.schedule, theirs.order, theirs.iterations)

@@ -9,10 +9,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from lth_cli.controls.control import Arm, Context
-from lth_cli.core import masks
+from lth_cli.controls.control import Arm, Context, other_mask
 from lth_cli.core.seeds import generator
-from lth_cli.core.state import Params, Start, State
+from lth_cli.core.state import Mask, Params, Start, State
 
 
 @dataclass(frozen=True)
@@ -29,12 +28,17 @@ class Reinit:
         params = _signed(fresh.params, ticket) if self.keep_sign else fresh.params
         return Arm(Start(State(params, fresh.buffers), 0, 0, context.iterations), ticket.mask)
 
+    def wrong_mask(self, mask: Mask, ticket: Mask) -> str | None:
+        """It is the ticket's."""
+        return other_mask(mask, ticket)
+
     def violation(self, control: Arm, ticket: Arm) -> str | None:
         """The mask must be the ticket's, and every layer's weights others."""
         ours, theirs = control.start.state.params, ticket.start.state.params
-        same = [name for name in ticket.mask if torch.equal(ours[name], theirs[name])]
-        wrong = f"{same[0]} was not reinitialised" if same else None
-        return _other_mask(control, ticket) or wrong or (_other_sign(control, ticket) if self.keep_sign else None)
+        if same := [name for name in ticket.mask if torch.equal(ours[name], theirs[name])]:
+            return f"{same[0]} was not reinitialised"
+        wrong = self.wrong_mask(control.mask, ticket.mask)
+        return wrong or (_other_sign(control, ticket) if self.keep_sign else None)
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,10 @@ class Reshuffle:
         state = State(params, ticket.start.state.buffers)
         return Arm(replace(ticket.start, state=state), ticket.mask)
 
+    def wrong_mask(self, mask: Mask, ticket: Mask) -> str | None:
+        """It is the ticket's."""
+        return other_mask(mask, ticket)
+
     def violation(self, control: Arm, ticket: Arm) -> str | None:
         """Each layer must keep the same magnitudes at other places; with two weights they may fall back into place."""
         for name, ours, theirs in _kept(control, ticket):
@@ -64,7 +72,7 @@ class Reshuffle:
                 return f"the weights of {name} are not the ticket's"
             if len(set(theirs.abs().tolist())) > 9 and torch.equal(ours.abs(), theirs.abs()):
                 return f"{name} was not reshuffled"
-        return _other_mask(control, ticket) or (_other_sign(control, ticket) if self.keep_sign else None)
+        return self.wrong_mask(control.mask, ticket.mask) or (_other_sign(control, ticket) if self.keep_sign else None)
 
 
 @dataclass(frozen=True)
@@ -84,12 +92,16 @@ class Constant:
         state = State({**fresh.params, **constant}, fresh.buffers)
         return Arm(Start(state, 0, 0, context.iterations), ticket.mask)
 
+    def wrong_mask(self, mask: Mask, ticket: Mask) -> str | None:
+        """It is the ticket's."""
+        return other_mask(mask, ticket)
+
     def violation(self, control: Arm, ticket: Arm) -> str | None:
         """Each layer must keep one magnitude, other than those of the ticket."""
         for name, ours, theirs in _kept(control, ticket):
             if bool((ours.abs() != ours[0].abs()).any()) or torch.equal(ours, theirs):
                 return f"the weights of {name} are not constant"
-        return _other_mask(control, ticket) or (_other_sign(control, ticket) if self.keep_sign else None)
+        return self.wrong_mask(control.mask, ticket.mask) or (_other_sign(control, ticket) if self.keep_sign else None)
 
 
 def _signed(params: Params, ticket: Arm) -> Params:
@@ -102,10 +114,6 @@ def _kept(control: Arm, ticket: Arm) -> list[tuple[str, Tensor, Tensor]]:
     """Per layer that keeps any: its name, the control's weights there, and the ticket's."""
     ours, theirs = control.start.state.params, ticket.start.state.params
     return [(name, ours[name][m], theirs[name][m]) for name, m in ticket.mask.items() if bool(m.any())]
-
-
-def _other_mask(control: Arm, ticket: Arm) -> str | None:
-    return None if masks.equal(control.mask, ticket.mask) else "the mask is not the ticket's"
 
 
 def _other_sign(control: Arm, ticket: Arm) -> str | None:

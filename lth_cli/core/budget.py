@@ -3,9 +3,8 @@
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 
+from lth_cli.core.counts import Counts
 from lth_cli.core.layers import KINDS, Density, Layer
-
-Keep = int | dict[str, int]
 
 
 def plan(
@@ -14,8 +13,8 @@ def plan(
     rounds: int,
     scope: str,
     rates: Mapping[str, float],
-) -> list[Keep]:
-    """What rounds 0 … `rounds` keep, as `select` takes it: a total (global) or a number per layer (layerwise, erk).
+) -> list[Counts]:
+    """What rounds 0 … `rounds` keep: so many in all (global), or of each layer (layerwise, erk).
 
     Every number is computed from the start, so rounding never accumulates: a total is round(weights * density).
     Layer by layer, a round removes the fraction r * rate of each layer, with one r such that the total is met;
@@ -33,7 +32,7 @@ def plan(
     rate = _rates(layers, rates)
     size = {name: float(layer.size) for name, layer in layers.items()}
     target = dict(size)
-    keeps: list[Keep] = [whole(target, sum(layer.size for layer in layers.values()))]
+    keep = [Counts.each(whole(target, sum(layer.size for layer in layers.values())))]
     for round in range(1, rounds + 1):
         density = schedule(round, rounds)
         if isinstance(density, dict):
@@ -51,19 +50,12 @@ def plan(
             target = spread(erk(layers), layers, total) if scope == "erk" else _shrink(target, rate, exact)
         if total == 0:
             raise ValueError(f"round {round} would keep none of {sum(size.values()):,.0f} weights")
-        previous = keeps[-1]
-        assert isinstance(previous, dict)
-        if total > sum(previous.values()):
+        if total > keep[-1].total:
             raise ValueError(
                 f"round {round} would keep more than round {round - 1}, but pruning never revives a weight"
             )
-        keeps.append(whole(target, total, previous))
-    return [total_kept(keep) for keep in keeps] if scope == "global" else keeps
-
-
-def total_kept(keep: Keep) -> int:
-    """How many weights a count keeps in all."""
-    return keep if isinstance(keep, int) else sum(keep.values())
+        keep.append(Counts.each(whole(target, total, keep[-1].by_layer)))
+    return [Counts(counts.total) for counts in keep] if scope == "global" else keep
 
 
 def erk(layers: Mapping[str, Layer]) -> dict[str, float]:

@@ -5,35 +5,32 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from lth_cli.core.masks import layer_counts, remaining
+from lth_cli.core.counts import Counts
+from lth_cli.core.masks import remaining
 from lth_cli.core.state import Mask
 
 _PIECE = 2**22
 
 
-def select(scores: Mapping[str, Tensor], mask: Mask, keep: int | Mapping[str, int]) -> Mask:
+def select(scores: Mapping[str, Tensor], mask: Mask, keep: Counts) -> Mask:
     """Keep the highest-scoring weights that are still alive; never revive a pruned one.
 
     Args:
         scores: per layer, the weight's shape, any real number or ±inf; larger is kept. Scores of pruned weights are
             ignored. Equal scores are told apart by index: the earlier layer, then the earlier weight, is kept.
         mask: the weights alive now.
-        keep: how many in all (one ranking over all layers), or how many in each layer.
+        keep: how many in all, in one ranking over all layers, or how many of each layer.
 
     Raises:
         ValueError: a NaN score, or more to keep than are alive.
     """
-    if isinstance(keep, int):
-        return _top(scores, mask, keep, "the network")
-    if keep.keys() != mask.keys():
-        raise ValueError(f"keep names the layers {sorted(keep)}, the mask {sorted(mask)}")
-    return {name: _top(scores, {name: m}, keep[name], name)[name] for name, m in mask.items()}
-
-
-def counts_match(mask: Mask, keep: int | Mapping[str, int]) -> bool:
-    """Whether a mask keeps exactly what was asked for."""
-    counts = layer_counts(mask)
-    return sum(counts.values()) == keep if isinstance(keep, int) else counts == dict(keep)
+    if keep.by_layer is not None and keep.by_layer.keys() != mask.keys():
+        raise ValueError(f"keep names the layers {sorted(keep.by_layer)}, the mask {sorted(mask)}")
+    kept: Mask = {}
+    for layers, k in keep.rankings(mask):
+        where = "the network" if keep.by_layer is None else layers[0]
+        kept |= _top(scores, {name: mask[name] for name in layers}, k, where)
+    return kept
 
 
 def _top(scores: Mapping[str, Tensor], mask: Mask, k: int, where: str) -> Mask:

@@ -8,11 +8,10 @@ from torch import Tensor
 from lth_cli.controls.control import Arm, Control
 from lth_cli.core import masks
 from lth_cli.core.arms import DENSE, WINNING
-from lth_cli.core.budget import Keep
-from lth_cli.core.select import counts_match
+from lth_cli.core.counts import Counts
 from lth_cli.core.state import Mask
 from lth_cli.patterns import Pattern
-from lth_cli.training.jobs import Fitted
+from lth_cli.training.jobs import Fitted, Job
 
 
 class InvariantError(AssertionError):
@@ -23,7 +22,7 @@ def check_round(
     fitted: Sequence[Fitted],
     controls: Mapping[str, Control],
     previous: Mapping[int, Mask],
-    keep: Keep,
+    keep: Counts,
     pattern: Pattern,
 ) -> None:
     """Check the arms of one round, against each other and against the round before.
@@ -38,23 +37,29 @@ def check_round(
     tickets = {one.job.seed: one for one in fitted if one.job.arm in (DENSE, WINNING)}
     for one in fitted:
         job, ticket = one.job, tickets[one.job.seed]
-        where = f"round {job.round}, {job.arm}, seed {job.seed}"
-        if job.pruned_to is None:
-            _require(pruned_are_zero(one.state.params, one.mask), f"{where}: a pruned weight is not zero")
-        else:
-            at_rest = pruned_are(one.state.params, one.mask, job.pruned_to)
-            _require(at_rest, f"{where}: a pruned weight is not what it is pruned to")
-        if job.learn is not None or job.start.iterations == 0:
-            same = unchanged(one.state.params, masks.apply(one.mask, job.start.state.params, job.pruned_to))
-            _require(same, f"{where}: a weight has changed, where only the mask is learned")
-        if job.arm in (DENSE, WINNING):
-            _require(counts_match(one.mask, keep), f"{where}: the mask does not keep the {keep} weights asked for")
-            _require(masks.within(one.mask, previous[job.seed]), f"{where}: pruning revived a weight")
+        _check_weights(one)
+        if one is ticket:
+            _require(
+                keep.match(masks.layer_counts(one.mask)), job, f"the mask does not keep the {keep} weights asked for"
+            )
+            _require(masks.within(one.mask, previous[job.seed]), job, "pruning revived a weight")
             wrong = pattern.violation(one.mask, keep)
         else:
             control = Arm(job.start, one.mask, job.random_labels)
             wrong = controls[job.arm].violation(control, Arm(ticket.job.start, ticket.mask))
-        _require(wrong is None, f"{where}: {wrong}")
+        _require(wrong is None, job, str(wrong))
+
+
+def _check_weights(one: Fitted) -> None:
+    """Pruned weights are what they are pruned to; where only a mask is learned, so are all others what they were."""
+    job, params = one.job, one.state.params
+    if job.pruned_to is None:
+        _require(pruned_are_zero(params, one.mask), job, "a pruned weight is not zero")
+    else:
+        _require(pruned_are(params, one.mask, job.pruned_to), job, "a pruned weight is not what it is pruned to")
+    if job.learner is not None or job.start.iterations == 0:
+        start = masks.apply(one.mask, job.start.state.params, job.pruned_to)
+        _require(unchanged(params, start), job, "a weight has changed, where only the mask is learned")
 
 
 def pruned_are_zero(params: Mapping[str, Tensor], mask: Mask) -> bool:
@@ -72,6 +77,6 @@ def unchanged(params: Mapping[str, Tensor], start: Mapping[str, Tensor]) -> bool
     return all(torch.equal(params[name], p) for name, p in start.items())
 
 
-def _require(holds: bool, what: str) -> None:
+def _require(holds: bool, job: Job, what: str) -> None:
     if not holds:
-        raise InvariantError(what)
+        raise InvariantError(f"{job}: {what}")

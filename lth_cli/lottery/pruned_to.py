@@ -1,7 +1,7 @@
 """What pruned weights are, in training and after it: the mask-0 actions of Zhou et al. (2019, §4.2).
 
-An action is a function of an arm's start, the ticket's initial weights and their last trained values: layer -> the
-value of each weight if it is pruned, or None for zero everywhere.
+A function of an arm's mask and start, and of the replicate's initial and last trained weights. It gives, by layer, what
+each weight is if it is pruned, or None for zero everywhere.
 """
 
 from typing import Protocol
@@ -11,7 +11,7 @@ import torch
 from lth_cli.core.state import Mask, Params
 
 
-class Mask0(Protocol):
+class PrunedTo(Protocol):
     """Mask, start, initial and trained weights -> what pruned weights are."""
 
     def __call__(self, mask: Mask, start: Params, init: Params, trained: Params) -> Params | None: ...
@@ -37,4 +37,4 @@ def movement(mask: Mask, start: Params, init: Params, trained: Params) -> Params
     }
 
 
-ACTIONS: dict[str, Mask0] = {"zero": zero, "start": start, "movement": movement}
+PRUNED_TO: dict[str, PrunedTo] = {"zero": zero, "start": start, "movement": movement}

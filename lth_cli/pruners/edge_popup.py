@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lth_cli.core.budget import Keep
+from lth_cli.core.counts import Counts
 from lth_cli.core.state import Params
 from lth_cli.pruners.learner import check_factor
 
@@ -36,12 +36,11 @@ class EdgePopup:
         inputs = math.prod(shape[1:])
         return (2 * torch.rand(tuple(shape), generator=stream) - 1) / math.sqrt(inputs)
 
-    def gates(self, scores: Params, alive: Params, keep: Keep, draw: Callable[[int], Tensor]) -> Params:
+    def gates(self, scores: Params, alive: Params, keep: Counts, draw: Callable[[int], Tensor]) -> Params:
         sizes = {name: score.abs() * alive[name] for name, score in scores.items()}
-        if isinstance(keep, int):
-            least = dict.fromkeys(sizes, _least(torch.cat(list(sizes.values()), dim=1), keep))
-        else:
-            least = {name: _least(size, keep[name]) for name, size in sizes.items()}
+        least: Params = {}
+        for layers, k in keep.rankings(sizes):
+            least |= dict.fromkeys(layers, _least(torch.cat([sizes[name] for name in layers], dim=1), k))
         return {name: (size >= least[name]) * alive[name] + (size - size.detach()) for name, size in sizes.items()}
 
     def rank(self, scores: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from lth_cli.core.budget import Keep
+from lth_cli.core.counts import Counts
 from lth_cli.core.state import Params
 
 
@@ -22,7 +22,7 @@ class Learner(Protocol):
     def begin(self, shape: Sequence[int], density: float, stream: torch.Generator) -> Tensor:
         """The first scores of a layer, of its weight's shape, of which the fraction `density` is to be kept."""
 
-    def gates(self, scores: Params, alive: Params, keep: Keep, draw: Callable[[int], Tensor]) -> Params:
+    def gates(self, scores: Params, alive: Params, keep: Counts, draw: Callable[[int], Tensor]) -> Params:
         """What multiplies the weights in a step, and the gradient through it.
 
         Args:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lth_cli.core.budget import Keep
+from lth_cli.core.counts import Counts
 from lth_cli.core.state import Params
 from lth_cli.pruners.learner import check_factor
 
@@ -41,7 +41,7 @@ class Supermask:
         p = min(max(density, 0.001), 0.999)
         return torch.full(tuple(shape), math.log(p / (1 - p)))
 
-    def gates(self, scores: Params, alive: Params, keep: Keep, draw: Callable[[int], Tensor]) -> Params:
+    def gates(self, scores: Params, alive: Params, keep: Counts, draw: Callable[[int], Tensor]) -> Params:
         found = {}
         for i, (name, score) in enumerate(scores.items()):
             p = score.sigmoid() * alive[name]

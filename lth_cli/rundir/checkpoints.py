@@ -11,12 +11,13 @@ from pathlib import Path
 import safetensors
 import safetensors.torch
 
-from lth_cli.core import signals
 from lth_cli.core.files import make_dir, write
 from lth_cli.core.state import Params
 from lth_cli.rundir.read import UNREADABLE
 from lth_cli.rundir.write import tensors_sha256
-from lth_cli.training.jobs import Evaluation, Job, Progress
+from lth_cli.training.evaluate import Evaluation
+from lth_cli.training.jobs import Job
+from lth_cli.training.progress import Progress
 
 _LONG = 30  # seconds: what has taken so long is kept when it ends, as its round may be far from its own end
 
@@ -52,9 +53,7 @@ class Checkpoints:
             return None
 
     def due(self, jobs: Sequence[Job], done: int) -> bool:
-        """After so many iterations or seconds, at the end of what was long, and when we are asked to stop."""
-        if signals.asked_to_stop():
-            return True
+        """After so many iterations or seconds, and at the end of what was long."""
         waited, ended = time.monotonic() - self._latest, done == jobs[0].start.iterations
         if ended and (self.every is not None or waited >= _LONG):
             return True
@@ -63,7 +62,7 @@ class Checkpoints:
         return self.seconds is not None and waited >= self.seconds
 
     def save(self, jobs: Sequence[Job], progress: Progress) -> None:
-        """Write it; raises KeyboardInterrupt if we are asked to stop."""
+        """Write it."""
         tensors = {name: t.detach().to("cpu", copy=True).contiguous() for name, t in progress.tensors.items()}
         document = {
             "jobs": _digest(jobs),
@@ -77,11 +76,6 @@ class Checkpoints:
         make_dir(self.folder)
         write(self._file(jobs), safetensors.torch.save(tensors, {"progress": json.dumps(document)}))
         self._latest = time.monotonic()
-        signals.stop_if_asked()
-
-    def asked_to_stop(self) -> bool:
-        """Whether Ctrl-C or SIGTERM waits for the next checkpoint."""
-        return signals.asked_to_stop()
 
     def clear(self) -> None:
         """The round is written."""
@@ -106,7 +100,8 @@ def _digest(jobs: Sequence[Job]) -> str:
             start.iterations,
             job.save_at,
             job.random_labels,
-            repr(job.learn),
+            repr(job.learner),
+            str(job.keep),
         )
         digest.update(f"{place} {tensors_sha256(tensors)}".encode())
     return digest.hexdigest()

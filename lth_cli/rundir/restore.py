@@ -14,7 +14,8 @@ from lth_cli.core.state import Mask, Params, State
 from lth_cli.lottery.invariants import InvariantError
 from lth_cli.rundir.kept import Kept
 from lth_cli.rundir.read import CURVES, HISTORY, UNREADABLE, Damaged, parse_table
-from lth_cli.training.jobs import Evaluation, Fit, Fitted, Job
+from lth_cli.training.evaluate import Evaluation
+from lth_cli.training.jobs import Fit, Fitted, Job
 
 Key = tuple[int, str, int]  # round, arm, seed
 
@@ -22,7 +23,7 @@ Key = tuple[int, str, int]  # round, arm, seed
 def answer_from_disk(kept: Kept, fit: Fit) -> Fit:
     """A trainer that has the rounds that are kept already, and trains the others.
 
-    An arm that is not on disk diverged when its round was trained, and is left out again.
+    An arm that is not on disk diverged when its round was trained, and has no result now.
 
     Raises:
         InvariantError: a mask on disk is not the one of its job.
@@ -37,7 +38,7 @@ def answer_from_disk(kept: Kept, fit: Fit) -> Fit:
         mask, state = unpack(file)
         if _shapes(state) != _shapes(job.start.state) or _shapes(State(mask, {})) != _shapes(State(job.mask, {})):
             raise Damaged(f"{file}: a state of another network")
-        if job.learn is None and not masks.equal(mask, job.mask):
+        if job.learner is None and not masks.equal(mask, job.mask):
             where = f"round {job.round}, {job.arm}, seed {job.seed}"
             raise InvariantError(f"{where}: the mask on disk is not the one that this version of lth makes")
         saved = unpack(folder / f"rewind_seed{job.seed}.safetensors")[1] if job.save_at is not None else None
@@ -46,12 +47,13 @@ def answer_from_disk(kept: Kept, fit: Fit) -> Fit:
         curve = [Evaluation(**{column: row[column] for column in list(CURVES)[3:]}) for row in curves[key]]
         seconds = history[key][0]["train_seconds"]
         examples = round(seconds * history[key][0]["examples_per_second"])
-        return Fitted(job, state, saved, curve, seconds, examples, mask if job.learn is not None else None)
+        mask = {name: mask[name] for name in job.mask}  # the order of layers decides ties
+        return Fitted(job, mask, state, saved, curve, seconds, examples)
 
-    def answer(jobs: Sequence[Job]) -> list[Fitted]:
+    def answer(jobs: Sequence[Job]) -> list[Fitted | None]:
         if jobs[0].round >= kept.rounds:
             return fit(jobs)
-        return [restored(job) for job in jobs if (job.round, job.arm, job.seed) in history]
+        return [restored(job) if (job.round, job.arm, job.seed) in history else None for job in jobs]
 
     return answer
 

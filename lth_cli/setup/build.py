@@ -9,22 +9,21 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
-from lth_cli.controls import Invert, RandomLabels
-from lth_cli.controls.control import Control
+from lth_cli.controls.control import LABELS, Control, needs
 from lth_cli.core import lengths as intervals
 from lth_cli.core.layers import Layer
 from lth_cli.core.state import State
 from lth_cli.datasets.dataset import Dataset, validate
 from lth_cli.datasets.streaming import Streamed
-from lth_cli.lottery.prune import Pruner
-from lth_cli.lottery.pruned_to import ACTIONS, Mask0
+from lth_cli.lottery.pruned_to import PRUNED_TO, PrunedTo
 from lth_cli.models.network import initialiser, logits, prunable
-from lth_cli.pruners.learner import Learner
 from lth_cli.setup.instantiate import instantiate, named
+from lth_cli.setup.rehearsal import rehearse_controls
 from lth_cli.setup.schema import ConfigError, check, control_rounds
-from lth_cli.setup.search import Search, given, searched
-from lth_cli.training.executors import Executor, Networks, choose
-from lth_cli.training.jobs import Fit, Hooks
+from lth_cli.setup.search import Way, given, searched
+from lth_cli.training.executors import Executor, Traits, choose
+from lth_cli.training.hooks import Hooks
+from lth_cli.training.jobs import Fit
 from lth_cli.training.networks import Build, does_not_stack
 from lth_cli.training.optimizers import Recipe
 from lth_cli.training.trainer import Trainer, to_device
@@ -38,7 +37,7 @@ class Experiment:
         seeds: one per replicate.
         parameters: how many the network has, prunable or not.
         layers: the prunable ones.
-        search: how a ticket is found.
+        way: how tickets are found.
         executor: the name of the one chosen.
         checkpoint_every: so many iterations, or seconds.
         fit: makes the trainer, given who follows it.
@@ -48,9 +47,9 @@ class Experiment:
     init: Callable[[torch.Generator], State]
     parameters: int
     layers: dict[str, Layer]
-    search: Search
+    way: Way
     controls: Callable[[int], dict[str, Control]]
-    mask0: Mask0
+    pruned_to: PrunedTo
     recipe: Recipe
     data: Dataset
     device: torch.device
@@ -86,17 +85,12 @@ def build(config: DictConfig, choices: Mapping[str, Any]) -> Experiment:
     eval_every = max(1, intervals.iterations(config.eval_every, per_epoch))
     fresh = initialiser(make, config.init)
     if config.ticket is None:
-        search = searched(config, choices, layers, fresh, logits(make, device), data.train, recipe.iterations)
+        way = searched(config, choices, layers, fresh, logits(make, device), data.train, recipe.iterations)
     else:
-        search = given(config.ticket, layers, fresh)
-    for name, control in controls.items():
-        if isinstance(control, Invert) and not isinstance(search.prune, Pruner):
-            known = "given" if config.ticket is not None else "learned"
-            raise ConfigError(f"controls={name}: a ticket that is {known} has no scores to invert")
-        if isinstance(control, RandomLabels) and isinstance(search.prune, Learner):
-            raise ConfigError(f"controls={name}: beside a learned mask nothing is trained")
-        if isinstance(control, RandomLabels) and isinstance(data.train, Streamed):
-            raise ConfigError(f"controls={name}: needs a data set in memory, this one is streamed")
+        way = given(config.ticket, layers, fresh, recipe.iterations)
+    _check_needs(controls, way, data)
+    budget = recipe.iterations if way.trains else 0
+    rehearse_controls(controls, at, way.search, way.restart, fresh, layers, budget)
     executor, execute = _executor(config, device, layers, make, data)
 
     def fit(hooks: Hooks) -> Fit:
@@ -108,9 +102,9 @@ def build(config: DictConfig, choices: Mapping[str, Any]) -> Experiment:
         init=fresh,
         parameters=sum(p.numel() for p in network.parameters()),
         layers=layers,
-        search=search,
+        way=way,
         controls=lambda round: controls if round in at else {},
-        mask0=ACTIONS[config.pruned_to],
+        pruned_to=PRUNED_TO[config.pruned_to],
         recipe=recipe,
         data=data,
         device=device,
@@ -124,15 +118,25 @@ def _executor(
     config: DictConfig, device: torch.device, layers: Mapping[str, Layer], make: Build, data: Dataset
 ) -> tuple[str, Executor]:
     """The executor that is asked for, or the best one; only one network at a time shows where its time goes."""
-    networks = Networks(
+    traits = Traits(
         convolutional=any(layer.kind == "conv" for layer in layers.values()),
         does_not_stack=partial(does_not_stack, make, data.shape),
         streamed=isinstance(data.train, Streamed),
     )
     try:
-        return choose("serial" if config.profile else config.executor, device, torch.get_num_threads(), networks)
+        return choose("serial" if config.profile else config.executor, device, torch.get_num_threads(), traits)
     except ValueError as error:
         raise ConfigError(f"executor={config.executor}: {error}") from None
+
+
+def _check_needs(controls: Mapping[str, Control], way: Way, data: Dataset) -> None:
+    lacks = dict(way.lacks)
+    if isinstance(data.train, Streamed):
+        lacks[LABELS] = "needs a data set in memory, this one is streamed"
+    for name, control in controls.items():
+        for need in needs(control):
+            if need in lacks:
+                raise ConfigError(f"controls={name}: {lacks[need]}")
 
 
 def choose_device(name: str) -> torch.device:

@@ -1,48 +1,57 @@
-"""How a ticket is found: by pruning, or by reading one that was found before."""
+"""How tickets are found: by pruning, by learning the mask, or by reading one that was found before."""
 
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from omegaconf import DictConfig
 
+from lth_cli.controls.control import SCORES, TRAINING
 from lth_cli.core import masks
-from lth_cli.core.budget import Keep, plan, total_kept
+from lth_cli.core.budget import plan
+from lth_cli.core.counts import Counts
 from lth_cli.core.layers import Layer
 from lth_cli.core.seeds import generator
-from lth_cli.core.state import Logits, State
+from lth_cli.core.state import Logits, Start, State
 from lth_cli.core.ticket import Ticket
 from lth_cli.datasets.dataset import Examples
-from lth_cli.lottery.prune import Points, Prune, Pruner, Score
-from lth_cli.lottery.transfer import transfer
+from lth_cli.lottery.find import Restart, Search, learn_the_mask, prune_and_rewind, take_given
+from lth_cli.lottery.given import fit_to
+from lth_cli.lottery.prune import Pruner, Score
+from lth_cli.lottery.replicate import Replicate
 from lth_cli.patterns import Pattern, Unstructured
 from lth_cli.pruners.learner import Learner
 from lth_cli.rewind import Rewind
 from lth_cli.setup.instantiate import instantiate, named
+from lth_cli.setup.rehearsal import untrained
 from lth_cli.setup.schema import ConfigError
 
 Init = Callable[[torch.Generator], State]
 
 
 @dataclass(frozen=True)
-class Search:
-    """How a ticket is found.
+class Way:
+    """The way to find tickets that a config chooses.
 
     Args:
-        keep: what rounds 0 … n keep.
-        prune: makes the masks, of the pattern; or learns them.
-        rewind: where a ticket restarts; `rewind_to` is the iteration of dense training that it needs.
+        search: for `run_imp`.
+        restart: where a ticket starts.
+        lacks: what a control may need and cannot have here, each with the reason.
         notes: what the user should know before the first round.
     """
 
-    keep: list[Keep]
-    prune: Prune | Learner
-    pattern: Pattern
-    rewind: Rewind
-    rewind_to: int
+    search: Search
+    restart: Restart
+    lacks: Mapping[str, str]
     notes: list[str]
+
+    @property
+    def trains(self) -> bool:
+        """Whether weights are trained after round 0."""
+        return TRAINING not in self.lacks
 
 
 def searched(
@@ -53,47 +62,66 @@ def searched(
     network: Logits,
     train: Examples,
     iterations: int,
-) -> Search:
-    """A ticket that pruning finds.
+) -> Way:
+    """A ticket that is pruned, or whose mask is learned.
 
     Raises:
         ConfigError: naming the group or key.
     """
     rewind: Rewind = instantiate("rewind", config, choices, Rewind)
-    try:
-        rewind_to = rewind.saved_at(iterations, len(train) // config.train.batch_size)
-    except ValueError as error:
-        raise ConfigError(f"rewind.{error}") from None
-    except TypeError as error:
-        raise ConfigError(f"{named('rewind', config, choices)}: {error}") from None
+    rewind_to = _rewind_to(rewind, config, choices, iterations, len(train))
+
+    def restart(replicate: Replicate) -> Start:
+        return rewind.restart(replicate.rewind, replicate.trained, rewind_to, iterations)
+
     pattern: Pattern = instantiate("pattern", config, choices, Pattern)
     keep, notes = _counts(config, choices, layers, pattern)
     score = instantiate("score", config.pruner, {"score": choices.get("pruner")}, Callable | Learner)
     if isinstance(score, Learner):
         _check_learner(config, choices, pattern)
-        return Search(keep, score, pattern, rewind, rewind_to, notes)
+        learn = partial(learn_the_mask, learner=score, restart=restart)
+        lacks = {
+            SCORES: "a ticket that is learned has no scores to invert",
+            TRAINING: "beside a learned mask nothing is trained",
+        }
+        return Way(Search(keep, pattern, rewind_to, learn), restart, lacks, notes)
     pruner = Pruner(_criterion(score), config.pruner.at, config.pruner.steps, pattern, network, train)
-    untrained = Points(*(init(generator(0, "rehearsal", i)) for i in range(3)))
     try:
-        pruner.rehearse(untrained, layers)
+        pruner.rehearse(untrained(init, layers))
     except Exception as error:  # a criterion may be the user's own
         kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
         raise ConfigError(f"pruner={choices.get('pruner')}: {kind}{error}") from error
-    return Search(keep, pruner, pattern, rewind, rewind_to, notes)
+    prune = partial(prune_and_rewind, prune=pruner, restart=restart)
+    return Way(Search(keep, pattern, rewind_to, prune), restart, {}, notes)
 
 
-def given(path: str, layers: Mapping[str, Layer], init: Init) -> Search:
+def given(path: str, layers: Mapping[str, Layer], init: Init, iterations: int) -> Way:
     """A ticket that was found before, in place of a search.
 
     Raises:
         ConfigError: there is no ticket, or not one of this network.
     """
     try:
-        ticket = transfer(Ticket.load(path), init(generator(0, "init")), layers)
+        ticket = fit_to(Ticket.load(path), init(generator(0, "init")), layers)
     except (ValueError, OSError) as error:
         raise ConfigError(f"ticket={path}: {error}") from None
-    keep: list[Keep] = [sum(layer.size for layer in layers.values()), masks.remaining(ticket.mask)]
-    return Search(keep, ticket, Unstructured(), ticket, 0, ticket.notes)
+
+    def restart(replicate: Replicate) -> Start:
+        return Start(ticket.state_for(replicate.rewind), schedule=0, order=0, iterations=iterations)
+
+    keep = [Counts(sum(layer.size for layer in layers.values())), Counts(masks.remaining(ticket.mask))]
+    take = partial(take_given, mask=ticket.mask, restart=restart)
+    lacks = {SCORES: "a ticket that is given has no scores to invert"}
+    return Way(Search(keep, Unstructured(), 0, take), restart, lacks, ticket.notes)
+
+
+def _rewind_to(rewind: Rewind, config: DictConfig, choices: Mapping[str, Any], iterations: int, examples: int) -> int:
+    try:
+        return rewind.saved_at(iterations, examples // config.train.batch_size)
+    except ValueError as error:
+        raise ConfigError(f"rewind.{error}") from None
+    except TypeError as error:
+        raise ConfigError(f"{named('rewind', config, choices)}: {error}") from None
 
 
 def _criterion(score: Score) -> Score:
@@ -118,7 +146,7 @@ def _check_learner(config: DictConfig, choices: Mapping[str, Any], pattern: Patt
 
 def _counts(
     config: DictConfig, choices: Mapping[str, Any], layers: Mapping[str, Layer], pattern: Pattern
-) -> tuple[list[Keep], list[str]]:
+) -> tuple[list[Counts], list[str]]:
     """What the rounds keep, and a word where the pattern cannot keep exactly what is asked."""
     schedule = instantiate("sparsity", config, choices, Callable)
     try:
@@ -129,5 +157,5 @@ def _counts(
         keep = pattern.fit(asked, layers)
     except ValueError as error:
         raise ConfigError(f"{named('pattern', config, choices)}: {error}") from None
-    ours, theirs = total_kept(keep[-1]), total_kept(asked[-1])
+    ours, theirs = keep[-1].total, asked[-1].total
     return keep, [] if ours == theirs else [f"the pattern keeps {ours:,} weights in the end; asked: {theirs:,}"]

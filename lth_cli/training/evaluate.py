@@ -1,6 +1,7 @@
 """Loss and accuracy over a split."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -9,6 +10,18 @@ from torch import Tensor
 from lth_cli.datasets.dataset import Examples
 
 _BATCH = 1000
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One point of the learning curve; `iteration` counts along the data order, so a rewound ticket starts at k."""
+
+    iteration: int
+    train_loss: float
+    val_loss: float
+    val_accuracy: float
+    test_loss: float
+    test_accuracy: float
 
 
 @torch.inference_mode()

@@ -3,15 +3,15 @@
 Rows are the networks that train together. Images come row after row, as (rows * batch, …), and logits leave so.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
-from lth_cli.core import masks
 from lth_cli.core.state import Mask, Params, State
 from lth_cli.training.jobs import Job
+from lth_cli.training.layout import mask_factors, masked, plain, pruned_to
 from lth_cli.training.noise import noise_of
 
 Build = Callable[[], nn.Module]
@@ -47,8 +47,8 @@ class Network(Protocol):
     def state(self, row: int) -> State:
         """A copy on the CPU, in plain layout."""
 
-    def learned(self, row: int) -> Mask | None:
-        """The mask that the row has learned, on the CPU, or None where weights are trained."""
+    def mask(self, row: int) -> Mask:
+        """The mask of its job, or the one that it has learned, on the CPU."""
 
 
 class Plain(Network, Protocol):
@@ -67,7 +67,7 @@ class One:
     def __init__(self, build: Build, job: Job, device: torch.device) -> None:
         self.job = job
         self.module = _empty(build, device)
-        self.module.load_state_dict({**_masked(job), **job.start.state.buffers})
+        self.module.load_state_dict({**masked(job), **job.start.state.buffers})
         self.module.to(memory_format=torch.channels_last)
         self.params: Params = dict(self.module.named_parameters())
         self.buffers: Params = dict(self.module.named_buffers())
@@ -87,16 +87,16 @@ class One:
         return logits
 
     def masks(self) -> dict[str, Tensor]:
-        return _masks([self.job], {name: p.detach() for name, p in self.params.items()})
+        return mask_factors([self.job], {name: p.detach() for name, p in self.params.items()})
 
     def pruned_to(self) -> dict[str, Tensor]:
-        return _pruned_to([self.job], {name: p.detach() for name, p in self.params.items()})
+        return pruned_to([self.job], {name: p.detach() for name, p in self.params.items()})
 
     def state(self, row: int) -> State:
-        return State(_plain(self.params), _plain(self.buffers))
+        return State(plain(self.params), plain(self.buffers))
 
-    def learned(self, row: int) -> Mask | None:
-        return None
+    def mask(self, row: int) -> Mask:
+        return self.job.mask
 
 
 class Stack:
@@ -110,7 +110,7 @@ class Stack:
         self.jobs, self.rows = jobs, len(jobs)
         self.module = _empty(build, torch.device("meta"))
         self._noise = noise_of(self.module)
-        starts = [_masked(job) for job in jobs]
+        starts = [masked(job) for job in jobs]
         buffers = [job.start.state.buffers for job in jobs]
 
         def stack(rows: Sequence[Params], name: str) -> Tensor:
@@ -144,19 +144,19 @@ class Stack:
         return logits
 
     def masks(self) -> dict[str, Tensor]:
-        return _masks(self.jobs, {name: p.detach() for name, p in self.params.items()})
+        return mask_factors(self.jobs, {name: p.detach() for name, p in self.params.items()})
 
     def pruned_to(self) -> dict[str, Tensor]:
-        return _pruned_to(self.jobs, {name: p.detach() for name, p in self.params.items()})
+        return pruned_to(self.jobs, {name: p.detach() for name, p in self.params.items()})
 
     def state(self, row: int) -> State:
         return State(
-            _plain({name: p[row] for name, p in self.params.items()}),
-            _plain({name: b[row] for name, b in self.buffers.items()}),
+            plain({name: p[row] for name, p in self.params.items()}),
+            plain({name: b[row] for name, b in self.buffers.items()}),
         )
 
-    def learned(self, row: int) -> Mask | None:
-        return None
+    def mask(self, row: int) -> Mask:
+        return self.jobs[row].mask
 
 
 def does_not_stack(build: Build, shape: Sequence[int]) -> str | None:
@@ -181,7 +181,7 @@ def does_not_stack(build: Build, shape: Sequence[int]) -> str | None:
     return None
 
 
-def network(build: Build, jobs: Sequence[Job], device: torch.device) -> Plain:
+def network_of(build: Build, jobs: Sequence[Job], device: torch.device) -> Plain:
     """One job as a plain module, several as a stack."""
     return One(build, jobs[0], device) if len(jobs) == 1 else Stack(build, jobs, device)
 
@@ -190,37 +190,6 @@ def _empty(build: Build, device: torch.device) -> nn.Module:
     with torch.device("meta"):
         module = build()
     return module if device.type == "meta" else module.to_empty(device=device)
-
-
-def _masked(job: Job) -> Params:
-    """Start parameters with pruned weights at what they are pruned to."""
-    return masks.apply(job.mask, job.start.state.params, job.pruned_to)
-
-
-def _pruned_to(jobs: Sequence[Job], params: Params) -> dict[str, Tensor]:
-    """What pruned weights are, and zero elsewhere, in the layout of the weights."""
-    if all(job.pruned_to is None for job in jobs):
-        return {}
-
-    def row(job: Job, name: str) -> Tensor:
-        start = job.start.state.params[name]
-        value = torch.zeros_like(start) if job.pruned_to is None else job.pruned_to[name]
-        return value.masked_fill(job.mask[name], 0)
-
-    found = {name: [row(job, name) for job in jobs] for name in jobs[0].mask}
-    return {
-        name: torch.empty_like(params[name]).copy_(torch.stack(rows) if len(jobs) > 1 else rows[0])
-        for name, rows in found.items()
-    }
-
-
-def _masks(jobs: Sequence[Job], params: Params) -> dict[str, Tensor]:
-    """Masks as floats in the layout of the weights, so that multiplying them is one pass."""
-    if all(bool(m.all()) for job in jobs for m in job.mask.values()):
-        return {}
-    stacked = len(jobs) > 1
-    found = {n: torch.stack([job.mask[n] for job in jobs]) if stacked else jobs[0].mask[n] for n in jobs[0].mask}
-    return {name: torch.empty_like(params[name]).copy_(m) for name, m in found.items()}
 
 
 def _mode(module: nn.Module, training: bool) -> None:
@@ -232,7 +201,3 @@ def _mode(module: nn.Module, training: bool) -> None:
 def _functional(module: nn.Module, values: Params, images: Tensor) -> Tensor:
     logits: Tensor = torch.func.functional_call(module, values, (images,))
     return logits
-
-
-def _plain(tensors: Mapping[str, Tensor]) -> Params:
-    return {name: t.detach().to("cpu", copy=True).contiguous() for name, t in tensors.items()}

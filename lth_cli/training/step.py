@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lth_cli.training.feed import Feed
-from lth_cli.training.jobs import Scope
+from lth_cli.training.hooks import Scope
 from lth_cli.training.networks import Network
 from lth_cli.training.optimizers import Optimizer
 

@@ -1,6 +1,5 @@
 """The training loop, over one job or several that stack; an executor decides which jobs run together."""
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -10,15 +9,18 @@ import torch
 from torch import Tensor
 
 from lth_cli.core.seeds import generator
-from lth_cli.core.state import Params, State
+from lth_cli.core.state import State
 from lth_cli.datasets.dataset import Dataset, Examples, Split
-from lth_cli.training.evaluate import evaluate
+from lth_cli.training.curves import Curves
+from lth_cli.training.evaluate import Evaluation, evaluate
 from lth_cli.training.feed import Resident, feed
-from lth_cli.training.jobs import Diverged, Evaluation, Fitted, Hooks, Job, Progress
-from lth_cli.training.learned import learning
-from lth_cli.training.networks import Build, network
+from lth_cli.training.hooks import Hooks
+from lth_cli.training.jobs import Fitted, Job
+from lth_cli.training.networks import Build, network_of
 from lth_cli.training.optimizers import Recipe, learning_rate, make_optimizer
 from lth_cli.training.order import epoch_order
+from lth_cli.training.progress import Progress, put_back, take
+from lth_cli.training.scored import Scored
 from lth_cli.training.step import Step, captured
 
 
@@ -44,11 +46,11 @@ class Trainer:
     bf16: bool
     hooks: Hooks = field(default_factory=Hooks)
 
-    def train(self, jobs: Sequence[Job]) -> list[Fitted]:
+    def train(self, jobs: Sequence[Job]) -> list[Fitted | None]:
         """Train one job, or several that start at the same position and are equally long, as a stack.
 
         Returns:
-            Those that did not diverge, in order.
+            Their results in order, None for one that diverged.
 
         Raises:
             Diverged: a loss is NaN or infinite, and `hooks.diverged` does not want to know.
@@ -67,31 +69,26 @@ class _Training:
     """One training under way."""
 
     def __init__(self, trainer: Trainer, jobs: Sequence[Job]) -> None:
-        self.trainer, self.jobs, self.start = trainer, jobs, jobs[0].start
-        self.rows = learning(network(trainer.build, jobs, trainer.device), jobs)
+        self.trainer, self.jobs, self.start, self.learner = trainer, jobs, jobs[0].start, jobs[0].learner
+        network = network_of(trainer.build, jobs, trainer.device)
+        self.rows = network if self.learner is None else Scored(network, jobs, self.learner)
         # The noise of an iteration does not depend on where training started.
         noise = torch.tensor([_noise(job) + job.start.order for job in jobs], device=trainer.device)
         optimizer = make_optimizer(trainer.recipe, list(self.rows.params.values()))
         batches = feed(trainer.data.train, trainer.device, jobs)
         self.step = Step(self.rows, batches, optimizer, trainer.autocast, noise, trainer.hooks.scope)
         self.done, self.since = 0, 0
-        self.curves: list[list[Evaluation]] = [[] for _ in jobs]
+        self.curves = Curves(jobs, trainer.hooks)
         self.saved: list[State | None] = [None for _ in jobs]
-        self.diverged: set[int] = set()
 
-    def run(self) -> list[Fitted]:
-        began, hooks = time.perf_counter(), self.trainer.hooks
-        before = hooks.checkpoints.load(self.jobs) if hooks.checkpoints is not None else None
-        # What had diverged, where that was to be left out, must diverge again where it stops the run.
-        if before is not None and not (before.diverged and hooks.diverged is None):
-            self._restore(before)
-            began -= before.seconds
-        elif self.jobs[0].save_at == 0:
+    def run(self) -> list[Fitted | None]:
+        self.began = time.perf_counter()
+        if not self._resume() and self.jobs[0].save_at == 0:
             self._save()
         if self.start.iterations == 0:
             self._report()
         advance: Callable[[], None] | None = None
-        while self.done < self.start.iterations and len(self.diverged) < len(self.jobs):
+        while self.done < self.start.iterations and not self.curves.ended:
             self._begin_epoch(resumed=advance is None)
             advance = advance or self._whole_step()
             advance()
@@ -99,15 +96,14 @@ class _Training:
             if self.done == self.jobs[0].save_at:
                 self._save()
             self._report()
-            if hooks.checkpoints is not None and hooks.checkpoints.due(self.jobs, self.done):
-                hooks.checkpoints.save(self.jobs, self._progress(time.perf_counter() - began))
-        seconds = (time.perf_counter() - began) / len(self.jobs)
+            self._keep()
+        seconds = (time.perf_counter() - self.began) / len(self.jobs)
+        return [None if row in self.curves.diverged else self._fitted(row, seconds) for row in range(len(self.jobs))]
+
+    def _fitted(self, row: int, seconds: float) -> Fitted:
         examples = self.start.iterations * self.trainer.recipe.batch_size
-        return [
-            Fitted(job, self.rows.state(i), self.saved[i], self.curves[i], seconds, examples, self.rows.learned(i))
-            for i, job in enumerate(self.jobs)
-            if i not in self.diverged
-        ]
+        mask, state = self.rows.mask(row), self.rows.state(row)
+        return Fitted(self.jobs[row], mask, state, self.saved[row], self.curves.rows[row], seconds, examples)
 
     def _begin_epoch(self, resumed: bool) -> None:
         """Load order and learning rates where an epoch, or this training, begins."""
@@ -120,7 +116,7 @@ class _Training:
             for job in self.jobs
         ]
         first = self.start.schedule + self.done - at
-        factor = 1.0 if self.jobs[0].learn is None else self.jobs[0].learn.how.lr_factor
+        factor = 1.0 if self.learner is None else self.learner.lr_factor
         rates = [factor * learning_rate(recipe, max(0, first + i)) for i in range(len(orders[0]))]
         self.step.load(torch.stack(orders, dim=1), rates, at)
 
@@ -136,9 +132,9 @@ class _Training:
         if due:
             self._evaluate(iteration)
         if due or self.done % 10 == 0:
-            for i, job in enumerate(self.jobs):
-                if i not in self.diverged:
-                    self.trainer.hooks.watch(job, self.done, self.curves[i][-1] if due else None)
+            for row, job in enumerate(self.jobs):
+                if row not in self.curves.diverged:
+                    self.trainer.hooks.watch(job, self.done, self.curves.rows[row][-1] if due else None)
 
     def _evaluate(self, iteration: int) -> None:
         forward = self.rows.evaluated()
@@ -154,51 +150,38 @@ class _Training:
                 losses = (self.step.loss / self.since).tolist()
             else:  # nothing was trained
                 losses = [loss for loss, _ in evaluate(logits, data.train, device)]
-        for i, point in enumerate(zip(losses, val, test, strict=True)):
-            if i not in self.diverged:
-                self._add(i, Evaluation(iteration, point[0], *point[1], *point[2]))
+        for row, point in enumerate(zip(losses, val, test, strict=True)):
+            self.curves.add(row, Evaluation(iteration, point[0], *point[1], *point[2]))
         self.step.loss.zero_()
         self.since = 0
 
-    def _add(self, row: int, point: Evaluation) -> None:
-        """To the curve of a row, unless it has diverged."""
-        losses = {"training": point.train_loss, "validation": point.val_loss, "test": point.test_loss}
-        for name, loss in losses.items():
-            if not math.isfinite(loss):
-                job, diverged = self.jobs[row], self.trainer.hooks.diverged
-                what = f"{job}: the {name} loss is {loss} at iteration {point.iteration}; try a lower train.lr"
-                if diverged is None:
-                    raise Diverged(what)
-                diverged(job, what)
-                self.diverged.add(row)
-                return
-        self.curves[row].append(point)
-
     def _save(self) -> None:
-        self.saved = [self.rows.state(i) for i in range(self.rows.rows)]
+        self.saved = [self.rows.state(row) for row in range(self.rows.rows)]
 
-    def _progress(self, seconds: float) -> Progress:
-        tensors: Params = {f"step/{i}": t for i, t in enumerate(self.step.written())}
-        for i, state in enumerate(self.saved):
-            if state is not None:
-                tensors |= {f"saved/{i}/params/{name}": t for name, t in state.params.items()}
-                tensors |= {f"saved/{i}/buffers/{name}": t for name, t in state.buffers.items()}
-        tensors["generator"] = torch.get_rng_state()
-        return Progress(self.done, self.since, seconds, self.curves, sorted(self.diverged), tensors)
+    def _keep(self) -> None:
+        """Keep what is under way when that is due, and at the latest when it is asked to stop."""
+        checkpoints, stop = self.trainer.hooks.checkpoints, self.trainer.hooks.stop
+        if checkpoints is None:
+            return
+        if stop.asked_to_stop() or checkpoints.due(self.jobs, self.done):
+            seconds, diverged = time.perf_counter() - self.began, sorted(self.curves.diverged)
+            tensors = take(self.step.written(), self.saved)
+            progress = Progress(self.done, self.since, seconds, self.curves.rows, diverged, tensors)
+            checkpoints.save(self.jobs, progress)
+            stop.stop_if_asked()
 
-    def _restore(self, before: Progress) -> None:
-        self.done, self.since, self.curves = before.done, before.since, before.curves
-        self.diverged = set(before.diverged)
-        with torch.no_grad():
-            for i, t in enumerate(self.step.written()):
-                t.copy_(before.tensors[f"step/{i}"])
-        for i, job in enumerate(self.jobs):
-            if job.save_at is not None and self.done >= job.save_at:
-                self.saved[i] = State(
-                    {name: before.tensors[f"saved/{i}/params/{name}"] for name in self.rows.params},
-                    {name: before.tensors[f"saved/{i}/buffers/{name}"] for name in self.rows.buffers},
-                )
-        torch.set_rng_state(before.tensors["generator"])
+    def _resume(self) -> bool:
+        """Go on from what is kept of these jobs, if it is."""
+        hooks = self.trainer.hooks
+        before = hooks.checkpoints.load(self.jobs) if hooks.checkpoints is not None else None
+        # What had diverged, where that was to be left out, must diverge again where it stops the run.
+        if before is None or (before.diverged and hooks.diverged is None):
+            return False
+        self.done, self.since = before.done, before.since
+        self.began -= before.seconds
+        self.curves.restore(before.curves, before.diverged)
+        put_back(before.tensors, self.step.written(), self.saved)
+        return True
 
 
 def to_device(data: Dataset, device: torch.device) -> Dataset:

@@ -3,19 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import torch
-
 from lth_cli.core import masks
-from lth_cli.core.budget import Keep
 from lth_cli.core.layers import Layer
-from lth_cli.core.state import Mask, Params, Start, State
+from lth_cli.core.state import Mask, Params, State
 from lth_cli.core.ticket import Ticket
-from lth_cli.lottery.prune import Points
 
 
 @dataclass(frozen=True)
 class Given:
-    """A ticket in place of a search: both the pruning, which gives its mask, and the rewinding, to its weights.
+    """A ticket that fits a network.
 
     Args:
         mask: of the ticket; dense in a new output layer.
@@ -27,19 +23,12 @@ class Given:
     state: State
     notes: list[str]
 
-    def __call__(self, points: Points, mask: Mask, keep: Keep, stream: torch.Generator, invert: bool = False) -> Mask:
-        return self.mask
-
-    def saved_at(self, total: int, per_epoch: int) -> int:
-        return 0
-
-    def restart(self, saved: State, trained: State, at: int, total: int) -> Start:
-        """The ticket's weights, and for a new output layer the seed's own; the whole schedule and budget."""
-        params, buffers = {**saved.params, **self.state.params}, {**saved.buffers, **self.state.buffers}
-        return Start(State(params, buffers), schedule=0, order=0, iterations=total)
+    def state_for(self, fresh: State) -> State:
+        """The ticket's weights; those of a new output layer are the replicate's own, from `fresh`."""
+        return State({**fresh.params, **self.state.params}, {**fresh.buffers, **self.state.buffers})
 
 
-def transfer(ticket: Ticket, fresh: State, layers: Mapping[str, Layer]) -> Given:
+def fit_to(ticket: Ticket, fresh: State, layers: Mapping[str, Layer]) -> Given:
     """Fit a ticket to a network, with a new output layer where the number of classes differs.
 
     Args:

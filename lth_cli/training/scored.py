@@ -6,15 +6,17 @@ import torch
 from torch import Tensor
 
 from lth_cli.core import masks
+from lth_cli.core.counts import Counts
 from lth_cli.core.seeds import generator
 from lth_cli.core.select import select
 from lth_cli.core.state import Mask, Params, State
-from lth_cli.training.jobs import Job, Learn
-from lth_cli.training.networks import Network, Plain
+from lth_cli.pruners.learner import Learner
+from lth_cli.training.jobs import Job
+from lth_cli.training.networks import Plain
 from lth_cli.training.noise import uniform
 
 
-class Learning:
+class Scored:
     """Rows that learn masks. What a step trains are the scores; biases and norm parameters rest with the weights.
 
     In training mode weights are multiplied by the learner's gates. Evaluations see the network of the mask that the
@@ -24,13 +26,13 @@ class Learning:
         network: of the weights, in which those that an earlier round pruned are zero.
     """
 
-    def __init__(self, network: Plain, jobs: Sequence[Job], learn: Learn) -> None:
-        self.network, self.jobs, self.learn = network, jobs, learn
+    def __init__(self, network: Plain, jobs: Sequence[Job], learner: Learner) -> None:
+        self.network, self.jobs, self.learner, self.keep = network, jobs, learner, _keep(jobs[0])
         self.rows, self.buffers = network.rows, network.buffers
         for p in network.params.values():
             p.requires_grad_(False)
         self._device = next(iter(network.params.values())).device
-        first = [_first_scores(job, learn) for job in jobs]
+        first = [_first_scores(job, learner) for job in jobs]
         self.params: Params = {
             name: torch.stack([scores[name] for scores in first]).to(self._device).requires_grad_()
             for name in jobs[0].mask
@@ -45,11 +47,11 @@ class Learning:
         def draw(layer: int) -> Tensor:
             return uniform(noise, layer, scores[layers[layer]].shape[1])
 
-        gates = self.learn.how.gates(scores, self._alive, self.learn.keep, draw)
+        gates = self.learner.gates(scores, self._alive, self.keep, draw)
         return self.network.logits(images, noise, self._gated(gates))
 
     def evaluated(self) -> Callable[[Tensor], Tensor]:
-        rows = [self.learned(row) for row in range(self.rows)]
+        rows = [self.mask(row) for row in range(self.rows)]
         kept = {name: torch.stack([mask[name] for mask in rows]).to(self._device) for name in self.params}
         return self.network.evaluated(self._gated(kept))
 
@@ -62,30 +64,24 @@ class Learning:
 
     def state(self, row: int) -> State:
         state = self.network.state(row)
-        return State(masks.apply(self.learned(row), state.params), state.buffers)
+        return State(masks.apply(self.mask(row), state.params), state.buffers)
 
-    def learned(self, row: int) -> Mask:
+    def mask(self, row: int) -> Mask:
         """The highest scores of those alive; a score that is not a number is the lowest."""
-        scores = {name: self.learn.how.rank(s.detach()[row]).cpu() for name, s in self.params.items()}
+        scores = {name: self.learner.rank(s.detach()[row]).cpu() for name, s in self.params.items()}
         scores = {name: s.nan_to_num(nan=-torch.inf) for name, s in scores.items()}
-        return select(scores, self.jobs[row].mask, self.learn.keep)
+        return select(scores, self.jobs[row].mask, self.keep)
 
     def _gated(self, gates: Params) -> Params:
         weights = {name: self.network.params[name] for name in gates}
         return {name: w * gates[name].view(w.shape) for name, w in weights.items()}
 
 
-def learning(network: Plain, jobs: Sequence[Job]) -> Network:
-    """The rows of a training: those that learn a mask, or the network itself."""
-    learn = jobs[0].learn
-    return network if learn is None else Learning(network, jobs, learn)
+def _first_scores(job: Job, learner: Learner) -> Params:
+    stream, alive = generator(job.seed, "scores", job.round), masks.layer_counts(job.mask)
+    return {name: learner.begin(m.shape, _keep(job).share(name, alive), stream) for name, m in job.mask.items()}
 
 
-def _first_scores(job: Job, learn: Learn) -> Params:
-    stream, keep = generator(job.seed, "scores", job.round), learn.keep
-    scores = {}
-    for name, m in job.mask.items():
-        alive = masks.remaining(job.mask) if isinstance(keep, int) else int(m.sum())
-        kept = keep if isinstance(keep, int) else keep[name]
-        scores[name] = learn.how.begin(m.shape, kept / max(1, alive), stream)
-    return scores
+def _keep(job: Job) -> Counts:
+    assert job.keep is not None
+    return job.keep

@@ -1,0 +1,61 @@
+"""What a seed carries from round to round, and the ticket that a round finds for it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+
+from lth_cli.core.state import Mask, Start, State
+from lth_cli.training.jobs import Fitted
+
+
+@dataclass(frozen=True)
+class Replicate:
+    """One seed between two rounds.
+
+    Args:
+        init: the network at its initialisation, iteration 0 of round 0.
+        rewind: at the rewind point.
+        trained: at the end of the last training; a weight that is pruned has the last value that it had alive.
+        mask: of the last ticket; dense after round 0.
+    """
+
+    seed: int
+    init: State
+    rewind: State
+    trained: State
+    mask: Mask
+
+    @classmethod
+    def dense(cls, fitted: Fitted) -> "Replicate":
+        """After round 0."""
+        assert fitted.saved is not None
+        return cls(fitted.job.seed, fitted.job.start.state, fitted.saved, fitted.state, fitted.mask)
+
+    def after(self, ticket: Fitted) -> "Replicate":
+        """After its ticket was trained.
+
+        The mask keeps a pruned weight at zero in the ticket; a control that keeps it must not start from a dead one.
+        """
+        params = ticket.state.params
+        alive = {name: torch.where(m, params[name], self.trained.params[name]) for name, m in ticket.mask.items()}
+        return replace(self, trained=State({**params, **alive}, ticket.state.buffers), mask=ticket.mask)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A ticket that was found for a replicate.
+
+    Args:
+        replicate: as it was before.
+        start: where the ticket trains from, and for how long.
+        mask: of the ticket.
+        inverted: makes the mask of the lowest scores; None where there are no scores.
+        learned: the training that has learned the mask, where it was learned; None where the ticket is yet to train.
+    """
+
+    replicate: Replicate
+    start: Start
+    mask: Mask
+    inverted: Callable[[], Mask] | None = None
+    learned: Fitted | None = None
