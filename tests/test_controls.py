@@ -10,6 +10,7 @@ from lth_cli.controls import Constant, Invert, RandomLabels, RandomMask, Reinit,
 from lth_cli.controls.control import Arm, Context, Control
 from lth_cli.core import masks
 from lth_cli.core.budget import erk, plan, spread
+from lth_cli.core.counts import Counts
 from lth_cli.core.layers import Layer
 from lth_cli.core.seeds import generator
 from lth_cli.core.select import select
@@ -117,7 +118,7 @@ def ticket_of(shapes: dict[str, tuple[int, ...]], remaining: int) -> Arm:
     mask = {name: torch.ones(shape, dtype=torch.bool) for name, shape in shapes.items()}
     scores = {name: torch.rand(shape, generator=generator(0, name)) for name, shape in shapes.items()}
     state = State({name: score - 0.5 for name, score in scores.items()}, {})
-    return Arm(Start(state, 0, 0, 5), select(scores, mask, remaining))
+    return Arm(Start(state, 0, 0, 5), select(scores, mask, Counts(remaining)))
 
 
 def smart(ticket: Arm) -> dict[str, int]:
@@ -200,17 +201,17 @@ def test_erk_plans_are_exact_and_nested(build: object) -> None:
     keeps = plan(layers, Geometric(0.95), 6, "erk", {})
     size = sum(layer.size for layer in layers.values())
     for round, keep in enumerate(keeps):
-        assert isinstance(keep, dict)
-        assert sum(keep.values()) == int(0.5 + size * 0.05 ** (round / 6))
-        previous = keeps[max(0, round - 1)]
-        assert isinstance(previous, dict)
-        assert all(keep[name] <= previous[name] for name in keep)
+        assert keep.total == int(0.5 + size * 0.05 ** (round / 6))
+        counts, previous = keep.by_layer, keeps[max(0, round - 1)].by_layer
+        assert counts is not None
+        assert previous is not None
+        assert all(counts[name] <= previous[name] for name in layers)
 
 
 def test_rates_by_name_come_before_rates_by_kind() -> None:
     layers = {f"{name}.weight": Layer((10, 10), "fc") for name in ("fc1", "fc2", "fc3")}
-    keep = plan(layers, Geometric(0.5), 1, "layerwise", {"fc": 0.5, "fc[12]": 0.0, "fc2": 1.0})[1]
-    assert isinstance(keep, dict)
+    keep = plan(layers, Geometric(0.5), 1, "layerwise", {"fc": 0.5, "fc[12]": 0.0, "fc2": 1.0})[1].by_layer
+    assert keep is not None
     assert keep["fc1.weight"] == 100
     assert (100 - keep["fc3.weight"]) / (100 - keep["fc2.weight"]) == pytest.approx(0.5)
     assert sum(keep.values()) == 150

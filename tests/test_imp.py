@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lth_cli.core import masks
+from lth_cli.core.counts import Counts
 from lth_cli.core.select import select
 from lth_cli.lottery.invariants import InvariantError, check_round
 from lth_cli.patterns import Unstructured
@@ -38,10 +39,10 @@ def test_pruning_2_of_10_prunes_2_and_equal_weights_do_not_all_go() -> None:
     """open_lth keeps one weight too few and drops all ties; rahulvigneswaran freezes every negative weight."""
     mask = {"w": torch.ones(10, dtype=torch.bool)}
     weights = {"w": torch.tensor([-9.0, -8.0, 7.0, 6.0, -5.0, 4.0, 3.0, 2.0, 0.1, -0.2])}
-    kept = select(magnitude(replace(view(), params=weights, mask=mask)), mask, 8)["w"]
+    kept = select(magnitude(replace(view(), params=weights, mask=mask)), mask, Counts(8))["w"]
     assert kept.tolist() == [True] * 8 + [False] * 2
     equal = {"w": torch.full((10,), -0.5)}
-    assert select(magnitude(replace(view(), params=equal, mask=mask)), mask, 8)["w"].sum() == 8
+    assert select(magnitude(replace(view(), params=equal, mask=mask)), mask, Counts(8))["w"].sum() == 8
 
 
 def test_a_pruner_is_shown_the_network_that_was_trained() -> None:
@@ -150,7 +151,7 @@ def corrupted(what: str) -> None:
     rounds = imp(rounds=1)
     fitted = {one.job.arm: one for one in rounds[1]}
     ticket = fitted["winning"]
-    previous, keep = {0: arm(rounds[0], "dense").job.mask}, masks.remaining(ticket.job.mask)
+    previous, keep = {0: arm(rounds[0], "dense").job.mask}, Counts(masks.remaining(ticket.job.mask))
     check_round(rounds[1], CONTROLS, previous, keep, Unstructured())
     if what == "revived weight":
         params = {name: p + 1 for name, p in ticket.state.params.items()}
@@ -159,12 +160,12 @@ def corrupted(what: str) -> None:
         params = {name: p * float("nan") for name, p in ticket.state.params.items()}
         fitted["winning"] = replace(ticket, state=replace(ticket.state, params=params))
     elif what == "wrong count":
-        keep += 1
+        keep = Counts(keep.total + 1)
     elif what == "not nested":
         previous = {0: masks.invert(previous[0])}
     elif what == "same mask":
         shuffled = fitted["random_mask"]
-        fitted["random_mask"] = replace(ticket, job=replace(shuffled.job, mask=ticket.job.mask))
+        fitted["random_mask"] = replace(ticket, job=replace(shuffled.job, mask=ticket.mask))
     elif what == "same weights":
         reinit = fitted["random_reinit"]
         fitted["random_reinit"] = replace(reinit, job=replace(reinit.job, start=ticket.job.start))
@@ -176,7 +177,7 @@ def corrupted(what: str) -> None:
     elif what == "other layer counts":
         shuffled = fitted["random_mask"]
         dense = masks.ones(ticket.state.params, ticket.job.mask)
-        fitted["random_mask"] = replace(shuffled, job=replace(shuffled.job, mask=dense))
+        fitted["random_mask"] = replace(shuffled, mask=dense)
     check_round(list(fitted.values()), CONTROLS, previous, keep, Unstructured())
 
 

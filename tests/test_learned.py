@@ -108,7 +108,7 @@ def test_edge_popup_keeps_the_largest_and_passes_the_gradient_of_the_absolute_sc
     gradients = torch.autograd.grad(sum(gate.sum() for gate in gates.values()), list(scores.values()))
     for score, m, gradient in zip(scores.values(), alive.values(), gradients, strict=True):
         assert torch.equal(gradient, torch.sign(score.detach()) * m)
-    none = EdgePopup(lr_factor=1).gates(scores, alive, {"a": 0, "b": 7}, lambda layer: torch.zeros(0))
+    none = EdgePopup(lr_factor=1).gates(scores, alive, Counts.each({"a": 0, "b": 7}), lambda layer: torch.zeros(0))
     assert not none["a"].any()
 
 

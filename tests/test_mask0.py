@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from lth_cli.core import masks
+from lth_cli.core.counts import Counts
 from lth_cli.core.ticket import Ticket
 from lth_cli.lottery.invariants import InvariantError, check_round
 from lth_cli.lottery.pruned_to import PRUNED_TO
@@ -127,7 +129,7 @@ def test_a_checkpoint_goes_on_and_is_not_taken_for_another(tmp_path: Path) -> No
 def test_a_pruned_weight_that_is_something_else_stops_the_run() -> None:
     rounds = imp(rounds=1, controls={}, pruned_to="start")
     (ticket,) = rounds[1]
-    previous, keep = {0: arm(rounds[0], "dense").mask}, sum(int(m.sum()) for m in ticket.mask.values())
+    previous, keep = {0: arm(rounds[0], "dense").mask}, Counts(masks.remaining(ticket.mask))
     check_round([ticket], {}, previous, keep, Unstructured())
     params = {
         name: p.where(ticket.mask[name], 0) if name in ticket.mask else p for name, p in ticket.state.params.items()

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lth_cli.controls import Invert, RandomMask
 from lth_cli.core import masks
-from lth_cli.core.budget import Keep
+from lth_cli.core.counts import Counts
 from lth_cli.core.layers import Layer
 from lth_cli.core.seeds import generator
 from lth_cli.core.state import Mask
@@ -44,11 +44,11 @@ def dense() -> Mask:
 def test_2_of_4_by_hand() -> None:
     scores = {"w": torch.tensor([[1.0, 4.0, 3.0, 2.0, 9.0, 8.0, 7.0, 6.0]])}
     mask = {"w": torch.ones(1, 8, dtype=torch.bool)}
-    assert NM(2, 4).select(scores, mask, 4)["w"].int().tolist() == [[0, 1, 1, 0, 1, 1, 0, 0]]
-    assert NM(2, 4).select(scores, mask, 3)["w"].int().tolist() == [[0, 1, 0, 0, 1, 1, 0, 0]]
-    assert NM(2, 4).select(scores, mask, 6)["w"].int().tolist() == [[0, 1, 1, 0, 1, 1, 1, 1]]
+    assert NM(2, 4).select(scores, mask, Counts(4))["w"].int().tolist() == [[0, 1, 1, 0, 1, 1, 0, 0]]
+    assert NM(2, 4).select(scores, mask, Counts(3))["w"].int().tolist() == [[0, 1, 0, 0, 1, 1, 0, 0]]
+    assert NM(2, 4).select(scores, mask, Counts(6))["w"].int().tolist() == [[0, 1, 1, 0, 1, 1, 1, 1]]
     equal = {"w": torch.zeros(1, 8)}
-    assert NM(2, 4).select(equal, mask, 4)["w"].int().tolist() == [[1, 1, 0, 0, 1, 1, 0, 0]]
+    assert NM(2, 4).select(equal, mask, Counts(4))["w"].int().tolist() == [[1, 1, 0, 0, 1, 1, 0, 0]]
 
 
 @settings(max_examples=60, deadline=None)
@@ -56,14 +56,14 @@ def test_2_of_4_by_hand() -> None:
 def test_any_way_down_is_exact_nested_and_of_the_pattern(n: int, more: int, fractions: list[float], seed: int) -> None:
     pattern, mask = NM(n, n + more), dense()
     for i, fraction in enumerate(sorted(fractions, reverse=True)):
-        keep = round(masks.total(mask) * fraction)
+        keep = Counts(round(masks.total(mask) * fraction))
         before, mask = mask, pattern.select(random_scores(seed + i), mask, keep)
-        assert masks.remaining(mask) == keep
+        assert masks.remaining(mask) == keep.total
         assert masks.within(mask, before)
         assert pattern.violation(mask, keep) is None
         every = [block for m in mask.values() for block in blocks(m, n + more)]
         room = sum(min(n, length) for _, length in every)
-        if keep <= room:
+        if keep.total <= room:
             assert all(kept <= n for kept, _ in every)
         else:
             assert all(kept >= min(n, length) for kept, length in every)
@@ -72,7 +72,7 @@ def test_any_way_down_is_exact_nested_and_of_the_pattern(n: int, more: int, frac
 def test_infinite_scores_and_pruned_weights_take_no_place_in_a_block() -> None:
     scores = {"w": torch.tensor([[5.0, -torch.inf, -torch.inf, 9.0, 4.0, 3.0, 2.0, 1.0]])}
     mask = {"w": torch.tensor([[False, True, True, False, True, True, True, True]])}
-    assert NM(2, 4).select(scores, mask, 4)["w"].int().tolist() == [[0, 1, 1, 0, 1, 1, 0, 0]]
+    assert NM(2, 4).select(scores, mask, Counts(4))["w"].int().tolist() == [[0, 1, 1, 0, 1, 1, 0, 0]]
 
 
 @pytest.mark.parametrize(("n", "m"), [(2, 4), (1, 4), (1, 2), (5, 8)])
@@ -92,8 +92,8 @@ def test_n_of_m_tickets_and_their_controls(n: int, m: int, build: object, scope:
 @pytest.mark.parametrize("build", [mlp, conv])
 def test_filters_are_whole_and_the_output_is_dense(build: object) -> None:
     layers = prunable(build())  # type: ignore[operator]
-    asked: list[Keep] = [
-        {name: round(layer.size * (1 if layer.kind == "output" else f)) for name, layer in layers.items()}
+    asked = [
+        Counts.each({name: round(layer.size * (1 if layer.kind == "output" else f)) for name, layer in layers.items()})
         for f in (1, 0.5, 0.2)
     ]
     pattern, mask = (
@@ -104,7 +104,7 @@ def test_filters_are_whole_and_the_output_is_dense(build: object) -> None:
     scores = {name: torch.rand(m.shape, generator=generator(0, "test")) for name, m in mask.items()}
     for keep in keeps:
         mask = pattern.select(scores, mask, keep)
-        assert masks.layer_counts(mask) == keep
+        assert masks.layer_counts(mask) == keep.by_layer
         assert pattern.violation(mask, keep) is None
     for name, m in mask.items():
         whole = [bool(row.all()) for row in m.flatten(1)]
@@ -130,7 +130,7 @@ def test_a_broken_pattern_stops_the_run(pattern: Pattern, broken: object, words:
         ticket.state.params[name] *= m
     previous = {0: arm(rounds[0], "dense").job.mask}
     with pytest.raises(InvariantError, match=words):
-        check_round([ticket], {}, previous, masks.remaining(mask), pattern)
+        check_round([ticket], {}, previous, Counts(masks.remaining(mask)), pattern)
 
 
 @pytest.mark.parametrize(
@@ -142,10 +142,10 @@ def test_a_broken_pattern_stops_the_run(pattern: Pattern, broken: object, words:
         (Filters(), {"conv": 36, "fc": 7}, "pruner.rates.output=0"),
     ],
 )
-def test_what_a_pattern_cannot_keep_is_said(pattern: Pattern, keep: Keep, words: str) -> None:
+def test_what_a_pattern_cannot_keep_is_said(pattern: Pattern, keep: object, words: str) -> None:
     layers = {"conv": Layer(SHAPES["conv"], "conv"), "fc": Layer(SHAPES["fc"], "output")}
     with pytest.raises(ValueError, match=words):
-        pattern.fit([keep], layers)
+        pattern.fit([Counts.parse(keep)], layers)
 
 
 @pytest.mark.parametrize(("n", "m"), [(0, 4), (4, 4), (2.0, 4), (True, 4), ("2", 4)])

@@ -83,7 +83,7 @@ def test_every_criterion_scores_every_weight_and_changes_nothing(name: str, buil
 
 def test_magnitude_selects_what_torch_prunes() -> None:
     seen = view(conv)
-    kept = select(pruners.magnitude(seen), seen.mask, masks.total(seen.mask) // 3)
+    kept = select(pruners.magnitude(seen), seen.mask, Counts(masks.total(seen.mask) // 3))
     model = conv()
     model.load_state_dict(seen.params)
     modules = [(model.get_submodule(name.removesuffix(".weight")), "weight") for name in seen.mask]
@@ -206,7 +206,7 @@ def test_lamp_by_hand_and_never_empties_a_layer_first() -> None:
     scores = pruners.lamp(replace(view(), params=params, mask=mask))
     assert scores["a"].flatten().tolist() == pytest.approx([1 / 18, 4 / 13, 1, 4 / 17])
     assert scores["b"].tolist() == pytest.approx([1 / 10, 1])
-    assert masks.layer_counts(select(scores, mask, 2)) == {"a": 1, "b": 1}
+    assert masks.layer_counts(select(scores, mask, Counts(2))) == {"a": 1, "b": 1}
 
 
 def test_zhous_criteria_by_hand() -> None:

@@ -13,8 +13,7 @@ LENET = {"fc1": Layer((235_200, 1), "fc"), "fc2": Layer((30_000, 1), "fc"), "out
 
 def totals(layers: dict[str, Layer], schedule: object, rounds: int, **options: object) -> list[int]:
     scope, rates = options.get("scope", "global"), options.get("rates", {})
-    keeps = plan(layers, schedule, rounds, scope, rates)  # type: ignore[arg-type]
-    return [keep if isinstance(keep, int) else sum(keep.values()) for keep in keeps]
+    return [keep.total for keep in plan(layers, schedule, rounds, scope, rates)]  # type: ignore[arg-type]
 
 
 def test_fifteen_rounds_to_95_percent() -> None:
@@ -71,8 +70,8 @@ def test_a_target_is_a_fraction_removed(schedule: type, bad: float) -> None:
 
 def test_the_paper_prunes_20_percent_per_round_and_the_output_at_half_the_rate() -> None:
     keeps = plan(LENET, FixedRate({"fc": 0.2, "output": 0.1}), 3, "layerwise", {})
-    assert keeps[1] == {"fc1": 188_160, "fc2": 24_000, "output": 900}
-    assert keeps[3] == {"fc1": round(235_200 * 0.8**3), "fc2": 15_360, "output": 729}
+    assert keeps[1].by_layer == {"fc1": 188_160, "fc2": 24_000, "output": 900}
+    assert keeps[3].by_layer == {"fc1": round(235_200 * 0.8**3), "fc2": 15_360, "output": 729}
 
 
 def test_multipliers_are_the_same_as_half_a_fixed_rate() -> None:
@@ -82,15 +81,15 @@ def test_multipliers_are_the_same_as_half_a_fixed_rate() -> None:
 
 def test_multipliers_meet_the_total_exactly() -> None:
     keeps = plan(LENET, Geometric(0.9), 10, "layerwise", {"output": 0.5})
-    last = keeps[-1]
-    assert isinstance(last, dict)
-    assert sum(last.values()) == 26_620
+    last = keeps[-1].by_layer
+    assert last is not None
+    assert keeps[-1].total == sum(last.values()) == 26_620
     assert last["output"] / 1_000 > 2 * last["fc1"] / 235_200
 
 
 def test_a_kind_with_rate_zero_is_never_pruned_and_what_is_impossible_is_said() -> None:
     keeps = plan(LENET, Geometric(0.9), 5, "layerwise", {"output": 0})
-    assert all(isinstance(keep, dict) and keep["output"] == 1_000 for keep in keeps)
+    assert all(keep.by_layer is not None and keep.by_layer["output"] == 1_000 for keep in keeps)
     with pytest.raises(ValueError, match="alone hold 265,200"):
         plan(LENET, Geometric(0.9), 5, "layerwise", {"fc": 0})
 
@@ -121,9 +120,9 @@ def test_any_plan_is_exact_and_nested(
     if weights * (1 - target) < 1:
         return
     keeps = plan(layers, Geometric(target), rounds, "layerwise", rates)
-    assert sum(keeps[-1].values()) == round(round(weights * (1 - target), 6))  # type: ignore[union-attr]
-    for before, after in itertools.pairwise(keeps):
-        assert isinstance(before, dict)
-        assert isinstance(after, dict)
+    assert keeps[-1].total == round(round(weights * (1 - target), 6))
+    for before, after in itertools.pairwise(keep.by_layer for keep in keeps):
+        assert before is not None
+        assert after is not None
         assert all(0 <= after[name] <= before[name] for name in layers)
-    assert totals(layers, Geometric(target), rounds) == [sum(keep.values()) for keep in keeps]  # type: ignore[union-attr]
+    assert totals(layers, Geometric(target), rounds) == [keep.total for keep in keeps]

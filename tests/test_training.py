@@ -157,7 +157,7 @@ def test_early_stop_is_the_first_minimum_of_validation_loss() -> None:
     """The paper's own measure of learning speed, which no other tool reports."""
     curve = [Evaluation(i, 0.0, loss, 0.0, 0.0, i / 10) for i, loss in enumerate([3.0, 1.0, 2.0, 1.0])]
     one = job()
-    assert Fitted(one, one.start.state, None, curve, 1.0, 1).early_stop == curve[1]
+    assert Fitted(one, one.mask, one.start.state, None, curve, 1.0, 1).early_stop == curve[1]
 
 
 def test_divergence_stops_with_a_word_on_what_to_do() -> None:

@@ -32,21 +32,21 @@ def ticket(classes: int = 3, side: int = 4) -> Ticket:
 
 def test_a_ticket_is_taken_as_it_is() -> None:
     given = fit_to(ticket(), state(), LAYERS)
-    start = given.restart(state(seed=5), state(seed=6), 0, 70)
+    started = given.state_for(state(seed=5))
     assert masks.equal(given.mask, ticket().mask)
-    assert all(torch.equal(start.state.params[name], p) for name, p in ticket().weights.items())
-    assert (start.schedule, start.order, start.iterations, given.notes) == (0, 0, 70, [])
+    assert all(torch.equal(started.params[name], p) for name, p in ticket().weights.items())
+    assert given.notes == []
 
 
 def test_a_new_output_layer_is_fresh_and_dense() -> None:
     given = fit_to(ticket(classes=7), state(), LAYERS)
     fresh = state(seed=5)
-    start = given.restart(fresh, state(seed=6), 0, 70)
+    started = given.state_for(fresh)
     assert given.mask["output.weight"].all()
     assert torch.equal(given.mask["fc1.weight"], ticket().mask["fc1.weight"])
     for name in ("output.weight", "output.bias"):
-        assert torch.equal(start.state.params[name], fresh.params[name])
-    assert torch.equal(start.state.params["fc1.weight"], ticket().weights["fc1.weight"])
+        assert torch.equal(started.params[name], fresh.params[name])
+    assert torch.equal(started.params["fc1.weight"], ticket().weights["fc1.weight"])
     assert given.notes == ["output.weight is new, fresh and dense: 7 classes there"]
 
 
