@@ -288,7 +288,7 @@ def test_duplicates_are_said_once_and_recorded(tmp_path: Path, capsys: pytest.Ca
     start(tmp_path / "none")
     assert json.loads((tmp_path / "none" / "run.json").read_text())["duplicates"] == {}
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("lth_cli.command.run.fingerprint", lambda data: ("x", {"test_train": 7}))
+        patched.setattr("lth_cli.command.record.fingerprint", lambda data: ("x", {"test_train": 7}))
         start(tmp_path / "seven")
     record = json.loads((tmp_path / "seven" / "run.json").read_text())
     assert record["duplicates"] == {"test_train": 7}

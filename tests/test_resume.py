@@ -127,7 +127,7 @@ def test_more_rounds_go_on_where_the_schedule_leaves_the_others_as_they_are(tmp_
 
 def test_data_that_changed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cut_after(tmp_path, 2, monkeypatch)
-    monkeypatch.setattr("lth_cli.command.run.fingerprint", lambda data: ("other", {}))
+    monkeypatch.setattr("lth_cli.command.record.fingerprint", lambda data: ("other", {}))
     with pytest.raises(ConfigError, match="dataset: not the data that this run was started with"):
         start(tmp_path, resume=True)
 

@@ -11,7 +11,8 @@ from safetensors.torch import load_file, save_file
 
 from lth_cli.core.state import Mask
 from lth_cli.core.ticket import Ticket
-from lth_cli.results.verify import Files, verify
+from lth_cli.results.files import Files
+from lth_cli.results.verify import verify
 from lth_cli.rundir.manifest import Manifest, rows_by_round, sha256
 from lth_cli.rundir.restore import Key
 from tests.conftest import Lth

@@ -1,12 +1,9 @@
 """One run: config -> build -> run_imp -> run directory, with what the terminal shows meanwhile."""
 
 import os
-import platform
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +11,11 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
+from lth_cli.command.record import record_of
 from lth_cli.command.resume import check_config, check_rounds
 from lth_cli.core import masks, signals
 from lth_cli.core.arms import DENSE, WINNING
 from lth_cli.core.state import Mask
-from lth_cli.datasets.fingerprint import fingerprint
 from lth_cli.lottery.imp import run_imp
 from lth_cli.report.progress import Display
 from lth_cli.report.table import show, summary
@@ -66,7 +63,7 @@ def run(
     experiment = build(config, source["choices"])
     _set_up_torch(config, experiment.device)
     text = OmegaConf.to_yaml(config, resolve=True)
-    record = _record(experiment, source)
+    record = record_of(experiment, source)
     if kept is not None:
         check_config(path, text)
         check_rounds(kept, experiment.way.search.keep, record["data_sha256"])
@@ -220,49 +217,3 @@ def _iterations(experiment: Experiment, done: int) -> int:
     trains = experiment.way.trains  # beside a learned mask, controls are not trained
     jobs = sum(1 + (len(experiment.controls(round)) if round and trains else 0) for round in rounds)
     return jobs * len(experiment.seeds) * experiment.recipe.iterations
-
-
-def _record(experiment: Experiment, source: Mapping[str, Any]) -> dict[str, Any]:
-    digest, duplicates = fingerprint(experiment.data)
-    return {
-        **source,
-        "seeds": experiment.seeds,
-        "parameters": experiment.parameters,
-        "prunable_weights": sum(layer.size for layer in experiment.layers.values()),
-        "layers": {name: {"kind": layer.kind, "weights": layer.size} for name, layer in experiment.layers.items()},
-        "keep": [counts.plain() for counts in experiment.way.search.keep],
-        "iterations": experiment.recipe.iterations,
-        "test_examples": len(experiment.data.test),
-        "data_sha256": digest,
-        "duplicates": duplicates,
-        "device": _device_name(experiment.device),
-        "executor": experiment.executor,
-        "threads": torch.get_num_threads(),
-        "host": platform.node(),
-        "pid": os.getpid(),
-        "git": _git(),
-        "versions": {
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("lth-cli", "torch", "numpy", "hydra-core", "omegaconf")},
-        },
-    }
-
-
-def _device_name(device: torch.device) -> str:
-    if device.type == "cuda":
-        return f"cuda: {torch.cuda.get_device_name(device)}"
-    return f"{device.type}: {platform.processor() or platform.machine()}"
-
-
-def _git() -> dict[str, Any] | None:
-    """Commit and cleanliness of the working directory's repository, if it is one."""
-
-    def git(*arguments: str) -> str:
-        return subprocess.run(
-            ["git", *arguments], capture_output=True, text=True, check=True, timeout=10
-        ).stdout.strip()
-
-    try:
-        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}
-    except (OSError, subprocess.SubprocessError):
-        return None

@@ -30,9 +30,12 @@ def report(paths: Sequence[Path]) -> int:
             continue
         print(f"{run}: {status}")
         for check in checks:
-            print(f"  {'FAILED' if check.wrong else 'ok':<6}  {check.name:<9} {check.looked_at}")
+            verdict = "FAILED" if check.wrong else "?" if check.not_known else "ok"
+            print(f"  {verdict:<6}  {check.name:<9} {check.looked_at}")
             for line in check.wrong[:_MOST_LINES]:
                 print(f"          {line}")
+            for line in check.not_known[:_MOST_LINES]:
+                print(f"          not known here: {line}")
             if len(check.wrong) > _MOST_LINES:
                 print(f"          and {len(check.wrong) - _MOST_LINES} more")
         bad += any(check.wrong for check in checks)

@@ -1,0 +1,90 @@
+"""A run directory, its states read when they are asked for, and those choices of its config that are lth's own."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+
+from lth_cli.core.arms import DENSE, WINNING
+from lth_cli.core.state import Mask, Params, State
+from lth_cli.rewind import Rewind
+from lth_cli.rundir.read import UNREADABLE, Damaged, Run, parse_table
+from lth_cli.rundir.restore import Key, unpack
+from lth_cli.setup.own import own
+
+
+class NotKnown(str):
+    """What cannot be checked from the files, because a choice is not lth's own."""
+
+
+@dataclass(frozen=True)
+class Files:
+    """A run directory."""
+
+    run: Run
+
+    @cached_property
+    def keys(self) -> list[Key]:
+        return [(row["round"], row["arm"], row["seed"]) for row in self.run.history]
+
+    @cached_property
+    def seeds(self) -> list[int]:
+        return list(dict.fromkeys(seed for _, _, seed in self.keys))
+
+    def state(self, key: Key) -> tuple[Mask, State]:
+        return unpack(self.run.path / "rounds" / f"{key[0]:02d}" / f"{key[1]}_seed{key[2]}.safetensors")
+
+    def mask(self, key: Key) -> Mask:
+        return self.state(key)[0]
+
+    def rewind(self, seed: int) -> State:
+        """The dense network at the rewind point."""
+        return unpack(self.run.path / "rounds" / "00" / f"rewind_seed{seed}.safetensors")[1]
+
+    def tickets_of(self, seed: int) -> list[Key]:
+        """The dense network and the winning tickets of a seed, round by round."""
+        return [key for key in self.keys if key[2] == seed and key[1] in (DENSE, WINNING)]
+
+    def start(self, seed: int, before: Sequence[Key]) -> Params | NotKnown:
+        """What the ticket starts from that comes after the dense network and the tickets `before`."""
+        if self.run.config.get("ticket") is not None:
+            return NotKnown("the ticket was given: where it starts stands in a file of another run")
+        strategy = self.choice("rewind")
+        if isinstance(strategy, NotKnown):
+            return strategy
+        assert isinstance(strategy, Rewind)
+        trained = self.state(before[0])[1]
+        params = trained.params
+        for mask, state in map(self.state, before[1:]):  # a pruned weight has the last value that it had alive
+            params = {n: torch.where(mask[n], p, params[n]) if n in mask else p for n, p in state.params.items()}
+        return strategy.restart(self.rewind(seed), State(params, trained.buffers), 0, 1).state.params
+
+    def choice(self, *keys: str) -> Any | NotKnown:
+        """What the config chooses there, made from it, if it is lth's own."""
+        node: Any = self.run.config
+        for key in keys:
+            node = node.get(key, {}) if isinstance(node, Mapping) else {}
+        made = own(node)
+        if made is not None:
+            return made
+        target = node.get("_target_") if isinstance(node, Mapping) else None
+        return NotKnown(f"{'.'.join(keys)}: {str(target)[:80]} is not lth's own")
+
+    def table(self, name: str, columns: Mapping[str, type]) -> dict[Key, list[dict[str, Any]]]:
+        file = self.run.path / name
+        try:
+            rows = parse_table(file.read_text(), columns)
+        except UNREADABLE as error:
+            raise Damaged(f"{file}: {str(error)[:80]}") from None
+        found: dict[Key, list[dict[str, Any]]] = defaultdict(list)
+        for row in rows:
+            found[row["round"], row["arm"], row["seed"]].append(row)
+        return found
+
+
+def where(key: Key) -> str:
+    """A round's arm in words."""
+    return f"round {key[0]}, {key[1]}, seed {key[2]}"

@@ -1,0 +1,25 @@
+"""lth's own choices, made from a config without Hydra: what a run on disk may be asked about itself."""
+
+from collections.abc import Mapping
+from functools import partial
+from importlib import import_module
+from typing import Any
+
+from lth_cli.setup.conf import own_targets
+
+
+def own(node: Any) -> Any | None:
+    """What a config's node names, made with its arguments; None where conf/ does not name its target.
+
+    So nothing is imported that a run directory names, but what lth itself is made of.
+
+    Raises:
+        ValueError, TypeError: the arguments are not its own.
+    """
+    target = node.get("_target_") if isinstance(node, Mapping) else None
+    if target not in own_targets() or not str(target).startswith("lth_cli."):
+        return None
+    module, _, name = str(target).rpartition(".")
+    made = getattr(import_module(module), name)
+    arguments = {key: value for key, value in node.items() if not str(key).startswith("_")}
+    return partial(made, **arguments) if node.get("_partial_") else made(**arguments)
