@@ -4,7 +4,7 @@ BIN := .venv/bin
 
 JSON ?= benchmarks/latest.json
 
-.PHONY: demo test check bench soak audit help constraints clean
+.PHONY: demo test check bench gpu soak audit help constraints clean
 
 demo: .venv/installed  ## find a winning ticket on a small data set, and compare it with its controls
 	$(BIN)/lth run model=conv4 sparsity=0.9 rounds=10
@@ -18,8 +18,11 @@ check: .venv/installed  ## lint, format and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: .venv/installed  ## our trainer against a plain script and the machine; BASE=file.json compares with an earlier one
-	$(BIN)/python -m benchmarks --json $(JSON) $(if $(BASE),--base $(BASE))
+bench: .venv/installed  ## our trainer against a plain script and the machine; QUICK=1 in minutes, BASE=file.json against an earlier one
+	$(BIN)/python -m benchmarks --json $(JSON) $(if $(QUICK),--quick) $(if $(BASE),--base $(BASE))
+
+gpu: .venv/installed  ## the tests that need CUDA; elsewhere they are skipped
+	$(BIN)/pytest -m cuda -n 0
 
 soak: .venv/installed  ## kill, damage and fuzz real runs for half an hour; prints a table of what held
 	$(BIN)/python -m tests.soak

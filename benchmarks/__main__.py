@@ -71,7 +71,7 @@ def measure(workload: Workload, device: torch.device, repeats: int, rates: dict[
     return Result(name, middle, median(plains) if plains else None, flops, traffic, peak_memory(workload.name))
 
 
-def executors(device: torch.device, repeats: int, console: Console) -> list[dict[str, Any]]:
+def executors(device: torch.device, repeats: int, rows_of: Sequence[int], console: Console) -> list[dict[str, Any]]:
     """What `executor=auto` chooses by: each way to train several rows, interleaved."""
     names = ("serial", "stacked") if device.type == "cuda" else ("serial", "stacked", "processes")
     table = Table(box=box.SIMPLE_HEAD, title="executors: iterations per second, summed over rows")
@@ -79,7 +79,7 @@ def executors(device: torch.device, repeats: int, console: Console) -> list[dict
         table.add_column(title, justify="left" if title == "network" else "right")
     found = []
     for base in workloads(device)[:1] + [one for one in workloads(device) if one.name.startswith("Conv-4")][:1]:
-        for rows in (2, 3, 4, 16):
+        for rows in rows_of:
             one = replace(base, rows=rows)
             calls = {name: ours(replace(one, executor=name), device) for name in names}
             rates = {name: median(call() for _ in range(repeats)) for name, call in calls.items()}
@@ -114,13 +114,13 @@ def selection() -> dict[str, float]:
     return {"seconds": seconds, "memory over scores": (peak - before) / (scores.numel() * 4)}
 
 
-def start_up() -> dict[str, float]:
-    """Seconds of whole commands, medians of five."""
+def start_up(repeats: int) -> dict[str, float]:
+    """Seconds of whole commands, medians."""
     commands = {"lth --help": ["--help"], "lth run --cfg job": ["run", "--cfg", "job"]}
     with tempfile.TemporaryDirectory() as folder:
         short = ["run", "rounds=1", "train.iterations=1it", "controls=[]", f"output={folder}"]
         return {
-            name: median(_seconds(arguments) for _ in range(5))
+            name: median(_seconds(arguments) for _ in range(repeats))
             for name, arguments in {**commands, "lth run, one step per round": short}.items()
         }
 
@@ -165,6 +165,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every number there")
     parser.add_argument("--base", type=Path, metavar="FILE", help="compare with the JSON of an earlier run")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--quick", action="store_true", help="the same table from two repeats, and fewer executors")
     parser.add_argument("--peak", metavar="WORKLOAD", help="only its peak memory, in bytes")
     arguments = parser.parse_args()
     torch.set_flush_denormal(True)
@@ -176,15 +177,16 @@ def main() -> None:
         return
     base = {r["name"]: r for r in json.loads(arguments.base.read_text())["results"]} if arguments.base else {}
     selected = selection()  # first, while the peak of this process's memory is still its own
-    start, demonstration = start_up(), demo()
+    repeats, rows = (2, (4,)) if arguments.quick else (arguments.repeats, (2, 3, 4, 16))
+    start, demonstration = start_up(repeats), demo()
     rates = {"fp32": machine.rate(torch.float32, device), "bf16": machine.rate(torch.bfloat16, device)}
     torch.set_float32_matmul_precision("medium")
     rates["medium"] = machine.rate(torch.float32, device)
     torch.set_float32_matmul_precision("highest")
     copying = machine.copy_rate(device)
     console = Console(width=120)
-    compared = executors(device, arguments.repeats, console)
-    results = [measure(workload, device, arguments.repeats, rates, copying) for workload in chosen.values()]
+    compared = executors(device, repeats, rows, console)
+    results = [measure(workload, device, repeats, rates, copying) for workload in chosen.values()]
 
     show(results, base, console)
     speeds = ", ".join(f"{rate / 1e9:,.0f} GFLOP/s {precision}" for precision, rate in rates.items())
