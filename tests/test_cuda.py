@@ -1,4 +1,4 @@
-"""On a CUDA device: the captured step, the executors, and the command line. `make gpu` runs them; elsewhere they skip."""
+"""On CUDA: the captured step, the executors, and the command line. `make gpu` runs them; elsewhere they skip."""
 
 from dataclasses import replace
 from pathlib import Path

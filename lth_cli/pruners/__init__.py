@@ -1,4 +1,4 @@
-"""Pruning criteria, one file each: a function ``view -> scores``, and a YAML that names it.
+"""Pruning criteria: a function ``view -> scores``, and a YAML that names it.
 
 `view` is all that a criterion may look at (`view.View`): the weights at the point that `pruner.at` names (init, rewind
 or trained) and at each of these points, the mask so far, the network as a differentiable function, training examples,
@@ -12,18 +12,13 @@ under the pattern, never reviving a weight. Options of a criterion are further a
 With ``at: init`` and one round, that is pruning at initialisation. With ``steps: n`` a round's count is reached in n
 steps, the criterion being asked anew after each: that is how SynFlow prunes, and what makes SNIP iterative.
 
-`Supermask` and `EdgePopup` are no such functions: they say how the trainer learns a mask (`training.jobs.Learner`).
+`Supermask` and `EdgePopup` are no such functions: they say how a mask is learned (`learner.Learner`).
 """
 
+from lth_cli.pruners.by_gradient import grasp, snip, synflow, taylor
+from lth_cli.pruners.by_weight import lamp, magnitude, random
 from lth_cli.pruners.edge_popup import EdgePopup
-from lth_cli.pruners.grasp import grasp
-from lth_cli.pruners.lamp import lamp
-from lth_cli.pruners.magnitude import magnitude
-from lth_cli.pruners.random import random
-from lth_cli.pruners.snip import snip
 from lth_cli.pruners.supermask import Supermask
-from lth_cli.pruners.synflow import synflow
-from lth_cli.pruners.taylor import taylor
 from lth_cli.pruners.view import View
 from lth_cli.pruners.zhou import (
     large_init,
