@@ -11,7 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lth_cli.core.spelling import nearest
 from lth_cli.setup.conf import conf_dir
-from lth_cli.setup.schema import allowed
+from lth_cli.setup.schema import allowed, wrong_choice
 
 
 def explain(error: Exception, arguments: Sequence[str]) -> str:
@@ -31,6 +31,8 @@ def explain(error: Exception, arguments: Sequence[str]) -> str:
         return f"{key}={values}: several values are a sweep and need -m; a list is written {key}=[{values}]"
     if found := re.search(r"Could not (?:override|append to config)[^']*'([^']+)'|^(\S+): there is no such key$", text):
         return _unknown_key(found[1] or found[2], arguments)
+    if words := wrong_choice(error.__cause__ or error.__context__):
+        return words
     cause = (str(error.__cause__ or "").splitlines() or [""])[0]
     if found := re.search(r"Error merging override \+*([\w.]+)=(.*)", text):
         return f"{found[1]}={found[2]}: {allowed(found[1]) or cause}"

@@ -40,15 +40,32 @@ def initialiser(build: Callable[[], nn.Module], weights: str = "glorot_normal") 
     """
 
     def init(generator: torch.Generator) -> State:
-        with torch.device("meta"):
-            model = build()
-        model.to_empty(device="cpu")
+        model = empty(build, torch.device("cpu"))
         for name, module in model.named_modules():
             _initialise(name, module, generator, weights)
         params = {name: p.detach() for name, p in model.named_parameters()}
         return State(params, {name: b.detach() for name, b in model.named_buffers()})
 
     return init
+
+
+def empty(build: Callable[[], nn.Module], device: torch.device) -> nn.Module:
+    """A network on `device` whose values are not set.
+
+    As ``Module.to_empty`` makes it, whose first tensor of the meta device costs a quarter of a second of imports.
+    """
+
+    def on_device(tensor: Tensor) -> Tensor:
+        return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device=device)
+
+    with torch.device("meta"):
+        model = build()
+    for module in model.modules() if device.type != "meta" else ():
+        for name, parameter in module.named_parameters(recurse=False, remove_duplicate=False):
+            setattr(module, name, nn.Parameter(on_device(parameter), parameter.requires_grad))
+        for name, buffer in module.named_buffers(recurse=False, remove_duplicate=False):
+            setattr(module, name, on_device(buffer))
+    return model
 
 
 def logits(build: Callable[[], nn.Module], device: torch.device) -> Logits:

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
-from scipy.special import stdtrit
-
 from lth_cli.rundir.read import MANNER, Run
 
 # What may differ between two runs of the same experiment.
@@ -96,6 +94,8 @@ def half_width(values: Sequence[float], resolution: float = 0.0) -> float | None
     n = len(values)
     if n == 1:
         return None
+    from scipy.special import stdtrit  # a quarter of a second, which one seed need not pay
+
     deviation = max(stdev(values), resolution / math.sqrt(6))
     return float(stdtrit(n - 1, (1 + _CONFIDENCE) / 2)) * deviation / math.sqrt(n)
 

@@ -6,9 +6,10 @@ constructor checks its own arguments when it is built. `controls` is one such di
 
 import math
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from enum import StrEnum
+from typing import Any, get_type_hints
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
@@ -22,28 +23,42 @@ class ConfigError(Exception):
     """The command line or the config is wrong; the text names the key, the value and what is allowed."""
 
 
+# A choice is the text of its name. As `global` is a word of Python, no class statement can have it.
+At = StrEnum("At", ["init", "rewind", "trained"])
+Scope = StrEnum("Scope", ["global", "layerwise", "erk"])
+Optimizer = StrEnum("Optimizer", ["adam", "sgd"])
+Schedule = StrEnum("Schedule", ["constant", "step", "cosine"])
+Init = StrEnum("Init", ["glorot_normal", "signed_constant"])
+PrunedTo = StrEnum("PrunedTo", ["zero", "start", "movement"])
+Device = StrEnum("Device", ["auto", "cpu", "cuda", "mps"])
+Executor = StrEnum("Executor", ["auto", "serial", "stacked", "processes"])
+Precision = StrEnum("Precision", ["fp32", "bf16"])
+MatmulPrecision = StrEnum("MatmulPrecision", ["highest", "high", "medium"])
+OnDivergence = StrEnum("OnDivergence", ["stop", "skip"])
+
+
 @dataclass
-class Pruner:
+class PrunerConfig:
     """`score` makes the criterion; `rates` are multipliers of the pruning rate by layer kind or name."""
 
     score: dict[str, Any] = MISSING
-    at: str = MISSING
+    at: At = MISSING
     steps: int = MISSING
-    scope: str = MISSING
+    scope: Scope = MISSING
     rates: dict[str, float] = MISSING
 
 
 @dataclass
-class Train:
+class TrainConfig:
     """See `training.optimizers.Recipe`; lengths here carry their unit."""
 
-    optimizer: str = MISSING
+    optimizer: Optimizer = MISSING
     lr: float = MISSING
     batch_size: int = MISSING
     iterations: str = MISSING
     momentum: float = MISSING
     weight_decay: float = MISSING
-    schedule: str = MISSING
+    schedule: Schedule = MISSING
     warmup: str = MISSING
     milestones: list[float] = MISSING
     gamma: float = MISSING
@@ -55,27 +70,27 @@ class Config:
 
     model: dict[str, Any] = MISSING
     dataset: dict[str, Any] = MISSING
-    pruner: Pruner = MISSING
+    pruner: PrunerConfig = MISSING
     pattern: dict[str, Any] = MISSING
     rewind: dict[str, Any] = MISSING
     sparsity: dict[str, Any] = MISSING
-    train: Train = MISSING
-    init: str = MISSING
-    pruned_to: str = MISSING
+    train: TrainConfig = MISSING
+    init: Init = MISSING
+    pruned_to: PrunedTo = MISSING
     seed: int = MISSING
     replicates: int = MISSING
     ticket: str | None = MISSING
     rounds: int = MISSING
     controls: dict[str, Any] = field(default_factory=dict)
     controls_at: Any = MISSING
-    device: str = MISSING
-    executor: str = MISSING
-    precision: str = MISSING
-    matmul_precision: str = MISSING
+    device: Device = MISSING
+    executor: Executor = MISSING
+    precision: Precision = MISSING
+    matmul_precision: MatmulPrecision = MISSING
     eval_every: str = MISSING
     profile: bool = MISSING
     output: str = MISSING
-    on_divergence: str = MISSING
+    on_divergence: OnDivergence = MISSING
     checkpoint_every: str = MISSING
     safe: bool = MISSING
     resume: str | None = MISSING
@@ -98,19 +113,16 @@ def _rounds(ticket: str | None, rounds: int) -> int:
 OmegaConf.register_new_resolver("lth.length", _length, replace=True)
 OmegaConf.register_new_resolver("lth.rounds", _rounds, replace=True)
 
-_CHOICES = {
-    "pruner.at": ("init", "rewind", "trained"),
-    "pruner.scope": ("global", "layerwise", "erk"),
-    "init": ("glorot_normal", "signed_constant"),
-    "pruned_to": ("zero", "start", "movement"),
-    "train.optimizer": ("adam", "sgd"),
-    "train.schedule": ("constant", "step", "cosine"),
-    "on_divergence": ("stop", "skip"),
-    "device": ("auto", "cpu", "cuda", "mps"),
-    "executor": ("auto", "serial", "stacked", "processes"),
-    "precision": ("fp32", "bf16"),
-    "matmul_precision": ("highest", "high", "medium"),
-}
+
+def _choices(schema: type, prefix: str = "") -> Iterator[tuple[str, list[str]]]:
+    for key, kind in get_type_hints(schema).items():
+        if isinstance(kind, type) and issubclass(kind, StrEnum):
+            yield prefix + key, list(kind)
+        elif isinstance(kind, type) and is_dataclass(kind):
+            yield from _choices(kind, f"{prefix}{key}.")
+
+
+CHOICES = dict(_choices(Config))
 _LENGTHS = {"train.iterations": 1, "train.warmup": 0, "eval_every": 1}
 _NUMBERS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "seed": (lambda v: 0 <= v < 2**63, "a whole number from 0"),
@@ -129,8 +141,8 @@ def check(config: DictConfig) -> None:
     """Raise ConfigError for the first key that does not exist, or value that is out of its range."""
     for prefix, node, schema in (
         ("", config, Config),
-        ("train.", config.train, Train),
-        ("pruner.", config.pruner, Pruner),
+        ("train.", config.train, TrainConfig),
+        ("pruner.", config.pruner, PrunerConfig),
     ):
         known = [field.name for field in fields(schema)]
         for key in map(str, node):
@@ -140,9 +152,8 @@ def check(config: DictConfig) -> None:
         for key, (holds, words) in _NUMBERS.items():
             value = OmegaConf.select(config, key, throw_on_missing=True)
             _require(isinstance(value, int | float) and holds(value), key, value, words)
-        for key, options in _CHOICES.items():
-            value = OmegaConf.select(config, key, throw_on_missing=True)
-            _require(value in options, key, value, f"{allowed(key)}{nearest(str(value), options)}")
+        for key in CHOICES:  # typed as they are, but an interpolation may stand for anything
+            OmegaConf.select(config, key, throw_on_missing=True)
         for key, least in _LENGTHS.items():
             _check_length(key, OmegaConf.select(config, key, throw_on_missing=True), least)
         if not re.fullmatch(r"\d+(\.\d+)?min", config.checkpoint_every):
@@ -162,6 +173,8 @@ def check(config: DictConfig) -> None:
             _require(config.executor in ("auto", "serial"), "profile", True, "only executor=serial shows its parts")
         control_rounds(config.controls_at, config.rounds)
     except OmegaConfBaseException as error:
+        if wrong := wrong_choice(error):
+            raise ConfigError(wrong) from None
         cause = error.__cause__ or error.__context__
         raise ConfigError(str(cause if isinstance(cause, ConfigError) else error).splitlines()[0]) from None
 
@@ -170,9 +183,17 @@ def allowed(key: str) -> str | None:
     """What a key allows, in words; None where only its constructor knows."""
     if key in _NUMBERS:
         return _NUMBERS[key][1]
-    if key in _CHOICES:
-        return f"one of {', '.join(_CHOICES[key])}"
+    if key in CHOICES:
+        return f"one of {', '.join(CHOICES[key])}"
     return 'a length like "500it" (iterations) or "20ep" (epochs)' if key in _LENGTHS else None
+
+
+def wrong_choice(error: BaseException | None) -> str | None:
+    """``init=ones: one of …``, where OmegaConf refused a value that is none of its key's choices; else None."""
+    if not isinstance(error, OmegaConfBaseException) or not isinstance(error.value, str | int | float):
+        return None
+    key, value = error.full_key, str(error.value)
+    return f"{key}={value}: {allowed(key)}{nearest(value, CHOICES[key])}" if key in CHOICES else None
 
 
 def control_rounds(at: Any, rounds: int) -> Sequence[int]:

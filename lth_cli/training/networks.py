@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from lth_cli.core.state import Mask, Params, State
+from lth_cli.models.network import empty
 from lth_cli.training.jobs import Job
 from lth_cli.training.layout import mask_factors, masked, plain, pruned_to
 from lth_cli.training.noise import noise_of
@@ -66,7 +67,7 @@ class One:
 
     def __init__(self, build: Build, job: Job, device: torch.device) -> None:
         self.job = job
-        self.module = _empty(build, device)
+        self.module = empty(build, device)
         self.module.load_state_dict({**masked(job), **job.start.state.buffers})
         self.module.to(memory_format=torch.channels_last)
         self.params: Params = dict(self.module.named_parameters())
@@ -108,7 +109,7 @@ class Stack:
 
     def __init__(self, build: Build, jobs: Sequence[Job], device: torch.device) -> None:
         self.jobs, self.rows = jobs, len(jobs)
-        self.module = _empty(build, torch.device("meta"))
+        self.module = empty(build, torch.device("meta"))
         self._noise = noise_of(self.module)
         starts = [masked(job) for job in jobs]
         buffers = [job.start.state.buffers for job in jobs]
@@ -166,7 +167,7 @@ def does_not_stack(build: Build, shape: Sequence[int]) -> str | None:
         shape: of an image.
     """
     meta = torch.device("meta")
-    module = _empty(build, meta)
+    module = empty(build, meta)
     values = {name: torch.stack([t, t]) for name, t in (*module.named_parameters(), *module.named_buffers())}
 
     def row(values: Params, x: Tensor, key: Tensor) -> Tensor:
@@ -184,12 +185,6 @@ def does_not_stack(build: Build, shape: Sequence[int]) -> str | None:
 def network_of(build: Build, jobs: Sequence[Job], device: torch.device) -> Plain:
     """One job as a plain module, several as a stack."""
     return One(build, jobs[0], device) if len(jobs) == 1 else Stack(build, jobs, device)
-
-
-def _empty(build: Build, device: torch.device) -> nn.Module:
-    with torch.device("meta"):
-        module = build()
-    return module if device.type == "meta" else module.to_empty(device=device)
 
 
 def _mode(module: nn.Module, training: bool) -> None:
