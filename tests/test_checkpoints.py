@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from lth_cli.rundir.checkpoints import Checkpoints
-from lth_cli.training.jobs import Diverged, Evaluation, Fitted, Hooks, Job, Progress
+from lth_cli.training.evaluate import Evaluation
+from lth_cli.training.jobs import Diverged, Fitted, Hooks, Job, Progress
 from lth_cli.training.trainer import _Training
 from tests.test_training import job
 from tests.tiny import conv, dropping, mlp, normed, trainer
@@ -98,7 +99,7 @@ def test_what_diverged_is_left_out_again_or_stops_again(tmp_path: Path, monkeypa
     added = _Training._add
 
     def add(self: _Training, row: int, point: Evaluation) -> None:
-        added(self, row, replace(point, val_loss=math.nan) if self.jobs[row].seed == 1 else point)
+        added(self, row, replace(point, val={**point.val, "loss": math.nan}) if self.jobs[row].seed == 1 else point)
 
     monkeypatch.setattr(_Training, "_add", add)
     jobs = [replace(job(), seed=seed) for seed in range(3)]

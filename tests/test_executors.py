@@ -11,8 +11,9 @@ import torch
 from torch import nn
 
 from lth_cli.training import executors
+from lth_cli.training.evaluate import Evaluation
 from lth_cli.training.executors import Executor, Networks, choose, processes, stacked
-from lth_cli.training.jobs import Diverged, Evaluation, Hooks, Job
+from lth_cli.training.jobs import Diverged, Hooks, Job
 from lth_cli.training.networks import does_not_stack
 from lth_cli.training.noise import Noise
 from tests.test_training import job

@@ -20,9 +20,10 @@ from safetensors import safe_open
 from lth_cli.core import signals
 from lth_cli.results.verify import verify
 from lth_cli.rundir.folders import sole_writer
-from lth_cli.rundir.kept import reopen
+from lth_cli.rundir.intact import reopen
 from lth_cli.rundir.read import read
-from lth_cli.training.jobs import Diverged, Evaluation
+from lth_cli.training.evaluate import Evaluation
+from lth_cli.training.jobs import Diverged
 from lth_cli.training.trainer import _Training
 from tests.conftest import Lth, history, only_run
 from tests.interrupted import results, start

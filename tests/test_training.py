@@ -12,8 +12,9 @@ from lth_cli.core import masks
 from lth_cli.core.seeds import generator
 from lth_cli.core.state import Start
 from lth_cli.models.network import initialiser, prunable
+from lth_cli.training.evaluate import Evaluation
 from lth_cli.training.feed import Resident
-from lth_cli.training.jobs import Diverged, Evaluation, Fitted, Job
+from lth_cli.training.jobs import Diverged, Fitted, Job
 from lth_cli.training.networks import One
 from lth_cli.training.optimizers import learning_rate, make_optimizer
 from lth_cli.training.order import epoch_order
@@ -153,7 +154,8 @@ def test_bf16_trains_close_to_fp32_with_fp32_weights() -> None:
 
 def test_early_stop_is_the_first_minimum_of_validation_loss() -> None:
     """The paper's own measure of learning speed, which no other tool reports."""
-    curve = [Evaluation(i, 0.0, loss, 0.0, 0.0, i / 10) for i, loss in enumerate([3.0, 1.0, 2.0, 1.0])]
+    losses = [3.0, 1.0, 2.0, 1.0]
+    curve = [Evaluation(i, 0.0, {"loss": loss}, {"accuracy": i / 10}) for i, loss in enumerate(losses)]
     one = job()
     assert Fitted(one, one.start.state, None, curve, 1.0, 1).early_stop == curve[1]
 

@@ -11,7 +11,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from lth_cli.core.masks import density as mask_density
 from lth_cli.report.table import density
-from lth_cli.training.jobs import Evaluation, Fitted, Job
+from lth_cli.training.evaluate import Evaluation
+from lth_cli.training.jobs import Fitted, Job
 
 _REFRESH = 0.25  # seconds
 

@@ -1,25 +1,27 @@
 """`lth verify`: the checks that the science depends on, repeated from the files of a run alone. Nothing is executed."""
 
 import itertools
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from lth_cli.core import masks
 from lth_cli.core.arms import DENSE, WINNING
 from lth_cli.core.state import Mask, Params, State
+from lth_cli.core.tensors import sha256
 from lth_cli.core.ticket import Ticket
 from lth_cli.lottery.invariants import pruned_are, pruned_are_zero, unchanged
 from lth_cli.patterns import NM, Filters, Unstructured
+from lth_cli.rundir import names
+from lth_cli.rundir.columns import MEASURED
 from lth_cli.rundir.manifest import Manifest, damage
-from lth_cli.rundir.read import CURVES, LAYERS, UNREADABLE, Damaged, Run, parse_table, read
-from lth_cli.rundir.restore import Key, unpack
-from lth_cli.rundir.write import tensors_sha256
+from lth_cli.rundir.names import Key
+from lth_cli.rundir.read import Damaged, Run, read
+from lth_cli.rundir.restore import read_state
+from lth_cli.rundir.tables import Row, read_table
 
 _PATTERNS: dict[str, type[NM] | type[Filters]] = {"lth_cli.patterns.NM": NM, "lth_cli.patterns.Filters": Filters}
 _REWOUND = ("lth_cli.rewind.Early", "lth_cli.rewind.Late")  # strategies whose tickets start from the saved weights
@@ -58,28 +60,20 @@ class Files:
         return list(dict.fromkeys(seed for _, _, seed in self.keys))
 
     def state(self, key: Key) -> tuple[Mask, State]:
-        return unpack(self.run.path / "rounds" / f"{key[0]:02d}" / f"{key[1]}_seed{key[2]}.safetensors")
+        return read_state(self.run.path / names.state(key))
 
     def mask(self, key: Key) -> Mask:
         return self.state(key)[0]
 
     def rewind(self, seed: int) -> Params:
-        return unpack(self.run.path / "rounds" / "00" / f"rewind_seed{seed}.safetensors")[1].params
+        return read_state(self.run.path / names.rewind(seed))[1].params
 
     def tickets_of(self, seed: int) -> list[Key]:
         """The dense network and the winning tickets of a seed, round by round."""
         return [key for key in self.keys if key[2] == seed and key[1] in (DENSE, WINNING)]
 
-    def table(self, name: str, columns: Mapping[str, type]) -> dict[Key, list[dict[str, Any]]]:
-        file = self.run.path / name
-        try:
-            rows = parse_table(file.read_text(), columns)
-        except UNREADABLE as error:
-            raise Damaged(f"{file}: {str(error)[:80]}") from None
-        found: dict[Key, list[dict[str, Any]]] = defaultdict(list)
-        for row in rows:
-            found[row["round"], row["arm"], row["seed"]].append(row)
-        return found
+    def table(self, name: str) -> dict[Key, list[Row]]:
+        return read_table(self.run.path, name, self.run.record["format"])
 
 
 def verify(path: Path) -> list[Check]:
@@ -131,7 +125,7 @@ def _files(files: Files) -> Iterator[str]:
 
 
 def _counts(files: Files) -> Iterator[str]:
-    layers = files.table("layers.csv", LAYERS)
+    layers = files.table(names.LAYERS)
     for key, row in zip(files.keys, files.run.history, strict=True):
         mask = files.mask(key)
         kept, total = masks.remaining(mask), masks.total(mask)
@@ -147,14 +141,14 @@ def _counts(files: Files) -> Iterator[str]:
 
 
 def _curves(files: Files) -> Iterator[str]:
-    curves = files.table("curves.csv", CURVES)
+    curves = files.table(names.CURVES)
     for key, row in zip(files.keys, files.run.history, strict=True):
         curve = curves[key]
         if not curve:
             yield f"{where(key)}: no curve"
             continue
         last, early = curve[-1], min(curve, key=lambda point: float(point["val_loss"]))
-        same = all(row[name] == last[name] for name in ("test_accuracy", "test_loss", "val_accuracy", "val_loss"))
+        same = all(row[name] == last[name] for name in MEASURED)
         stop = (early["iteration"], early["test_accuracy"])
         if not same or (row["early_stop_iteration"], row["early_stop_test_accuracy"]) != stop:
             yield f"{where(key)}: history is not the end and the minimum of its curve"
@@ -239,12 +233,12 @@ def _controls(files: Files) -> Iterator[str]:
 
 
 def _tickets(files: Files) -> Iterator[str]:
-    config = (files.run.path / "config.yaml").read_text()
+    config = (files.run.path / names.CONFIG).read_text()
     last = len(files.run.record.get("keep", [])) - 1
     for seed in files.seeds if files.run.status == "done" else ():
         if files.tickets_of(seed)[-1][0] < last:  # it diverged, as run.json says
             continue
-        file = files.run.path / "tickets" / f"seed{seed}.safetensors"
+        file = files.run.path / names.ticket(seed)
         try:
             ticket = Ticket.load(file)
         except (OSError, ValueError) as error:
@@ -253,7 +247,7 @@ def _tickets(files: Files) -> Iterator[str]:
         name, keys = f"tickets/{file.name}", files.tickets_of(seed)
         if not masks.equal(ticket.mask, files.mask(keys[-1])):
             yield f"{name}: not the mask of round {keys[-1][0]}"
-        hashes = {"mask": tensors_sha256(ticket.mask), "weights": tensors_sha256(ticket.weights)}
+        hashes = {"mask": sha256(ticket.mask), "weights": sha256(ticket.weights)}
         if ticket.metadata.get("sha256") != hashes:
             yield f"{name}: its metadata names other hashes"
         if ticket.metadata.get("config") != config:

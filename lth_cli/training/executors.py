@@ -17,7 +17,8 @@ import torch
 
 from lth_cli.core import signals
 from lth_cli.core.state import Params, State
-from lth_cli.training.jobs import Diverged, Evaluation, Fitted, Hooks, Job
+from lth_cli.training.evaluate import Evaluation
+from lth_cli.training.jobs import Diverged, Fitted, Hooks, Job
 from lth_cli.training.trainer import Trainer
 
 Executor = Callable[[Trainer, Sequence[Job]], list[Fitted]]

@@ -8,6 +8,7 @@ from typing import Protocol
 from lth_cli.core.budget import Keep
 from lth_cli.core.state import Mask, Params, Start, State
 from lth_cli.pruners.learner import Learner
+from lth_cli.training.evaluate import Evaluation
 
 
 @dataclass(frozen=True)
@@ -46,18 +47,6 @@ class Job:
 
     def __str__(self) -> str:
         return f"round {self.round}, {self.arm}, seed {self.seed}"
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """One point of the learning curve; `iteration` counts along the data order, so a rewound ticket starts at k."""
-
-    iteration: int
-    train_loss: float
-    val_loss: float
-    val_accuracy: float
-    test_loss: float
-    test_accuracy: float
 
 
 @dataclass(frozen=True)

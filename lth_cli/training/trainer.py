@@ -12,9 +12,9 @@ from torch import Tensor
 from lth_cli.core.seeds import generator
 from lth_cli.core.state import Params, State
 from lth_cli.datasets.dataset import Dataset, Examples, Split
-from lth_cli.training.evaluate import evaluate
+from lth_cli.training.evaluate import Evaluation, evaluate
 from lth_cli.training.feed import Resident, feed
-from lth_cli.training.jobs import Diverged, Evaluation, Fitted, Hooks, Job, Progress
+from lth_cli.training.jobs import Diverged, Fitted, Hooks, Job, Progress
 from lth_cli.training.learned import learning
 from lth_cli.training.networks import Build, network
 from lth_cli.training.optimizers import Recipe, learning_rate, make_optimizer
@@ -153,10 +153,10 @@ class _Training:
             if self.since:
                 losses = (self.step.loss / self.since).tolist()
             else:  # nothing was trained
-                losses = [loss for loss, _ in evaluate(logits, data.train, device)]
+                losses = [row["loss"] for row in evaluate(logits, data.train, device)]
         for i, point in enumerate(zip(losses, val, test, strict=True)):
             if i not in self.diverged:
-                self._add(i, Evaluation(iteration, point[0], *point[1], *point[2]))
+                self._add(i, Evaluation(iteration, *point))
         self.step.loss.zero_()
         self.since = 0
 
