@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from lth_cli.command.run import run
-from lth_cli.rundir.kept import reopen
+from lth_cli.rundir.intact import reopen
 from lth_cli.rundir.write import Writer
 from lth_cli.training.jobs import Fitted
 from tests.conftest import history
@@ -38,9 +38,9 @@ def config(*changes: str) -> DictConfig:
 def start(path: Path, *changes: str, resume: bool = False) -> None:
     """A short run in `path`."""
     path.mkdir(parents=True, exist_ok=True)
-    kept = reopen(path) if resume else None
+    intact = reopen(path) if resume else None
     source: dict[str, Any] = {"choices": {}, "command": shlex.join(["lth", "run", *SHORT, *changes])}
-    run(config(*changes), path, source, Console(quiet=True), prefix="", live=False, kept=kept)
+    run(config(*changes), path, source, Console(quiet=True), prefix="", live=False, intact=intact)
 
 
 def cut_after(path: Path, rounds: int, monkeypatch: pytest.MonkeyPatch, *changes: str) -> None:

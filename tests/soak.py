@@ -19,7 +19,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from lth_cli.rundir.kept import reopen
+from lth_cli.rundir.intact import reopen
 from tests.interrupted import results
 
 COMMAND = [sys.executable, "-m", "lth_cli", "run"]

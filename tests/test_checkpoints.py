@@ -98,7 +98,7 @@ def test_what_diverged_is_left_out_again_or_stops_again(tmp_path: Path, monkeypa
     added = Curves.add
 
     def add(self: Curves, row: int, point: Evaluation) -> None:
-        added(self, row, replace(point, val_loss=math.nan) if self.jobs[row].seed == 1 else point)
+        added(self, row, replace(point, val={**point.val, "loss": math.nan}) if self.jobs[row].seed == 1 else point)
 
     monkeypatch.setattr(Curves, "add", add)
     jobs = [replace(job(), seed=seed) for seed in range(3)]

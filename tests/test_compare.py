@@ -13,7 +13,8 @@ from scipy import stats
 from lth_cli.report import table
 from lth_cli.report.plot import draw
 from lth_cli.results.compare import Row, compare, half_width, verdict
-from lth_cli.rundir.read import MANNER, Run
+from lth_cli.rundir.read import Run
+from lth_cli.rundir.sameness import ROLES, Role
 
 
 def run(accuracies: dict[tuple[int, str, int], float], **config: Any) -> Run:
@@ -77,7 +78,7 @@ def test_experiments_are_named_by_what_tells_them_apart() -> None:
     assert [row.run for row in compare(runs)][::3] == ["sparsity.target=0.5", "sparsity.target=0.9"]
 
 
-@pytest.mark.parametrize("key", MANNER)
+@pytest.mark.parametrize("key", [key for key, role in ROLES.items() if role is Role.MANNER])
 def test_how_and_where_a_run_worked_makes_no_other_experiment(key: str) -> None:
     runs = [run({(0, "dense", seed): 0.9, (1, "winning", seed): 0.9}, **{key: str(seed)}) for seed in (0, 1)]
     assert [(row.run, row.seeds) for row in compare(runs)] == [("m d", 2), ("m d", 2)]

@@ -20,7 +20,7 @@ from safetensors import safe_open
 from lth_cli.core import signals
 from lth_cli.results.verify import verify
 from lth_cli.rundir.folders import sole_writer
-from lth_cli.rundir.kept import reopen
+from lth_cli.rundir.intact import reopen
 from lth_cli.rundir.read import read
 from lth_cli.training.curves import Diverged
 from lth_cli.training.evaluate import Evaluation

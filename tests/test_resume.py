@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lth_cli.rundir.kept import reopen
+from lth_cli.rundir.intact import reopen
 from lth_cli.rundir.read import read
 from lth_cli.setup.schema import ConfigError
 from tests.conftest import Lth, history, only_run
@@ -21,8 +21,8 @@ def test_a_resumed_run_is_bit_identical(
     changes = (f"rewind={rewind}", "replicates=2")
     start(tmp_path / "whole", *changes)
     cut_after(tmp_path / "cut", rounds, monkeypatch, *changes)
-    kept = reopen(tmp_path / "cut")
-    assert kept.rounds == rounds
+    intact = reopen(tmp_path / "cut")
+    assert intact.rounds == rounds
     before = history(tmp_path / "cut") if rounds else []
     start(tmp_path / "cut", *changes, resume=True)
     assert results(tmp_path / "cut") == results(tmp_path / "whole")
@@ -57,9 +57,9 @@ def test_what_is_damaged_is_made_again_and_never_used(name: str, rounds: int, ho
         path.write_bytes(data[:position] + bytes([data[position] ^ 1]) + data[position + 1 :])
     else:
         path.write_bytes(data[: len(data) // 2 if how == "cut" else 0])
-    kept = reopen(tmp_path)
-    assert not kept.done
-    assert kept.rounds == rounds or how == "cut" or name == "manifest.json"
+    intact = reopen(tmp_path)
+    assert not intact.done
+    assert intact.rounds == rounds or how == "cut" or name == "manifest.json"
     start(tmp_path, resume=True)
     assert results(tmp_path) == whole
     assert reopen(tmp_path).done

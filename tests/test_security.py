@@ -16,7 +16,7 @@ import lth_cli
 from lth_cli.command.foreign import known
 from lth_cli.report.comparison import collect
 from lth_cli.results.verify import verify
-from lth_cli.rundir.kept import reopen
+from lth_cli.rundir.intact import reopen
 from lth_cli.rundir.manifest import Manifest
 from lth_cli.rundir.read import Damaged, read
 from tests.conftest import Lth

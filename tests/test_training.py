@@ -155,7 +155,8 @@ def test_bf16_trains_close_to_fp32_with_fp32_weights() -> None:
 
 def test_early_stop_is_the_first_minimum_of_validation_loss() -> None:
     """The paper's own measure of learning speed, which no other tool reports."""
-    curve = [Evaluation(i, 0.0, loss, 0.0, 0.0, i / 10) for i, loss in enumerate([3.0, 1.0, 2.0, 1.0])]
+    losses = [3.0, 1.0, 2.0, 1.0]
+    curve = [Evaluation(i, 0.0, {"loss": loss}, {"accuracy": i / 10}) for i, loss in enumerate(losses)]
     one = job()
     assert Fitted(one, one.mask, one.start.state, None, curve, 1.0, 1).early_stop == curve[1]
 

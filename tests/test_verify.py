@@ -13,8 +13,9 @@ from lth_cli.core.state import Mask
 from lth_cli.core.ticket import Ticket
 from lth_cli.results.files import Files
 from lth_cli.results.verify import verify
-from lth_cli.rundir.manifest import Manifest, rows_by_round, sha256
-from lth_cli.rundir.restore import Key
+from lth_cli.rundir.manifest import Manifest, sha256
+from lth_cli.rundir.names import Key
+from lth_cli.rundir.tables import rows_by_round
 from tests.conftest import Lth
 from tests.interrupted import start
 

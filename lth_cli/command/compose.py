@@ -21,7 +21,7 @@ from lth_cli.command import overrides
 from lth_cli.command.foreign import foreign
 from lth_cli.command.resume import check_config, check_rounds, grows
 from lth_cli.core.spelling import brief, nearest
-from lth_cli.rundir.kept import reopen
+from lth_cli.rundir.intact import reopen
 from lth_cli.setup.conf import conf_dir
 from lth_cli.setup.schema import Config, ConfigError, check
 

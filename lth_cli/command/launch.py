@@ -22,8 +22,9 @@ from lth_cli.command.explain import explain, failure
 from lth_cli.core import signals
 from lth_cli.core.spelling import brief
 from lth_cli.report.sweep import summary
+from lth_cli.rundir import names
 from lth_cli.rundir.folders import Busy, discard, free_dir, sole_writer
-from lth_cli.rundir.kept import reopen
+from lth_cli.rundir.intact import reopen
 from lth_cli.rundir.read import Damaged
 from lth_cli.setup.conf import conf_dir
 from lth_cli.setup.schema import ConfigError
@@ -135,9 +136,9 @@ def job(config: DictConfig) -> None:
 
 def _run(config: DictConfig, path: Path, sweep: bool) -> None:
     task = HydraConfig.get()
-    kept = reopen(path) if config.resume is not None else None
+    intact = reopen(path) if config.resume is not None else None
     config = without(config, "resume")
-    if kept is not None and resume.is_complete(kept, OmegaConf.to_yaml(config, resolve=True)):
+    if intact is not None and resume.is_complete(intact, OmegaConf.to_yaml(config, resolve=True)):
         print(f"{path} is done, and all of it is as it was written")
         return
     _spin_less()
@@ -152,7 +153,7 @@ def _run(config: DictConfig, path: Path, sweep: bool) -> None:
         "choices": {**choices, "controls": ",".join(config.controls)},  # Hydra does not name the choices of a list
     }
     try:
-        run(config, path, source, _Console(), prefix=f"{path.name}: " if sweep else "", live=not sweep, kept=kept)
+        run(config, path, source, _Console(), prefix=f"{path.name}: " if sweep else "", live=not sweep, intact=intact)
     except (Exception, KeyboardInterrupt) as error:
         # A run on its own leaves nothing behind if no work was done; in a sweep the others must be told.
         if sweep and not (path / "run.json").exists():
@@ -192,7 +193,7 @@ def _to_go_on(path: Path) -> str:
 
 
 def _is_begun(path: Path) -> bool:
-    return any((path / name).exists() for name in ("run.json", "rounds", "multirun.yaml"))
+    return any((path / name).exists() for name in (names.RECORD, names.ROUNDS, "multirun.yaml"))
 
 
 class _Console(Console):

@@ -10,14 +10,13 @@ from typing import Any
 
 from lth_cli.core.counts import Counts
 from lth_cli.core.files import write
-from lth_cli.rundir.kept import Kept
+from lth_cli.rundir.config import parse_config, parse_yaml, read_config
+from lth_cli.rundir.damaged import UNREADABLE, Damaged, Newer
+from lth_cli.rundir.intact import Intact
 from lth_cli.rundir.manifest import Manifest, sha256
-from lth_cli.rundir.read import MANNER, UNREADABLE, Damaged, Newer, parse_config, parse_yaml, read_config, read_record
+from lth_cli.rundir.record import read_record
+from lth_cli.rundir.sameness import may_change, may_grow
 from lth_cli.setup.schema import ConfigError
-
-_FREE_DATA = ("dataset.root", "dataset.download", "dataset.debian")  # the data itself is compared by its hash
-# These may grow, as long as the rounds that are done stay what they are.
-_LENGTH = ("rounds", "sparsity")
 
 
 def command(path: Path) -> tuple[list[str], bool]:
@@ -55,9 +54,9 @@ def record_sweep(path: Path, arguments: Sequence[str]) -> None:
     write(path / "sweep.json", json.dumps(document, indent=2).encode() + b"\n")
 
 
-def is_complete(kept: Kept, config: str) -> bool:
+def is_complete(intact: Intact, config: str) -> bool:
     """Whether a run is done with just this config, and all of it is on disk as it was written."""
-    return kept.done and not _changed(kept.path, config)
+    return intact.done and not _changed(intact.path, config)
 
 
 def check_config(path: Path, config: str) -> None:
@@ -71,7 +70,7 @@ def check_config(path: Path, config: str) -> None:
         Damaged: config.yaml cannot be read, or run.json is of a newer version.
     """
     changed = _changed(path, config) if _has_begun(path) else {}
-    if changed := {key: both for key, both in changed.items() if key.partition(".")[0] not in _LENGTH}:
+    if changed := {key: both for key, both in changed.items() if not may_grow(key)}:
         listed = ", ".join(f"{key} (was {old}, not {new})" for key, (old, new) in changed.items())
         raise ConfigError(f"{listed}: a run goes on with the config that it was started with")
 
@@ -81,7 +80,7 @@ def grows(path: Path, config: str) -> bool:
     return _has_begun(path) and bool(_changed(path, config))
 
 
-def check_rounds(kept: Kept, keep: Sequence[Counts], data_sha256: str | None = None) -> None:
+def check_rounds(intact: Intact, keep: Sequence[Counts], data_sha256: str | None = None) -> None:
     """Refuse to go on where the rounds that are done would have been others.
 
     Args:
@@ -92,15 +91,15 @@ def check_rounds(kept: Kept, keep: Sequence[Counts], data_sha256: str | None = N
         ConfigError: naming the first such round.
     """
     new = [counts.plain() for counts in keep]
-    old = kept.record.get("keep", new)
-    for round in range(kept.rounds):
+    old = intact.record.get("keep", new)
+    for round in range(intact.rounds):
         if list(old[round : round + 1]) != new[round : round + 1]:
             there = f"{new[round]}" if round < len(new) else "it is left out"
             raise ConfigError(
                 f"rounds, sparsity: round {round} is done and keeps {old[round]} weights; here {there}\n"
                 "     more rounds need a schedule under which the rounds that are done stay as they are"
             )
-    if data_sha256 is not None and kept.record.get("data_sha256", data_sha256) != data_sha256:
+    if data_sha256 is not None and intact.record.get("data_sha256", data_sha256) != data_sha256:
         raise ConfigError("dataset: not the data that this run was started with")
 
 
@@ -124,7 +123,7 @@ def _changed(path: Path, config: str) -> dict[str, tuple[Any, Any]]:
     return {
         key: (old.get(key), new.get(key))
         for key in sorted((old.keys() | new.keys()) - added)
-        if old.get(key) != new.get(key) and key.partition(".")[0] not in MANNER and key not in _FREE_DATA
+        if old.get(key) != new.get(key) and not may_change(key)
     }
 
 

@@ -22,7 +22,7 @@ from lth_cli.report.table import show, summary
 from lth_cli.report.times import times
 from lth_cli.results.compare import compare
 from lth_cli.rundir.checkpoints import Checkpoints
-from lth_cli.rundir.kept import Kept
+from lth_cli.rundir.intact import Intact
 from lth_cli.rundir.read import read
 from lth_cli.rundir.restore import answer_from_disk
 from lth_cli.rundir.write import Writer
@@ -41,7 +41,7 @@ def run(
     console: Console,
     prefix: str,
     live: bool,
-    kept: Kept | None = None,
+    intact: Intact | None = None,
 ) -> None:
     """Run one experiment in `path`, or go on with the one that is there.
 
@@ -51,7 +51,7 @@ def run(
         source: what the config was made from, for the record: the command, and the choices by config group.
         prefix: of each line that is printed.
         live: whether to show a live display on a terminal, and the summary.
-        kept: what is in `path` already.
+        intact: what is in `path` already.
 
     Raises:
         ConfigError, Damaged: before any file is written.
@@ -64,19 +64,19 @@ def run(
     _set_up_torch(config, experiment.device)
     text = OmegaConf.to_yaml(config, resolve=True)
     record = record_of(experiment, source)
-    if kept is not None:
+    if intact is not None:
         check_config(path, text)
-        check_rounds(kept, experiment.way.search.keep, record["data_sha256"])
-    writer = Writer(path, text, record, kept)
-    done = 0 if kept is None else kept.rounds
+        check_rounds(intact, experiment.way.search.keep, record["data_sha256"])
+    writer = Writer(path, text, record, intact)
+    done = 0 if intact is None else intact.rounds
     try:
         scope = Profile(experiment.device, path / "profile") if config.profile else nullcontext
         with Display(console, live, prefix, config.rounds, _iterations(experiment, done)) as display:
-            for note in _notes(record, experiment, kept):
+            for note in _notes(record, experiment, intact):
                 writer.note(note)
                 display.say(note)
             diverged = _skip(writer, display) if config.on_divergence == "skip" else None
-            _rounds(experiment, writer, display, kept, scope, diverged)
+            _rounds(experiment, writer, display, intact, scope, diverged)
         if isinstance(scope, Profile):
             scope.close()
             show(console, times(scope.seconds, len(experiment.way.search.keep)))
@@ -104,12 +104,12 @@ def _rounds(
     experiment: Experiment,
     writer: Writer,
     display: Display,
-    kept: Kept | None,
+    intact: Intact | None,
     scope: Scope,
     diverged: Callable[[Job, str], None] | None,
 ) -> None:
     search = experiment.way.search
-    last, done = len(search.keep) - 1, 0 if kept is None else kept.rounds
+    last, done = len(search.keep) - 1, 0 if intact is None else intact.rounds
     checkpoints = Checkpoints(writer.path, *experiment.checkpoint_every)
     emptied = _emptied(writer, display)
 
@@ -138,7 +138,7 @@ def _rounds(
         search=search,
         controls=experiment.controls,
         pruned_to=experiment.pruned_to,
-        fit=fit if kept is None else answer_from_disk(kept, fit),
+        fit=fit if intact is None else answer_from_disk(intact, fit),
         iterations=experiment.recipe.iterations,
     )
     began = time.perf_counter()
@@ -197,18 +197,18 @@ def _set_up_torch(config: DictConfig, device: torch.device) -> None:
         torch.backends.cudnn.allow_tf32 = config.matmul_precision != "highest"
 
 
-def _notes(record: Mapping[str, Any], experiment: Experiment, kept: Kept | None) -> Iterator[str]:
+def _notes(record: Mapping[str, Any], experiment: Experiment, intact: Intact | None) -> Iterator[str]:
     """What must be said of this run before it works."""
     yield from experiment.way.notes
     for places, count in record["duplicates"].items():
         yield f"data: {count:,} images of {places.replace('_', ' are also in ')}"
-    if kept is None or not kept.begun:
+    if intact is None or not intact.begun:
         return
-    yield from kept.broken
-    yield f"going on with round {kept.rounds}"
+    yield from intact.broken
+    yield f"going on with round {intact.rounds}"
     for key in ("device", "executor", "threads", "versions"):
-        if key in kept.record and kept.record[key] != record[key]:
-            yield f"{key} was {kept.record.get(key)} and is {record[key]}: the last bits may differ from here on"
+        if key in intact.record and intact.record[key] != record[key]:
+            yield f"{key} was {intact.record.get(key)} and is {record[key]}: the last bits may differ from here on"
 
 
 def _iterations(experiment: Experiment, done: int) -> int:

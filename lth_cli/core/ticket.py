@@ -12,6 +12,7 @@ import safetensors.torch
 from lth_cli.core.files import write
 from lth_cli.core.masks import apply as apply_mask
 from lth_cli.core.state import Mask, Params
+from lth_cli.core.tensors import part, under
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,8 @@ class Ticket:
 
     def to_bytes(self) -> bytes:
         """The ticket as safetensors: mask/…, weights/…, buffers/…, pruned_to/… (none: zero) and one JSON text."""
-        parts = {"mask": self.mask, "weights": self.weights, "buffers": self.buffers, "pruned_to": self.pruned_to}
-        tensors = {f"{part}/{name}": t.cpu() for part, values in parts.items() for name, t in values.items()}
+        tensors = {**under("mask", self.mask), **under("weights", self.weights)}
+        tensors |= {**under("buffers", self.buffers), **under("pruned_to", self.pruned_to)}
         # One metadata key only: safetensors does not promise an order, and the same ticket must be the same bytes.
         return safetensors.torch.save(tensors, {"ticket": json.dumps(self.metadata)})
 
@@ -66,8 +67,5 @@ class Ticket:
             raise ValueError(f"{path} is not a ticket: {error}") from None
         if not isinstance(metadata, dict):
             raise ValueError(f"{path} is not a ticket: no metadata")
-
-        def part(name: str) -> Params:
-            return {key.removeprefix(f"{name}/"): t for key, t in tensors.items() if key.startswith(f"{name}/")}
-
-        return cls(part("mask"), part("weights"), part("buffers"), metadata, part("pruned_to"))
+        mask, weights, buffers, at_rest = (part(tensors, name) for name in ("mask", "weights", "buffers", "pruned_to"))
+        return cls(mask, weights, buffers, metadata, at_rest)

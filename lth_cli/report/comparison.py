@@ -12,7 +12,8 @@ from lth_cli.core.files import write
 from lth_cli.core.spelling import brief
 from lth_cli.report import table
 from lth_cli.results.compare import Row, compare
-from lth_cli.rundir.read import Damaged, Run, find, latest, read
+from lth_cli.rundir.find import find, latest
+from lth_cli.rundir.read import Damaged, Run, read
 
 
 class NothingToCompare(Exception):

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from lth_cli.rundir.find import find
 from lth_cli.rundir.folders import discard
-from lth_cli.rundir.read import Damaged, find, read
+from lth_cli.rundir.read import Damaged, read
 
 
 def summary(path: Path, expected: int) -> int:

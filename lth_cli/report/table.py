@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from lth_cli.core.metrics import Metric, further
 from lth_cli.results.compare import Row
 
 Column = tuple[str, Callable[[Row], str]]
@@ -40,8 +41,20 @@ def _vs_dense(row: Row) -> str:
     return "" if row.arm == "dense" else _points(row.difference, row.interval)
 
 
+def _further(metric: Metric) -> Column:
+    """A column of a metric beside loss and accuracy; a fraction in percent."""
+
+    def cell(row: Row) -> str:
+        value = row.further[metric.column("test")]
+        if value is None:
+            return ""
+        return f"{100 * value:.2f}" if metric.top == 1 else f"{value:.4g}"
+
+    return f"test {metric.name}{' %' if metric.top == 1 else ''}", cell
+
+
 _DENSITY: Column = ("density", lambda row: density(row.density))
-_ACCURACY: Column = ("test accuracy %", _accuracy)
+_MEASURED: tuple[Column, ...] = (("test accuracy %", _accuracy), *map(_further, further()))
 _GAP: Column = ("winning − control", lambda row: _points(row.gap))
 _EARLY: Column = ("early stop", lambda row: _early_stop(row))
 
@@ -51,7 +64,7 @@ COMPARE: tuple[Column, ...] = (
     ("arm", lambda row: row.arm),
     ("seeds", lambda row: str(row.seeds)),
     _DENSITY,
-    _ACCURACY,
+    *_MEASURED,
     ("vs dense", _vs_dense),
     _GAP,
     _EARLY,
@@ -62,7 +75,7 @@ SUMMARY: tuple[Column, ...] = (
     ("parameters kept", lambda row: f"{row.parameters_kept:,}"),
     ("prunable kept", lambda row: f"{row.remaining:,}"),
     _DENSITY,
-    _ACCURACY,
+    *_MEASURED,
     ("retained of dense %", lambda row: f"{100 * row.retained:.1f}"),
     _GAP,
     _EARLY,
@@ -131,16 +144,24 @@ def markdown(rows: Sequence[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _flat(row: Row) -> dict[str, object]:
+    """Every field, the further metrics among them."""
+    values: dict[str, object] = asdict(row)
+    values.pop("further")
+    return values | row.further
+
+
 def to_csv(rows: Sequence[Row]) -> str:
     """Every field of every row, unrounded."""
     text = io.StringIO()
-    table = csv.DictWriter(text, [field.name for field in fields(Row)], lineterminator="\n")
+    names = [*(field.name for field in fields(Row) if field.name != "further"), *(m.column("test") for m in further())]
+    table = csv.DictWriter(text, names, lineterminator="\n")
     table.writeheader()
-    table.writerows(asdict(row) for row in rows)
+    table.writerows(map(_flat, rows))
     return text.getvalue()
 
 
 def to_json(rows: Sequence[Row], tolerance: float, skipped: Sequence[str]) -> str:
     """Every field of every row, with the tolerance of the verdicts and the runs that were left out."""
-    document = {"tolerance": tolerance, "rows": [asdict(row) for row in rows], "skipped": list(skipped)}
+    document = {"tolerance": tolerance, "rows": [_flat(row) for row in rows], "skipped": list(skipped)}
     return json.dumps(document, indent=2) + "\n"

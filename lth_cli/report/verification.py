@@ -4,7 +4,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from lth_cli.rundir.read import Damaged, find, read
+from lth_cli.rundir.find import find
+from lth_cli.rundir.read import Damaged, read
 
 _MOST_LINES = 10  # of one check that are shown
 

@@ -14,8 +14,9 @@ from lth_cli.core.ticket import Ticket
 from lth_cli.lottery.invariants import pruned_are, pruned_are_zero, unchanged
 from lth_cli.pruners.learner import Learner
 from lth_cli.results.files import Files, NotKnown, where
+from lth_cli.rundir import names
+from lth_cli.rundir.columns import MEASURED
 from lth_cli.rundir.manifest import Manifest, damage
-from lth_cli.rundir.read import CURVES, LAYERS
 
 
 def files(files: Files) -> Iterator[str]:
@@ -30,7 +31,7 @@ def files(files: Files) -> Iterator[str]:
 
 
 def counts(files: Files) -> Iterator[str]:
-    layers = files.table("layers.csv", LAYERS)
+    layers = files.table(names.LAYERS)
     for key, row in zip(files.keys, files.run.history, strict=True):
         mask = files.mask(key)
         kept, total = masks.remaining(mask), masks.total(mask)
@@ -46,14 +47,14 @@ def counts(files: Files) -> Iterator[str]:
 
 
 def curves(files: Files) -> Iterator[str]:
-    curves = files.table("curves.csv", CURVES)
+    curves = files.table(names.CURVES)
     for key, row in zip(files.keys, files.run.history, strict=True):
         curve = curves[key]
         if not curve:
             yield f"{where(key)}: no curve"
             continue
         last, early = curve[-1], min(curve, key=lambda point: float(point["val_loss"]))
-        same = all(row[name] == last[name] for name in ("test_accuracy", "test_loss", "val_accuracy", "val_loss"))
+        same = all(row[name] == last[name] for name in MEASURED)
         stop = (early["iteration"], early["test_accuracy"])
         if not same or (row["early_stop_iteration"], row["early_stop_test_accuracy"]) != stop:
             yield f"{where(key)}: history is not the end and the minimum of its curve"
@@ -146,7 +147,7 @@ def tickets(files: Files) -> Iterator[str]:
         keys = files.tickets_of(seed)
         if keys[-1][0] < last:  # it diverged, as run.json says
             continue
-        file = files.run.path / "tickets" / f"seed{seed}.safetensors"
+        file = files.run.path / names.ticket(seed)
         try:
             ticket = Ticket.load(file)
         except (OSError, ValueError) as error:
@@ -157,7 +158,7 @@ def tickets(files: Files) -> Iterator[str]:
             yield f"{name}: not the mask of round {keys[-1][0]}"
         if ticket.metadata.get("sha256") != {"mask": sha256(ticket.mask), "weights": sha256(ticket.weights)}:
             yield f"{name}: its metadata names other hashes"
-        if ticket.metadata.get("config") != (files.run.path / "config.yaml").read_text():
+        if ticket.metadata.get("config") != (files.run.path / names.CONFIG).read_text():
             yield f"{name}: its metadata holds another config"
         if isinstance(start, NotKnown):
             yield start

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
-from lth_cli.rundir.read import MANNER, Run
+from lth_cli.core.metrics import further
+from lth_cli.rundir.read import Run
+from lth_cli.rundir.sameness import same_experiment
 
-# What may differ between two runs of the same experiment.
-_SAME_EXPERIMENT = ("seed", "replicates", *MANNER)
 _CONFIDENCE = 0.95
 
 Record = Mapping[str, Any]
@@ -25,7 +25,8 @@ class Row:
     seeds, None for one seed. `difference` is to the dense network of the same seed; `interval` its 95% Student
     interval's half-width. `gap` is the winning ticket minus this control, by seed. `early_stop_ratio` is the early-stop
     iteration over that of dense; with `early_stop_at_end` the validation loss of a seed was still at its minimum when
-    training ended, and the iteration is only a lower bound.
+    training ended, and the iteration is only a lower bound. `further` are the means over seeds of the metrics beside
+    loss and accuracy, on test, by column; None where a run is older than the metric.
     """
 
     run: str
@@ -52,6 +53,7 @@ class Row:
     seconds: float
     verdict: str
     tolerance: float
+    further: dict[str, float | None]
 
 
 def compare(runs: Sequence[Run], tolerance: float = 1.0, every_round: bool = False) -> list[Row]:
@@ -164,11 +166,21 @@ def _row(
         seconds=fmean(row["train_seconds"] for row in records.values()),
         verdict="" if arm == "dense" else verdict(differences, tolerance, resolution),
         tolerance=tolerance,
+        further={column: _mean([row[column] for row in records.values()]) for column in _further()},
     )
 
 
+def _further() -> list[str]:
+    return [metric.column("test") for metric in further()]
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return fmean(known) if len(known) == len(values) else None
+
+
 def _identity(run: Run) -> str:
-    return json.dumps({key: value for key, value in run.config.items() if key not in _SAME_EXPERIMENT}, sort_keys=True)
+    return json.dumps({key: value for key, value in run.config.items() if not same_experiment(key)}, sort_keys=True)
 
 
 def _names(runs: Sequence[Run]) -> list[str]:
@@ -182,7 +194,7 @@ def _names(runs: Sequence[Run]) -> list[str]:
         alike = defaultdict(list)  # the experiments of each choice of the key's group
         for choice, values in zip(choices, flat, strict=True):
             alike[choice.get(group)].append(values)
-        if group not in _SAME_EXPERIMENT and any(_differ(members, key) for members in alike.values()):
+        if not same_experiment(key) and any(_differ(members, key) for members in alike.values()):
             keys.append(key)
     names = []
     for choice, values in zip(choices, flat, strict=True):

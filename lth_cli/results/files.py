@@ -1,6 +1,5 @@
 """A run directory, its states read when they are asked for, and those choices of its config that are lth's own."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,8 +10,11 @@ import torch
 from lth_cli.core.arms import DENSE, WINNING
 from lth_cli.core.state import Mask, Params, State
 from lth_cli.rewind import Rewind
-from lth_cli.rundir.read import UNREADABLE, Damaged, Run, parse_table
-from lth_cli.rundir.restore import Key, unpack
+from lth_cli.rundir import names
+from lth_cli.rundir.names import Key
+from lth_cli.rundir.read import Run
+from lth_cli.rundir.restore import read_state
+from lth_cli.rundir.tables import Row, read_table
 from lth_cli.setup.own import own
 
 
@@ -35,14 +37,14 @@ class Files:
         return list(dict.fromkeys(seed for _, _, seed in self.keys))
 
     def state(self, key: Key) -> tuple[Mask, State]:
-        return unpack(self.run.path / "rounds" / f"{key[0]:02d}" / f"{key[1]}_seed{key[2]}.safetensors")
+        return read_state(self.run.path / names.state(key))
 
     def mask(self, key: Key) -> Mask:
         return self.state(key)[0]
 
     def rewind(self, seed: int) -> State:
         """The dense network at the rewind point."""
-        return unpack(self.run.path / "rounds" / "00" / f"rewind_seed{seed}.safetensors")[1]
+        return read_state(self.run.path / names.rewind(seed))[1]
 
     def tickets_of(self, seed: int) -> list[Key]:
         """The dense network and the winning tickets of a seed, round by round."""
@@ -73,16 +75,8 @@ class Files:
         target = node.get("_target_") if isinstance(node, Mapping) else None
         return NotKnown(f"{'.'.join(keys)}: {str(target)[:80]} is not lth's own")
 
-    def table(self, name: str, columns: Mapping[str, type]) -> dict[Key, list[dict[str, Any]]]:
-        file = self.run.path / name
-        try:
-            rows = parse_table(file.read_text(), columns)
-        except UNREADABLE as error:
-            raise Damaged(f"{file}: {str(error)[:80]}") from None
-        found: dict[Key, list[dict[str, Any]]] = defaultdict(list)
-        for row in rows:
-            found[row["round"], row["arm"], row["seed"]].append(row)
-        return found
+    def table(self, name: str) -> dict[Key, list[Row]]:
+        return read_table(self.run.path, name, self.run.record["format"])
 
 
 def where(key: Key) -> str:

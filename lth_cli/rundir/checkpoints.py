@@ -5,7 +5,6 @@ import json
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import safetensors
@@ -13,8 +12,9 @@ import safetensors.torch
 
 from lth_cli.core.files import make_dir, write
 from lth_cli.core.state import Params
-from lth_cli.rundir.read import UNREADABLE
-from lth_cli.rundir.write import tensors_sha256
+from lth_cli.core.tensors import sha256, under
+from lth_cli.rundir import names
+from lth_cli.rundir.damaged import UNREADABLE
 from lth_cli.training.evaluate import Evaluation
 from lth_cli.training.jobs import Job
 from lth_cli.training.progress import Progress
@@ -34,7 +34,7 @@ class Checkpoints:
     """
 
     def __init__(self, path: Path, every: int | None, seconds: float | None) -> None:
-        self.folder, self.every, self.seconds = path / "partial", every, seconds
+        self.path, self.every, self.seconds = path, every, seconds
         self._latest = time.monotonic()
 
     def load(self, jobs: Sequence[Job]) -> Progress | None:
@@ -45,9 +45,9 @@ class Checkpoints:
                 text = (file.metadata() or {})["progress"]
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
             document = json.loads(text)
-            if document.pop("jobs") != _digest(jobs) or document.pop("tensors") != tensors_sha256(tensors):
+            if document.pop("jobs") != _digest(jobs) or document.pop("tensors") != sha256(tensors):
                 return None
-            curves = [[Evaluation(**point) for point in curve] for curve in document.pop("curves")]
+            curves = [[Evaluation.from_flat(point) for point in curve] for curve in document.pop("curves")]
             return Progress(**document, curves=curves, tensors=tensors)
         except (*UNREADABLE, AttributeError, safetensors.SafetensorError):
             return None
@@ -66,24 +66,24 @@ class Checkpoints:
         tensors = {name: t.detach().to("cpu", copy=True).contiguous() for name, t in progress.tensors.items()}
         document = {
             "jobs": _digest(jobs),
-            "tensors": tensors_sha256(tensors),
+            "tensors": sha256(tensors),
             "done": progress.done,
             "since": progress.since,
             "seconds": progress.seconds,
-            "curves": [[asdict(point) for point in curve] for curve in progress.curves],
+            "curves": [[point.flat() for point in curve] for curve in progress.curves],
             "diverged": progress.diverged,
         }
-        make_dir(self.folder)
+        make_dir(self.path / names.PARTIAL)
         write(self._file(jobs), safetensors.torch.save(tensors, {"progress": json.dumps(document)}))
         self._latest = time.monotonic()
 
     def clear(self) -> None:
         """The round is written."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(self.path / names.PARTIAL, ignore_errors=True)
 
     def _file(self, jobs: Sequence[Job]) -> Path:
-        first, others = jobs[0], f"_and_{len(jobs) - 1}" if len(jobs) > 1 else ""
-        return self.folder / f"{first.round:02d}_{first.arm}_seed{first.seed}{others}.safetensors"
+        first = jobs[0]
+        return self.path / names.partial((first.round, first.arm, first.seed), len(jobs) - 1)
 
 
 def _digest(jobs: Sequence[Job]) -> str:
@@ -91,8 +91,8 @@ def _digest(jobs: Sequence[Job]) -> str:
     digest = hashlib.sha256()
     for job in jobs:
         start = job.start
-        tensors: Params = {f"mask/{name}": m for name, m in job.mask.items()} | start.state.params | start.state.buffers
-        tensors |= {f"pruned_to/{name}": p for name, p in (job.pruned_to or {}).items()}
+        tensors: Params = {**under("mask", job.mask), **start.state.params, **start.state.buffers}
+        tensors |= under("pruned_to", job.pruned_to or {})
         place = (
             str(job),
             start.schedule,
@@ -103,5 +103,5 @@ def _digest(jobs: Sequence[Job]) -> str:
             repr(job.learner),
             str(job.keep),
         )
-        digest.update(f"{place} {tensors_sha256(tensors)}".encode())
+        digest.update(f"{place} {sha256(tensors)}".encode())
     return digest.hexdigest()

@@ -13,9 +13,11 @@ from itertools import count
 from pathlib import Path
 
 from lth_cli.core.files import write
-from lth_cli.rundir.read import TABLES, UNREADABLE, Damaged
+from lth_cli.rundir import names
+from lth_cli.rundir.columns import TABLES
+from lth_cli.rundir.damaged import UNREADABLE, Damaged
+from lth_cli.rundir.tables import filled, rows_by_round, younger
 
-_NAME = re.compile(r"config\.yaml|(rounds/\d{2,4}|tickets)/[\w-]+\.safetensors", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -33,7 +35,7 @@ class Manifest:
 
     def save(self, path: Path) -> None:
         """Write it into a run directory."""
-        write(path / "manifest.json", json.dumps({"files": self.files, "rows": self.rows}, indent=1).encode() + b"\n")
+        write(path / names.MANIFEST, json.dumps({"files": self.files, "rows": self.rows}, indent=1).encode() + b"\n")
 
     @classmethod
     def load(cls, path: Path) -> "Manifest":
@@ -42,7 +44,7 @@ class Manifest:
         Raises:
             Damaged: missing, or not a manifest, or naming files that no run has.
         """
-        file = path / "manifest.json"
+        file = path / names.MANIFEST
         try:
             document = json.loads(file.read_text())
             files = {str(name): str(digest) for name, digest in document["files"].items()}
@@ -52,7 +54,7 @@ class Manifest:
         except (*UNREADABLE, AttributeError) as error:
             raise Damaged(f"{file}: {type(error).__name__}: {str(error)[:80]}") from None
         for name, digest in files.items():
-            if not _NAME.fullmatch(name) or not _SHA256.fullmatch(digest):
+            if not names.is_listed(name) or not _SHA256.fullmatch(digest):
                 raise Damaged(f"{file}: {name[:80]!r} is no file of a run")
         if any(set(digests) != set(TABLES) for digests in rows.values()):
             raise Damaged(f"{file}: rows of other tables than {', '.join(TABLES)}")
@@ -60,9 +62,17 @@ class Manifest:
 
     def upto(self, rounds: int) -> "Manifest":
         """What it says of the first `rounds` rounds; no tickets."""
-        kept = {f"rounds/{round:02d}" for round in range(rounds)}
-        files = {name: digest for name, digest in self.files.items() if name.rpartition("/")[0] in kept}
+        states = {name for round, states in self.states().items() if round < rounds for name in states}
+        files = {name: digest for name, digest in self.files.items() if name in states}
         return Manifest(files, {round: digests for round, digests in self.rows.items() if round < rounds})
+
+    def states(self) -> dict[int, set[str]]:
+        """The files of each round."""
+        found: dict[int, set[str]] = defaultdict(set)
+        for name in self.files:
+            if (key := names.key_of(name)) is not None:
+                found[key[0]].add(name)
+        return found
 
 
 def sha256(data: bytes) -> str:
@@ -70,37 +80,33 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def rows_by_round(table: bytes) -> dict[bytes, bytes]:
-    """The lines of a table after its header, by the round each begins with."""
-    rows: dict[bytes, bytes] = defaultdict(bytes)
-    for line in table.splitlines(keepends=True)[1:]:
-        rows[line.partition(b",")[0]] += line
-    return rows
-
-
 def damage(path: Path, manifest: Manifest) -> Iterator[tuple[str, str]]:
-    """Where a run directory is not what its manifest says: the file or ``table, round N``, and what is wrong."""
+    """Where a run directory is not what its manifest says: the file or ``table, round N``, and what is wrong.
+
+    A table may lack the younger columns of which the manifest knows: a kill came while an older run was rewritten.
+    """
     for name, digest in manifest.files.items():
         if wrong := _wrong(path, name, digest):
             yield name, wrong
     for table in TABLES:
+        text = b""
         try:
-            rows = rows_by_round((path / table).read_bytes())
+            text = (path / table).read_bytes()
         except OSError as error:
-            rows = {}
             yield table, error.strerror or "unreadable"
+        rows, lacking = rows_by_round(text), younger(table, text)
         for round, digests in manifest.rows.items():
             written = rows.get(b"%d" % round, b"")
-            if not written or sha256(written) != digests[table]:
+            if not written or digests[table] not in map(sha256, {written, filled(written, lacking)}):
                 yield f"{table}, round {round}", "not the rows that were written"
 
 
 def intact_rounds(manifest: Manifest, broken: Collection[str]) -> int:
     """How many rounds, from round 0 on, are as they were written, where the places in `broken` are not."""
+    states = manifest.states()
     for round in count():
-        names = {name for name in manifest.files if name.startswith(f"rounds/{round:02d}/")}
         rows = {f"{table}, round {round}" for table in TABLES}
-        if round not in manifest.rows or not names or not (names | rows).isdisjoint(broken):
+        if round not in manifest.rows or not states[round] or not (states[round] | rows).isdisjoint(broken):
             return round
     raise AssertionError
 

@@ -1,63 +1,68 @@
 """Writing a run directory."""
 
-import csv
 import errno
-import hashlib
-import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
-from torch import Tensor
 
-from lth_cli.core import masks
+from lth_cli.core import tensors
 from lth_cli.core.files import make_dir, remove_temporary, write
-from lth_cli.core.state import Mask, State
 from lth_cli.core.ticket import Ticket
-from lth_cli.rundir.kept import Kept
+from lth_cli.rundir import names
+from lth_cli.rundir.columns import FORMAT, TABLES
+from lth_cli.rundir.intact import Intact
 from lth_cli.rundir.manifest import Manifest, sha256
-from lth_cli.rundir.read import CURVES, FORMAT, HISTORY, LAYERS, TABLES
+from lth_cli.rundir.rows import history_row, of_round
+from lth_cli.rundir.tables import header
 from lth_cli.training.jobs import Fitted, Job
+
+_IN_TICKET = (
+    *("round", "seed", "density", "remaining", "total"),
+    *("test_accuracy", "val_accuracy", "early_stop_iteration", "early_stop_test_accuracy"),
+)
 
 
 class Writer:
     """Writes one run directory: config and record at the start, each round when it is finished, the end.
 
     Args:
-        path: an existing folder without a run, or with the one that `kept` was read from.
+        path: an existing folder without a run, or with the one that `intact` was read from.
         config: resolved, as YAML.
         record: what run.json says beside format, status and times.
-        kept: what to go on from; rounds beyond it are removed from the tables, to be written again.
+        intact: what to go on from; rounds beyond it are removed from the tables, to be written again.
 
     Raises:
-        FileExistsError: there is a run in `path` already, and nothing is kept of it.
+        FileExistsError: there is a run in `path` already, and it is not to go on.
     """
 
-    def __init__(self, path: Path, config: str, record: Mapping[str, Any], kept: Kept | None = None) -> None:
-        if kept is None and (path / "run.json").exists():
+    def __init__(self, path: Path, config: str, record: Mapping[str, Any], intact: Intact | None = None) -> None:
+        if intact is None and (path / names.RECORD).exists():
             raise FileExistsError(errno.EEXIST, "another run is in this folder", str(path))
         self.path = path
         self.record = {"format": FORMAT, "status": "running", **record, "started": _now(), "ended": None}
         self.manifest, self.tables = Manifest(), dict.fromkeys(TABLES, b"")
-        if kept is not None:
-            self._take_over(kept)
-        write(path / "config.yaml", config.encode())
-        self.manifest.files["config.yaml"] = sha256(config.encode())
+        if intact is not None:
+            self._take_over(intact)
+        write(path / names.CONFIG, config.encode())
+        self.manifest.files[names.CONFIG] = sha256(config.encode())
         self._save_record()
 
-    def _take_over(self, kept: Kept) -> None:
-        """The manifest comes first: from then on, rounds that it no longer lists do not count."""
+    def _take_over(self, intact: Intact) -> None:
+        """The manifest comes first: from then on, rounds that it no longer lists do not count.
+
+        run.json comes last: until then, a table of an older format may lack what that format lacks.
+        """
         remove_temporary(self.path)
-        self.manifest = kept.manifest
+        self.manifest = intact.manifest
         self.manifest.save(self.path)
-        for name, text in kept.tables.items():
-            self._append(name, text)
-        resumed = [*kept.record.get("resumed", []), {"at": self.record["started"], "round": kept.rounds}]
-        old = {key: value for key, value in kept.record.items() if key in ("started", "notes", "diverged")}
+        for table, rows in intact.tables.items():
+            self._append(table, rows)
+        resumed = [*intact.record.get("resumed", []), {"at": self.record["started"], "round": intact.rounds}]
+        old = {key: value for key, value in intact.record.items() if key in ("started", "notes", "diverged")}
         self.record |= {**old, "resumed": resumed}
 
     def note(self, text: str) -> None:
@@ -76,45 +81,38 @@ class Writer:
     def round(self, fitted: Sequence[Fitted]) -> None:
         """Write a finished round: its states, its rows, and last the manifest, which makes it count."""
         round = fitted[0].job.round
-        folder = self.path / "rounds" / f"{round:02d}"
-        make_dir(folder.parent)
-        make_dir(folder)
+        make_dir(self.path / names.ROUNDS)
+        make_dir(self.path / names.round_folder(round))
         for one in fitted:
-            job = one.job
-            self._save(folder / f"{job.arm}_seed{job.seed}.safetensors", pack(one.mask, one.state))
+            job, state = one.job, tensors.pack(one.mask, one.state)
+            self._save(names.state((job.round, job.arm, job.seed)), safetensors.torch.save(state))
             if one.saved is not None:
-                self._save(folder / f"rewind_seed{job.seed}.safetensors", pack({}, one.saved))
-        rows = {
-            "curves.csv": _lines(CURVES, [row for one in fitted for row in _curve_rows(one)]),
-            "layers.csv": _lines(LAYERS, [row for one in fitted for row in _layer_rows(one)]),
-            "history.csv": _lines(HISTORY, [history_row(one) for one in fitted]),
-        }
-        for name, text in rows.items():
-            self._append(name, text)
-        self.manifest.rows[round] = {name: sha256(text) for name, text in rows.items()}
+                self._save(names.rewind(job.seed), safetensors.torch.save(tensors.pack({}, one.saved)))
+        rows = of_round(fitted)
+        for table, text in rows.items():
+            self._append(table, text)
+        self.manifest.rows[round] = {table: sha256(text) for table, text in rows.items()}
         self.manifest.save(self.path)
 
     def ticket(self, fitted: Fitted) -> None:
         """Write the ticket of one seed: its mask with the weights it starts from."""
         job, row = fitted.job, history_row(fitted)
-        kept = ("round", "seed", "density", "remaining", "total")
-        accuracies = ("test_accuracy", "val_accuracy", "early_stop_iteration", "early_stop_test_accuracy")
         ticket = Ticket(
             mask=fitted.mask,
             weights=job.start.state.params,
             buffers=job.start.state.buffers,
             pruned_to=job.pruned_to or {},
             metadata={
-                **{key: row[key] for key in (*kept, *accuracies)},
+                **{key: row[key] for key in _IN_TICKET},
                 "schedule_position": job.start.schedule,
                 "order_position": job.start.order,
                 "iterations": job.start.iterations,
-                "sha256": {"mask": tensors_sha256(fitted.mask), "weights": tensors_sha256(job.start.state.params)},
-                "config": (self.path / "config.yaml").read_text(),
+                "sha256": {"mask": tensors.sha256(fitted.mask), "weights": tensors.sha256(job.start.state.params)},
+                "config": (self.path / names.CONFIG).read_text(),
             },
         )
-        make_dir(self.path / "tickets")
-        self._save(self.path / "tickets" / f"seed{job.seed}.safetensors", ticket.to_bytes())
+        make_dir(self.path / names.TICKETS)
+        self._save(names.ticket(job.seed), ticket.to_bytes())
         self.manifest.save(self.path)
 
     def finish(self, status: str, error: str | None = None) -> None:
@@ -127,72 +125,14 @@ class Writer:
     def _append(self, table: str, rows: bytes) -> None:
         """By writing the whole table anew, so that a reader never sees half a row."""
         self.tables[table] += rows
-        write(self.path / table, ",".join(TABLES[table]).encode() + b"\n" + self.tables[table])
+        write(self.path / table, header(table) + self.tables[table])
 
-    def _save(self, path: Path, data: bytes) -> None:
-        write(path, data)
-        self.manifest.files[str(path.relative_to(self.path))] = sha256(data)
+    def _save(self, name: str, data: bytes) -> None:
+        write(self.path / name, data)
+        self.manifest.files[name] = sha256(data)
 
     def _save_record(self) -> None:
-        write(self.path / "run.json", json.dumps(self.record, indent=2).encode() + b"\n")
-
-
-def history_row(fitted: Fitted) -> dict[str, Any]:
-    """The row of history.csv of one arm."""
-    job, last, early = fitted.job, fitted.curve[-1], fitted.early_stop
-    remaining, total = masks.remaining(fitted.mask), masks.total(fitted.mask)
-    return {
-        "round": job.round,
-        "arm": job.arm,
-        "seed": job.seed,
-        "density": masks.density(fitted.mask),
-        "sparsity": (total - remaining) / total,
-        "remaining": remaining,
-        "total": total,
-        "iterations": job.start.iterations,
-        "test_accuracy": last.test_accuracy,
-        "test_loss": last.test_loss,
-        "val_accuracy": last.val_accuracy,
-        "val_loss": last.val_loss,
-        "early_stop_iteration": early.iteration,
-        "early_stop_test_accuracy": early.test_accuracy,
-        "train_seconds": round(fitted.seconds, 3),
-        "examples_per_second": round(fitted.examples / fitted.seconds, 1),
-    }
-
-
-def pack(mask: Mask, state: State) -> bytes:
-    """Mask, parameters and buffers as mask/…, params/… and buffers/… of one safetensors file."""
-    tensors = {f"mask/{name}": m.cpu() for name, m in mask.items()}
-    tensors |= {f"params/{name}": p for name, p in state.params.items()}
-    tensors |= {f"buffers/{name}": b for name, b in state.buffers.items()}
-    return safetensors.torch.save(tensors)
-
-
-def _curve_rows(fitted: Fitted) -> Iterable[dict[str, Any]]:
-    job = fitted.job
-    return ({"round": job.round, "arm": job.arm, "seed": job.seed, **asdict(point)} for point in fitted.curve)
-
-
-def _layer_rows(fitted: Fitted) -> Iterable[dict[str, Any]]:
-    job = fitted.job
-    for name, kept in masks.layer_counts(fitted.mask).items():
-        row = {"round": job.round, "arm": job.arm, "seed": job.seed, "layer": name}
-        yield {**row, "remaining": kept, "total": fitted.mask[name].numel()}
-
-
-def _lines(columns: Mapping[str, type], rows: Iterable[Mapping[str, Any]]) -> bytes:
-    text = io.StringIO()
-    csv.DictWriter(text, list(columns), lineterminator="\n").writerows(rows)
-    return text.getvalue().encode()
-
-
-def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
-    """Over names, types, shapes and values."""
-    digest = hashlib.sha256()
-    for name, t in sorted(tensors.items()):
-        digest.update(f"{name} {t.dtype} {tuple(t.shape)} ".encode() + t.contiguous().cpu().numpy().tobytes())
-    return digest.hexdigest()
+        write(self.path / names.RECORD, json.dumps(self.record, indent=2).encode() + b"\n")
 
 
 def _now() -> str:

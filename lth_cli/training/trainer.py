@@ -149,9 +149,9 @@ class _Training:
             if self.since:
                 losses = (self.step.loss / self.since).tolist()
             else:  # nothing was trained
-                losses = [loss for loss, _ in evaluate(logits, data.train, device)]
+                losses = [row["loss"] for row in evaluate(logits, data.train, device)]
         for row, point in enumerate(zip(losses, val, test, strict=True)):
-            self.curves.add(row, Evaluation(iteration, point[0], *point[1], *point[2]))
+            self.curves.add(row, Evaluation(iteration, *point))
         self.step.loss.zero_()
         self.since = 0
 

@@ -1,0 +1,89 @@
+"""The format of run directories: its version, and the columns of each table with the version that brought them."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from lth_cli.core.metrics import METRICS, SPLITS, Metric
+from lth_cli.rundir import names
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table.
+
+    Args:
+        kind: int, float or str.
+        low: the least that a number may be.
+        top: and the most.
+        since: the format from which on it is there.
+        default: its value in rows of an older format; None, an empty cell, where nothing is known.
+    """
+
+    name: str
+    kind: type
+    low: float = 0.0
+    top: float = math.inf
+    since: int = 1
+    default: int | float | str | None = None
+
+    def parse(self, cell: str) -> Any:
+        """The value of a cell; raises ValueError, TypeError."""
+        return None if cell == "" and self._may_be_empty else self.kind(cell)
+
+    def allows(self, value: Any) -> bool:
+        """Whether it can be that; a number that is not finite cannot."""
+        if value is None:
+            return self._may_be_empty
+        return isinstance(value, str) or (self.low <= value <= self.top and math.isfinite(value))
+
+    @property
+    def _may_be_empty(self) -> bool:
+        return self.since > 1 and self.default is None
+
+
+def _measured(split: str, metrics: Iterable[Metric]) -> list[Column]:
+    return [Column(m.column(split), float, m.low, m.top, m.since) for m in metrics]
+
+
+def _table(*columns: Column) -> tuple[Column, ...]:
+    """Younger columns come last, so that rows of an older format are the beginnings of rows of this one."""
+    return tuple(sorted(columns, key=lambda column: column.since))
+
+
+_KEY = (Column("round", int), Column("arm", str), Column("seed", int))
+
+HISTORY = _table(
+    *_KEY,
+    Column("density", float, top=1.0),
+    Column("sparsity", float, top=1.0),
+    Column("remaining", int),
+    Column("total", int),
+    Column("iterations", int),
+    *_measured("test", reversed(METRICS)),
+    *_measured("val", reversed(METRICS)),
+    Column("early_stop_iteration", int),
+    Column("early_stop_test_accuracy", float, top=1.0),
+    Column("train_seconds", float),
+    Column("examples_per_second", float),
+)
+LAYERS = _table(*_KEY, Column("layer", str), Column("remaining", int), Column("total", int))
+CURVES = _table(
+    *_KEY,
+    Column("iteration", int),
+    Column("train_loss", float),
+    *_measured("val", METRICS),
+    *_measured("test", METRICS),
+)
+TABLES = {names.HISTORY: HISTORY, names.LAYERS: LAYERS, names.CURVES: CURVES}
+
+MEASURED = tuple(metric.column(split) for split in SPLITS for metric in METRICS)
+"""Columns that are in history.csv, of the end of training, and in curves.csv, of every evaluation."""
+
+
+def of_format(table: str, version: int) -> tuple[Column, ...]:
+    """The columns that a table has in a format."""
+    return tuple(column for column in TABLES[table] if column.since <= version)

@@ -1,0 +1,40 @@
+"""Reading config.yaml, and other YAML that `lth` or Hydra wrote. Nothing in it is executed."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lth_cli.rundir import names
+from lth_cli.rundir.damaged import parsed
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """config.yaml of a run directory; raises Damaged."""
+    return parsed(path / names.CONFIG, parse_config)
+
+
+def parse_config(text: str) -> dict[str, Any]:
+    """A config written by `lth`: plain values, which can be written as JSON, and no aliases.
+
+    Raises:
+        ValueError, yaml.YAMLError: it is not that.
+    """
+    config = parse_yaml(text)
+    if not isinstance(config, dict):
+        raise ValueError("not a config")
+    json.dumps(config, sort_keys=True)
+    return config
+
+
+def parse_yaml(text: str) -> Any:
+    """Plain values, no aliases; raises ValueError, yaml.YAMLError."""
+    return yaml.load(text, _Plain)
+
+
+class _Plain(yaml.SafeLoader):
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):  # a few lines of aliases may stand for a million values
+            raise ValueError("an alias, which no run writes")
+        return super().compose_node(parent, index)

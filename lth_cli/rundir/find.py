@@ -1,0 +1,31 @@
+"""Finding run directories by their names and by what is in them."""
+
+import os
+import re
+from pathlib import Path
+
+from lth_cli.rundir import names
+
+
+def find(path: Path) -> list[Path]:
+    """The run directories at or below a folder, in order of their names; temporary and hidden folders are left out."""
+    if (path / names.RECORD).exists():
+        return [path]
+    found = []
+    for folder, folders, files in os.walk(path):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        if names.RECORD in files or ".hydra" in os.listdir(folder):
+            found.append(Path(folder))
+            folders.clear()
+    return found
+
+
+def latest(output: Path) -> Path | None:
+    """The newest run or sweep of an output folder, by date and time in its name."""
+    started = [path for day in output.glob("????-??-??") for path in day.iterdir() if path.is_dir()]
+    return max(started, key=lambda path: (path.parent.name, _natural(path.name)), default=None)
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """A sort key in which 12-00-00_x-10 comes after 12-00-00_x-9."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]

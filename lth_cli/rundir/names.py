@@ -1,0 +1,65 @@
+"""Every name below a run directory, from what it stands for and back. Names are relative to it."""
+
+import re
+
+RECORD, CONFIG, MANIFEST = "run.json", "config.yaml", "manifest.json"
+HISTORY, LAYERS, CURVES = "history.csv", "layers.csv", "curves.csv"
+ROUNDS, TICKETS, PARTIAL = "rounds", "tickets", "partial"  # folders
+
+Key = tuple[int, str, int]
+"""Round, arm, seed: what one trained network is known by."""
+
+_REWIND = "rewind"  # beside the dense networks of round 0, as if it were an arm
+_STATE = re.compile(rf"{ROUNDS}/([0-9]{{2,4}})/([\w-]+)_seed([0-9]{{1,19}})\.safetensors")
+_TICKET = re.compile(rf"{TICKETS}/seed([0-9]{{1,19}})\.safetensors")
+_ARM = re.compile(r"[\w-]+")
+
+
+def round_folder(round: int) -> str:
+    """The folder of a round's states."""
+    return f"{ROUNDS}/{round:02d}"
+
+
+def state(key: Key) -> str:
+    """The file of a trained network: its mask and its values."""
+    round, arm, seed = key
+    return f"{round_folder(round)}/{arm}_seed{seed}.safetensors"
+
+
+def rewind(seed: int) -> str:
+    """The file of the values at a seed's rewind point."""
+    return state((0, _REWIND, seed))
+
+
+def ticket(seed: int) -> str:
+    """The file of a seed's final ticket."""
+    return f"{TICKETS}/seed{seed}.safetensors"
+
+
+def partial(key: Key, others: int) -> str:
+    """The file of a training under way, of a network and `others` that train with it."""
+    round, arm, seed = key
+    return f"{PARTIAL}/{round:02d}_{arm}_seed{seed}{f'_and_{others}' if others else ''}.safetensors"
+
+
+def key_of(name: str) -> Key | None:
+    """Whose state a file is, or None; a rewind point counts as an arm of round 0."""
+    found = _STATE.fullmatch(name)
+    key = (int(found[1]), found[2], int(found[3])) if found is not None else None
+    return key if key is not None and state(key) == name else None
+
+
+def ticket_seed(name: str) -> int | None:
+    """Whose ticket a file is, or None."""
+    found = _TICKET.fullmatch(name)
+    return int(found[1]) if found is not None and ticket(int(found[1])) == name else None
+
+
+def is_listed(name: str) -> bool:
+    """Whether a manifest may list a file of this name: none that leads out of a run."""
+    return name == CONFIG or key_of(name) is not None or ticket_seed(name) is not None
+
+
+def is_arm(text: str) -> bool:
+    """Whether it can be part of a name."""
+    return _ARM.fullmatch(text) is not None

@@ -1,0 +1,86 @@
+"""Rows <-> the text of a table. A table of an older format is read, and rewritten, with all columns of this one."""
+
+import csv
+import io
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from lth_cli.rundir.columns import FORMAT, TABLES, Column, of_format
+from lth_cli.rundir.damaged import UNREADABLE, Damaged
+from lth_cli.rundir.names import Key
+
+Row = dict[str, Any]
+
+
+def read_table(path: Path, table: str, version: int) -> dict[Key, list[Row]]:
+    """The rows of a table of a run directory, by round, arm and seed.
+
+    Args:
+        version: the format of the run.
+
+    Raises:
+        Damaged: it is missing, or not that.
+    """
+    try:
+        return by_key((path / table).read_text(), table, version)
+    except UNREADABLE as error:
+        raise Damaged(f"{path / table}: {str(error)[:80]}") from None
+
+
+def by_key(text: str, table: str, version: int) -> dict[Key, list[Row]]:
+    """The rows of a table by round, arm and seed; raises as `parse_table` does."""
+    found: dict[Key, list[Row]] = defaultdict(list)
+    for row in parse_table(text, table, version):
+        found[row["round"], row["arm"], row["seed"]].append(row)
+    return found
+
+
+def parse_table(text: str, table: str, version: int) -> list[Row]:
+    """The rows of a table, typed; a column that is younger than the run has its default.
+
+    Raises:
+        ValueError, TypeError, csv.Error: a column is missing, or a value is not of its type.
+    """
+    rows = list(csv.DictReader(io.StringIO(text)))
+    there = rows[0].keys() if rows else set[str]()
+    if rows and (lost := {column.name for column in of_format(table, version)} - there):
+        raise ValueError(f"no column {', '.join(sorted(lost))}")
+    return [
+        {one.name: one.parse(row[one.name]) if one.name in there else one.default for one in TABLES[table]}
+        for row in rows
+    ]
+
+
+def header(table: str, version: int = FORMAT) -> bytes:
+    """The first line of a table in a format."""
+    return ",".join(column.name for column in of_format(table, version)).encode() + b"\n"
+
+
+def lines(table: str, rows: Iterable[Mapping[str, Any]]) -> bytes:
+    """Rows as text; raises KeyError where one lacks a column."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([row[column.name] for column in TABLES[table]] for row in rows)
+    return text.getvalue().encode()
+
+
+def rows_by_round(table: bytes) -> dict[bytes, bytes]:
+    """The lines of a table after its header, by the round each begins with."""
+    rows: dict[bytes, bytes] = defaultdict(bytes)
+    for line in table.splitlines(keepends=True)[1:]:
+        rows[line.partition(b",")[0]] += line
+    return rows
+
+
+def younger(table: str, text: bytes, version: int = FORMAT) -> list[Column]:
+    """The columns that a table lacks, as its header says; where that is none of ours, those of a run of `version`."""
+    first = text.partition(b"\n")[0] + b"\n"
+    there = next((one for one in range(1, FORMAT + 1) if header(table, one) == first), version)
+    return [column for column in TABLES[table] if column.since > there]
+
+
+def filled(rows: bytes, columns: Iterable[Column]) -> bytes:
+    """Rows with the defaults of columns that they lack; these come last."""
+    cells = "".join("," if column.default is None else f",{column.default}" for column in columns).encode()
+    return b"".join(line.rstrip(b"\n") + cells + b"\n" for line in rows.splitlines(keepends=True)) if cells else rows
