@@ -11,9 +11,11 @@ import pytest
 
 from lth_cli.results.compare import compare
 from lth_cli.results.verify import verify
-from lth_cli.rundir.columns import FORMAT
+from lth_cli.rundir import columns
+from lth_cli.rundir.columns import FORMAT, LAYERS, Column
 from lth_cli.rundir.intact import reopen
 from lth_cli.rundir.read import read
+from lth_cli.rundir.tables import filled, header, lines, parse_table, younger
 from tests.conftest import Lth, history
 
 STORED = Path(__file__).parent / "stored"
@@ -133,6 +135,24 @@ def test_a_later_version_goes_on_with_it_in_its_own_format(runs: Path, lth: Lth)
     refused = lth("run", f"resume={run}")
     assert refused.returncode == 2
     assert refused.stderr == f"lth: {run}/run.json: format 2, but this version of lth reads up to 1\n"
+
+
+def test_a_younger_column_has_its_default_in_older_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    told, known = Column("told", int, since=2), Column("known", float, since=2, default=0.5)
+    monkeypatch.setitem(columns.TABLES, "layers.csv", (*LAYERS, told, known))
+    old = header("layers.csv", 1).decode() + "0,dense,3,fc,9,9\n"
+    (row,) = parse_table(old, "layers.csv", 1)
+    assert (row["told"], row["known"]) == (None, 0.5)
+    head, _, rows = old.partition("\n")
+    assert younger("layers.csv", old.encode()) == [told, known]
+    new = filled(rows.encode(), [told, known])
+    assert new == b"0,dense,3,fc,9,9,,0.5\n"
+    assert lines("layers.csv", [row]) == new
+    assert parse_table(f"{head},told,known\n{new.decode()}", "layers.csv", 2) == [row]
+    with pytest.raises(ValueError, match="no column known, told"):
+        parse_table(old, "layers.csv", 2)
+    with pytest.raises(ValueError, match="int"):
+        parse_table(f"{head},told,known\n0,dense,3,,9,,,\n", "layers.csv", 2)
 
 
 KILLS = """
