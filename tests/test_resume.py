@@ -1,16 +1,25 @@
 """A run that is cut short and goes on is the run that was never cut short."""
 
+import csv
 import json
 import shlex
 from pathlib import Path
 
 import pytest
+import yaml
 
+from lth_cli.command.resume import check_config, grows
+from lth_cli.results.compare import compare
+from lth_cli.rundir.columns import HISTORY
 from lth_cli.rundir.intact import reopen
-from lth_cli.rundir.read import read
+from lth_cli.rundir.read import Run, read
+from lth_cli.rundir.sameness import ROLES, Role
+from lth_cli.rundir.write import Writer
+from lth_cli.setup.conf import conf_dir
 from lth_cli.setup.schema import ConfigError
 from tests.conftest import Lth, history, only_run
-from tests.interrupted import cut_after, results, start
+from tests.interrupted import config, cut_after, results, start
+from tests.test_verify import believed
 
 
 @pytest.mark.parametrize("rounds", [0, 1, 2, 3])
@@ -123,6 +132,45 @@ def test_more_rounds_go_on_where_the_schedule_leaves_the_others_as_they_are(tmp_
         assert three[name] == six[name]
     assert three["tickets/seed0.safetensors"] == six["tickets/seed0.safetensors"]
     assert read(tmp_path / "three").record["keep"] == read(tmp_path / "six").record["keep"]
+
+
+@pytest.mark.parametrize(("key", "role"), ROLES.items())
+def test_what_makes_two_configs_the_same_experiment(key: str, role: Role, tmp_path: Path) -> None:
+    """Every key of the list is one of the configs'; and it does in `compare` and in resume what its role says."""
+    group, _, name = key.partition(".")
+    options = [yaml.safe_load(file.read_text()) for file in (conf_dir() / group).glob("*.yaml")]
+    assert any(name in option for option in options) if name else key in config()
+
+    def text(value: object) -> str:
+        return yaml.safe_dump({"model": {"hidden": [8]}, **({group: {name: value}} if name else {key: value})})
+
+    def run(value: int) -> Run:
+        rows = [dict.fromkeys((column.name for column in HISTORY), 1) | {"round": 0, "arm": "dense", "seed": value}]
+        return Run(tmp_path, "done", {}, yaml.safe_load(text(value)), rows)
+
+    experiments = compare([run(1), run(2)])
+    assert len(experiments) == (1 if role in (Role.REPLICATE, Role.MANNER) else 2)
+    Writer(tmp_path, text(1), {"keep": [10]})
+    assert grows(tmp_path, text(2)) == (role in (Role.REPLICATE, Role.LENGTH))
+    if role is Role.REPLICATE:
+        with pytest.raises(ConfigError, match=key):
+            check_config(tmp_path, text(2))
+    else:
+        check_config(tmp_path, text(2))
+
+
+def test_a_training_that_took_no_time_is_restored(tmp_path: Path) -> None:
+    """On a fast machine, a training of a few steps is one of 0.000 seconds."""
+    start(tmp_path, "rounds=1", "controls=[]")
+    whole = results(tmp_path)
+    head, *rows = csv.reader((tmp_path / "history.csv").read_text().splitlines())
+    at = head.index("train_seconds")
+    timed = [head, *([*row[:at], "0.0", *row[at + 1 :]] for row in rows)]
+    (tmp_path / "history.csv").write_text("".join(f"{','.join(row)}\n" for row in timed))
+    believed(tmp_path)
+    (tmp_path / "tickets" / "seed0.safetensors").unlink()
+    start(tmp_path, "rounds=1", "controls=[]", resume=True)
+    assert results(tmp_path) == whole
 
 
 def test_data_that_changed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

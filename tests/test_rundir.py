@@ -4,32 +4,46 @@ import csv
 import json
 import platform
 import shutil
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 import lth_cli
+from lth_cli.controls import RandomMask
+from lth_cli.controls.control import Control
 from lth_cli.core import masks
+from lth_cli.rundir import names
 from lth_cli.rundir.find import find, latest
 from lth_cli.rundir.folders import discard, free_dir
+from lth_cli.rundir.intact import reopen
+from lth_cli.rundir.manifest import Manifest, damage
 from lth_cli.rundir.read import Damaged, read
+from lth_cli.rundir.rows import history_row
 from lth_cli.rundir.tables import header
 from lth_cli.rundir.write import Writer
-from tests.tiny import arm, imp, mlp
+from tests.tiny import CONTROLS, arm, imp, mlp
 
 HEADER = header("history.csv").decode()
 
 
-def write_run(path: Path, rounds: int = 1, seeds: tuple[int, ...] = (0,), **config: object) -> Path:
+def write_run(
+    path: Path,
+    rounds: int = 1,
+    seeds: tuple[int, ...] = (0,),
+    controls: Mapping[str, Control] = CONTROLS,
+    **config: object,
+) -> Path:
     """A run directory as `lth run` leaves it, of the tiny problem."""
     path.mkdir(parents=True)
     text = "".join(f"{key}: {json.dumps(value)}\n" for key, value in {"seed": seeds[0], **config}.items())
     writer = Writer(
         path, text, {"parameters": 300, "choices": {"model": "tiny"}, "keep": [0] * (rounds + 1), "seeds": list(seeds)}
     )
-    done = imp(seeds=seeds, rounds=rounds)
+    done = imp(seeds=seeds, rounds=rounds, controls=controls)
     for fitted in done:
         writer.round(fitted)
     for seed in seeds:
@@ -91,6 +105,37 @@ def test_a_ticket_is_portable_and_its_bytes_are_those_of_its_seed(tmp_path: Path
         assert torch.equal(weight[mask], winning.job.start.state.params[name][mask])
     assert ticket.metadata["density"] == masks.density(ticket.mask)
     assert ticket.metadata["test_accuracy"] == winning.curve[-1].test_accuracy
+
+
+def test_names_and_what_they_stand_for() -> None:
+    for key in ((0, "dense", 0), (7, "größe", 3), (123, "a_seed1-b", 2**63 - 1)):
+        assert names.key_of(names.state(key)) == key
+    assert names.state((1, "winning", 0)) == "rounds/01/winning_seed0.safetensors"
+    assert names.key_of(names.rewind(5)) == (0, "rewind", 5)
+    assert names.ticket_seed(names.ticket(5)) == 5
+    assert names.partial((2, "dense", 0), 0) == "partial/02_dense_seed0.safetensors"
+    assert names.partial((2, "dense", 0), 3) == "partial/02_dense_seed0_and_3.safetensors"
+    for other in (
+        "rounds/1/dense_seed0.safetensors", "rounds/001/dense_seed0.safetensors", "rounds/01/dense_seed00.safetensors",
+        "rounds/01/dense.safetensors", "rounds/01/a b_seed0.safetensors", "rounds/01/../x_seed0.safetensors",
+        "rounds/01/dense_seed0.safetensors\n", "tickets/dense_seed0.safetensors", "tickets/seed00.safetensors",
+    ):  # fmt: skip
+        assert (names.key_of(other), names.ticket_seed(other), names.is_listed(other)) == (None, None, False)
+
+
+def test_an_arm_may_be_called_by_any_letters(tmp_path: Path) -> None:
+    """As in its rows, so in the manifest."""
+    path = write_run(tmp_path / "run", controls={"größe": RandomMask()})
+    assert {row["arm"] for row in read(path).history} == {"dense", "winning", "größe"}
+    assert reopen(path).done
+    assert list(damage(path, Manifest.load(path))) == []
+
+
+def test_what_took_no_time_has_no_speed() -> None:
+    """As a run is restored that took less than half a millisecond."""
+    (one,) = imp(rounds=1, controls={})[0]
+    assert history_row(replace(one, seconds=0.5, examples=80))["examples_per_second"] == 160.0
+    assert history_row(replace(one, seconds=0.0, examples=80))["examples_per_second"] == 0.0
 
 
 @pytest.mark.parametrize("content", [b"", b"\x80\x04.", b"\xff" * 100, b"\x08\x00\x00\x00\x00\x00\x00\x00{}      "])

@@ -156,7 +156,7 @@ def _run(config: DictConfig, path: Path, sweep: bool) -> None:
         run(config, path, source, _Console(), prefix=f"{path.name}: " if sweep else "", live=not sweep, intact=intact)
     except (Exception, KeyboardInterrupt) as error:
         # A run on its own leaves nothing behind if no work was done; in a sweep the others must be told.
-        if sweep and not (path / "run.json").exists():
+        if sweep and not (path / names.RECORD).exists():
             mark_unstarted(path, config, source, error)
         raise
 
