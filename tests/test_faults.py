@@ -194,7 +194,7 @@ def test_sigterm_ends_a_sweep_in_worker_processes(tmp_path: Path) -> None:
 def test_a_second_ctrl_c_ends_at_once() -> None:
     """Even while the first one is being obeyed."""
     code = (
-        "import time\nfrom lth_cli.signals import in_order\nwith in_order():\n"
+        "import time\nfrom lth_cli.core.signals import in_order\nwith in_order():\n"
         "    try:\n        print('begun', flush=True)\n        time.sleep(60)\n"
         "    finally:\n        print('ending', flush=True)\n        time.sleep(60)\n"
     )
@@ -345,7 +345,8 @@ def test_a_clock_that_jumps_backwards_changes_nothing(tmp_path: Path, monkeypatc
 
 
 def test_fifty_processes_at_once_take_fifty_folders(tmp_path: Path) -> None:
-    code = "import sys; from lth_cli.rundir.files import free_dir; sys.stdin.read(); print(free_dir('outputs/day/run'))"
+    code = "import sys; from lth_cli.rundir.folders import free_dir\n"
+    code += "sys.stdin.read(); print(free_dir('outputs/day/run').path)"
     command = [sys.executable, "-c", code]
     pipe, text = subprocess.PIPE, True
     processes = [subprocess.Popen(command, cwd=tmp_path, stdin=pipe, stdout=pipe, text=text) for _ in range(50)]
@@ -381,7 +382,7 @@ def test_a_run_has_one_writer_and_a_dead_one_lets_go(lth: Lth, tmp_path: Path) -
     run = tmp_path / "run"
     start(run)
     (run / "rounds" / "03" / "winning_seed0.safetensors").unlink()
-    code = "import time; from lth_cli.rundir.files import sole_writer; from pathlib import Path\n"
+    code = "import time; from lth_cli.rundir.folders import sole_writer; from pathlib import Path\n"
     code += "with sole_writer(Path('run')):\n    print(flush=True); time.sleep(600)"
     holder = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE)
     assert holder.stdout is not None
