@@ -19,7 +19,7 @@ from rich.console import Console
 from lth_cli.command import overrides, resume
 from lth_cli.command.compose import Line, checked, first_line, parse, quoted, without
 from lth_cli.command.explain import explain, failure
-from lth_cli.core import signals
+from lth_cli.core.signals import Signals
 from lth_cli.core.spelling import brief
 from lth_cli.report.sweep import summary
 from lth_cli.rundir.folders import Busy, Folder, discard, free_dir, sole_writer
@@ -40,7 +40,7 @@ def launch(arguments: Sequence[str]) -> int:
     wants_traceback = asked == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra raises instead of printing and exiting
     try:
-        with signals.in_order():
+        with Signals().in_order():
             return _launch(list(arguments))
     except (ConfigError, HydraException, OmegaConfBaseException, OSError, Busy, Damaged) as error:
         if wants_traceback:
@@ -125,7 +125,7 @@ def job(config: DictConfig) -> None:
     task = HydraConfig.get()
     path = Path(task.runtime.output_dir)
     sweep = task.mode == RunMode.MULTIRUN
-    with signals.in_order():
+    with Signals().in_order():
         try:
             with sole_writer(path) if sweep else contextlib.nullcontext():
                 _run(config, path, sweep)

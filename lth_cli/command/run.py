@@ -15,8 +15,9 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from lth_cli.command.resume import check_config, check_rounds
-from lth_cli.core import masks, signals
+from lth_cli.core import masks
 from lth_cli.core.arms import DENSE, WINNING
+from lth_cli.core.signals import Signals
 from lth_cli.core.state import Mask
 from lth_cli.datasets.fingerprint import fingerprint
 from lth_cli.lottery.imp import run_imp
@@ -111,6 +112,7 @@ def _rounds(
 ) -> None:
     search = experiment.search
     last, done = len(search.keep) - 1, 0 if kept is None else kept.rounds
+    signals = Signals.current()
     checkpoints = Checkpoints(writer.path, *experiment.checkpoint_every)
     emptied = _emptied(writer, display)
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import safetensors
 import safetensors.torch
 
-from lth_cli.core import signals
 from lth_cli.core.files import make_dir, write
+from lth_cli.core.signals import Signals
 from lth_cli.core.state import Params
 from lth_cli.rundir.read import UNREADABLE
 from lth_cli.rundir.write import tensors_sha256
@@ -34,6 +34,7 @@ class Checkpoints:
 
     def __init__(self, path: Path, every: int | None, seconds: float | None) -> None:
         self.folder, self.every, self.seconds = path / "partial", every, seconds
+        self.signals = Signals.current()
         self._latest = time.monotonic()
 
     def load(self, jobs: Sequence[Job]) -> Progress | None:
@@ -53,7 +54,7 @@ class Checkpoints:
 
     def due(self, jobs: Sequence[Job], done: int) -> bool:
         """After so many iterations or seconds, at the end of what was long, and when we are asked to stop."""
-        if signals.asked_to_stop():
+        if self.signals.asked_to_stop():
             return True
         waited, ended = time.monotonic() - self._latest, done == jobs[0].start.iterations
         if ended and (self.every is not None or waited >= _LONG):
@@ -77,11 +78,11 @@ class Checkpoints:
         make_dir(self.folder)
         write(self._file(jobs), safetensors.torch.save(tensors, {"progress": json.dumps(document)}))
         self._latest = time.monotonic()
-        signals.stop_if_asked()
+        self.signals.stop_if_asked()
 
     def asked_to_stop(self) -> bool:
         """Whether Ctrl-C or SIGTERM waits for the next checkpoint."""
-        return signals.asked_to_stop()
+        return self.signals.asked_to_stop()
 
     def clear(self) -> None:
         """The round is written."""

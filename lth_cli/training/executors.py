@@ -10,12 +10,12 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing.connection import Connection
-from multiprocessing.context import ForkProcess
+from multiprocessing.process import BaseProcess
 
 import safetensors.torch
 import torch
 
-from lth_cli.core import signals
+from lth_cli.core.signals import Signals
 from lth_cli.core.state import Params, State
 from lth_cli.training.jobs import Diverged, Evaluation, Fitted, Hooks, Job
 from lth_cli.training.trainer import Trainer
@@ -143,7 +143,7 @@ class _Worker:
         self.index, self.job, self.ended = index, job, False
         context = multiprocessing.get_context("fork")
         self.connection, theirs = context.Pipe(duplex=False)
-        self.process: ForkProcess = context.Process(target=_work, args=(trainer, job, theirs, os.getpid()), daemon=True)
+        self.process: BaseProcess = context.Process(target=_work, args=(trainer, job, theirs, os.getpid()), daemon=True)
         self.process.start()
         theirs.close()
 
@@ -203,7 +203,7 @@ class _Result:
 
 
 def _work(trainer: Trainer, job: Job, connection: Connection, parent: int) -> None:
-    signals.in_worker(parent)
+    Signals.current().in_worker(parent)
     torch.set_num_threads(1)
 
     def watch(job: Job, done: int, evaluation: Evaluation | None) -> None:
