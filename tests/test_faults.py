@@ -1,7 +1,6 @@
 """Faults that befall a run from outside, each done for real: nothing is lost, and what goes on is the same run."""
 
 import json
-import multiprocessing
 import os
 import random
 import shutil
@@ -17,7 +16,6 @@ from pathlib import Path
 import pytest
 from safetensors import safe_open
 
-from lth_cli.core import signals
 from lth_cli.results.verify import verify
 from lth_cli.rundir.folders import sole_writer
 from lth_cli.rundir.intact import reopen
@@ -110,62 +108,6 @@ def test_ctrl_c_reaches_the_whole_group_and_nobody_is_left(tmp_path: Path) -> No
     assert len(list(path.glob("partial/*.safetensors"))) == 2
 
 
-def test_a_killed_run_lets_go_of_its_lock_though_a_process_it_forked_lives(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("fork")
-    forked = context.Event()
-    child = context.Process(target=lambda: (forked.set(), time.sleep(60)))
-    with sole_writer(tmp_path):
-        child.start()
-        assert forked.wait(60)
-    try:
-        with sole_writer(tmp_path):
-            assert child.is_alive()
-    finally:
-        child.kill()
-        child.join()
-
-
-def test_an_error_while_a_signal_waits_does_not_hide_the_signal() -> None:
-    """And what has been raised is not raised again some seconds later."""
-
-    def work(error: Exception | None) -> None:
-        with signals.held():
-            os.kill(os.getpid(), signal.SIGTERM)
-            assert signals.asked_to_stop()
-            if error is not None:
-                raise error
-
-    for error in (RuntimeError(), None):
-        with signals.in_order():
-            with pytest.raises(signals.Terminated):
-                work(error)
-            assert not signals.asked_to_stop()
-            assert signal.alarm(0) == 0
-    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
-
-
-def test_work_that_does_not_stop_is_ended_after_some_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    def work() -> None:
-        with signals.held():
-            os.kill(os.getpid(), signal.SIGTERM)
-            time.sleep(30)
-
-    monkeypatch.setattr(signals, "_PATIENCE", 1)
-    with signals.in_order(), pytest.raises(signals.Terminated):
-        work()
-    assert not signals.asked_to_stop()
-
-
-def test_ctrl_c_that_is_ignored_stays_ignored() -> None:
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        with signals.in_order():
-            os.kill(os.getpid(), signal.SIGINT)
-            assert signal.getsignal(signal.SIGTERM) != signal.SIG_DFL
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
 def test_sigterm_ends_in_order_and_the_run_goes_on(tmp_path: Path) -> None:
     process = popen(*WORK, "rounds=200", "sparsity.target=0.5", cwd=tmp_path)
     path = until_begun(process, tmp_path)
@@ -190,22 +132,6 @@ def test_sigterm_ends_a_sweep_in_worker_processes(tmp_path: Path) -> None:
     assert process.returncode == 143
     assert "Traceback" not in errors
     assert f"to go on: lth run resume={only_run(tmp_path).relative_to(tmp_path)}" in errors
-
-
-def test_a_second_ctrl_c_ends_at_once() -> None:
-    """Even while the first one is being obeyed."""
-    code = (
-        "import time\nfrom lth_cli.signals import in_order\nwith in_order():\n"
-        "    try:\n        print('begun', flush=True)\n        time.sleep(60)\n"
-        "    finally:\n        print('ending', flush=True)\n        time.sleep(60)\n"
-    )
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    for word in ("begun\n", "ending\n"):
-        assert process.stdout.readline() == word
-        process.send_signal(signal.SIGINT)
-    assert process.wait(10) == -signal.SIGINT
-    process.stdout.close()
 
 
 def test_a_full_disk_is_an_error_and_the_run_goes_on_when_there_is_room(tmp_path: Path) -> None:
@@ -346,7 +272,8 @@ def test_a_clock_that_jumps_backwards_changes_nothing(tmp_path: Path, monkeypatc
 
 
 def test_fifty_processes_at_once_take_fifty_folders(tmp_path: Path) -> None:
-    code = "import sys; from lth_cli.rundir.files import free_dir; sys.stdin.read(); print(free_dir('outputs/day/run'))"
+    code = "import sys; from lth_cli.rundir.folders import free_dir\n"
+    code += "sys.stdin.read(); print(free_dir('outputs/day/run').path)"
     command = [sys.executable, "-c", code]
     pipe, text = subprocess.PIPE, True
     processes = [subprocess.Popen(command, cwd=tmp_path, stdin=pipe, stdout=pipe, text=text) for _ in range(50)]
@@ -382,7 +309,7 @@ def test_a_run_has_one_writer_and_a_dead_one_lets_go(lth: Lth, tmp_path: Path) -
     run = tmp_path / "run"
     start(run)
     (run / "rounds" / "03" / "winning_seed0.safetensors").unlink()
-    code = "import time; from lth_cli.rundir.files import sole_writer; from pathlib import Path\n"
+    code = "import time; from lth_cli.rundir.folders import sole_writer; from pathlib import Path\n"
     code += "with sole_writer(Path('run')):\n    print(flush=True); time.sleep(600)"
     holder = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE)
     assert holder.stdout is not None

@@ -5,7 +5,6 @@ import json
 import platform
 import shutil
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +17,6 @@ from lth_cli.controls.control import Control
 from lth_cli.core import masks
 from lth_cli.rundir import names
 from lth_cli.rundir.find import find, latest
-from lth_cli.rundir.folders import discard, free_dir
 from lth_cli.rundir.intact import reopen
 from lth_cli.rundir.manifest import Manifest, damage
 from lth_cli.rundir.read import Damaged, read
@@ -143,23 +141,6 @@ def test_what_is_not_a_ticket_is_refused(content: bytes, tmp_path: Path) -> None
     (tmp_path / "x").write_bytes(content)
     with pytest.raises(ValueError, match="is not a ticket"):
         lth_cli.Ticket.load(tmp_path / "x")
-
-
-def test_two_runs_never_share_a_folder(tmp_path: Path) -> None:
-    wanted = str(tmp_path / "outputs" / "day" / "time_name")
-    with ThreadPoolExecutor(16) as pool:
-        got = list(pool.map(lambda _: free_dir(wanted), range(50)))
-    assert len(set(got)) == 50
-    assert {wanted, f"{wanted}-2", f"{wanted}-50"} <= set(got)
-
-
-def test_discard_removes_what_was_made_and_nothing_else(tmp_path: Path) -> None:
-    discard(Path(free_dir(str(tmp_path / "outputs" / "day" / "run"))))
-    assert not list(tmp_path.iterdir())
-    (tmp_path / "outputs").mkdir()
-    kept = Path(free_dir(str(tmp_path / "outputs" / "day" / "one")))
-    discard(Path(free_dir(str(tmp_path / "outputs" / "day" / "two"))))
-    assert kept.is_dir()
 
 
 @pytest.mark.parametrize(

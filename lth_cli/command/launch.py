@@ -19,11 +19,11 @@ from rich.console import Console
 from lth_cli.command import overrides, resume
 from lth_cli.command.compose import Line, checked, first_line, parse, quoted, without
 from lth_cli.command.explain import explain, failure
-from lth_cli.core import signals
+from lth_cli.core.signals import Signals
 from lth_cli.core.spelling import brief
 from lth_cli.report.sweep import summary
 from lth_cli.rundir import names
-from lth_cli.rundir.folders import Busy, discard, free_dir, sole_writer
+from lth_cli.rundir.folders import Busy, Folder, discard, free_dir, sole_writer
 from lth_cli.rundir.intact import reopen
 from lth_cli.rundir.read import Damaged
 from lth_cli.setup.conf import conf_dir
@@ -41,7 +41,7 @@ def launch(arguments: Sequence[str]) -> int:
     wants_traceback = asked == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra raises instead of printing and exiting
     try:
-        with signals.in_order():
+        with Signals().in_order():
             return _launch(list(arguments))
     except (ConfigError, HydraException, OmegaConfBaseException, OSError, Busy, Damaged) as error:
         if wants_traceback:
@@ -81,19 +81,23 @@ def _launch(arguments: list[str]) -> int:
     wanted = str(OmegaConf.select(config, key))
     if Path(wanted).name in ("", ".."):
         raise ConfigError(f"{key}={wanted}: the name of a new folder")
-    path = Path(free_dir(wanted)) if old is None else old
+    folder = free_dir(wanted) if old is None else Folder(old)
+    path = folder.path
     try:
-        with sole_writer(path):
-            return _work(path, line, [quoted(key, str(path)), *([] if old is None else [quoted("resume", str(old))])])
+        with sole_writer(path) as note:
+            if note is not None:
+                print(brief(f"lth: {note}", lines=1), file=sys.stderr)
+            return _work(folder, line, [quoted(key, str(path)), *([] if old is None else [quoted("resume", str(old))])])
     except KeyboardInterrupt as error:
         raise type(error)(_to_go_on(path)) from None
     finally:
         if old is None and not _is_begun(path):
-            discard(path)
+            discard(folder)
 
 
-def _work(path: Path, line: Line, ours: list[str]) -> int:
-    """Run or sweep in `path`, whose lock we hold."""
+def _work(folder: Folder, line: Line, ours: list[str]) -> int:
+    """Run or sweep in `folder`, whose lock we hold."""
+    path = folder.path
     _outcome.clear()
     if not line.sweep:
         _hand_to_hydra([*line.flags, *line.overrides, *ours])
@@ -112,9 +116,9 @@ def _work(path: Path, line: Line, ours: list[str]) -> int:
             raise
         # A launcher whose worker was killed: the jobs that ended tell for themselves.
         print(f"lth: the launcher stopped: {first_line(error)}", file=sys.stderr)
-        summary(path, 0)
+        summary(folder, 0)
         return 1
-    return summary(path, expected) or (1 if _outcome else 0)
+    return summary(folder, expected) or (1 if _outcome else 0)
 
 
 def job(config: DictConfig) -> None:
@@ -122,7 +126,7 @@ def job(config: DictConfig) -> None:
     task = HydraConfig.get()
     path = Path(task.runtime.output_dir)
     sweep = task.mode == RunMode.MULTIRUN
-    with signals.in_order():
+    with Signals().in_order():
         try:
             with sole_writer(path) if sweep else contextlib.nullcontext():
                 _run(config, path, sweep)

@@ -13,8 +13,9 @@ from rich.console import Console
 
 from lth_cli.command.record import record_of
 from lth_cli.command.resume import check_config, check_rounds
-from lth_cli.core import masks, signals
+from lth_cli.core import masks
 from lth_cli.core.arms import DENSE, WINNING
+from lth_cli.core.signals import Signals
 from lth_cli.core.state import Mask
 from lth_cli.lottery.imp import run_imp
 from lth_cli.report.progress import Display
@@ -109,6 +110,7 @@ def _rounds(
     diverged: Callable[[Job, str], None] | None,
 ) -> None:
     search = experiment.way.search
+    signals = Signals.current()
     last, done = len(search.keep) - 1, 0 if intact is None else intact.rounds
     checkpoints = Checkpoints(writer.path, *experiment.checkpoint_every)
     emptied = _emptied(writer, display)

@@ -1,6 +1,5 @@
 """Ctrl-C and SIGTERM: the first one ends the work in order, a second one at once."""
 
-import ctypes
 import os
 import signal
 import threading
@@ -11,86 +10,94 @@ from types import FrameType
 _HANDLED = (signal.SIGINT, signal.SIGTERM)
 _PATIENCE = 8  # seconds; schedulers give ten
 
-_holding = False
-_held: int | None = None
-
 
 class Terminated(KeyboardInterrupt):
     """SIGTERM, with which schedulers announce that time is up."""
 
 
-@contextmanager
-def in_order() -> Iterator[None]:
-    """Within, a first SIGINT or SIGTERM raises KeyboardInterrupt or Terminated, and a second one ends the process."""
-    main = threading.current_thread() is threading.main_thread()
-    if not main or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:  # not ours to handle, or handled already
-        yield
-        return
-    # One that is ignored already, as Ctrl-C is in a shell's background, stays ignored.
-    heard = [number for number in _HANDLED if signal.getsignal(number) != signal.SIG_IGN]
-    before = {number: signal.signal(number, _first) for number in heard}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+class Signals:
+    """Whether this process was asked to stop, and whether the asking waits. One that handles none is never asked."""
 
+    def __init__(self) -> None:
+        self._holding = False
+        self._held: int | None = None
 
-@contextmanager
-def held() -> Iterator[None]:
-    """Within, a first signal waits until `stop_if_asked` is called, but no longer than some seconds.
+    @classmethod
+    def current(cls) -> "Signals":
+        """The one that handles the signals of this process, or a new one where none does."""
+        owner = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
+        return owner if isinstance(owner, Signals) else cls()
 
-    Whatever else ends the work while a signal waits, it is the signal that is told: others may depend on who was
-    asked to stop, and the error, if it was no consequence of stopping, comes again when the run goes on.
-    """
-    global _holding
-    _holding = True
-    try:
-        yield
-    finally:
-        _holding = False
-        stop_if_asked()
+    @contextmanager
+    def in_order(self) -> Iterator[None]:
+        """Within, a first SIGINT or SIGTERM raises KeyboardInterrupt or Terminated, and a second one ends the process.
 
+        Where another has them, as around the jobs of a sweep, or the system does not let us, nothing changes.
+        """
+        main = threading.current_thread() is threading.main_thread()
+        if not main or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+            yield
+            return
+        # One that is ignored already, as Ctrl-C is in a shell's background, stays ignored.
+        heard = [number for number in _HANDLED if signal.getsignal(number) != signal.SIG_IGN]
+        before = {number: signal.signal(number, self._first) for number in heard}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
-def asked_to_stop() -> bool:
-    """Whether a signal waits."""
-    return _held is not None
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Within, a first signal waits until `stop_if_asked` is called, but no longer than some seconds.
 
+        On a system without alarms it waits until then. Whatever else ends the work while a signal waits, it is the
+        signal that is told: others may depend on who was asked to stop, and the error, if it was no consequence of
+        stopping, comes again when the run goes on.
+        """
+        self._holding = True
+        try:
+            yield
+        finally:
+            self._holding = False
+            self.stop_if_asked()
 
-def stop_if_asked() -> None:
-    """Raise KeyboardInterrupt or Terminated if a signal waits."""
-    if _held is not None:
-        _raise(_held)
+    def asked_to_stop(self) -> bool:
+        """Whether a signal waits."""
+        return self._held is not None
 
+    def stop_if_asked(self) -> None:
+        """Raise KeyboardInterrupt or Terminated if a signal waits."""
+        if self._held is not None:
+            self._raise(self._held)
 
-def in_worker(parent: int) -> None:
-    """In a process forked from `parent`: end with it, leave Ctrl-C to it, and let SIGTERM wait for `stop_if_asked`."""
-    _DIE_WITH_PARENT = 1
-    ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _hold)
+    def in_worker(self, parent: int) -> None:
+        """In a Linux process forked from `parent`: end with it, leave Ctrl-C to it, and let SIGTERM wait."""
+        import ctypes
 
+        _DIE_WITH_PARENT = 1
+        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, self._hold)
 
-def _first(number: int, frame: FrameType | None) -> None:
-    for handled in _HANDLED:
-        if signal.getsignal(handled) == _first:
-            signal.signal(handled, signal.SIG_DFL)
-    if not _holding:
-        _raise(number)
-    signal.signal(signal.SIGALRM, lambda *late: _raise(number))
-    signal.alarm(_PATIENCE)
-    _hold(number, frame)
+    def _first(self, number: int, frame: FrameType | None) -> None:
+        for handled in _HANDLED:
+            if signal.getsignal(handled) == self._first:
+                signal.signal(handled, signal.SIG_DFL)
+        if not self._holding:
+            self._raise(number)
+        if hasattr(signal, "alarm"):  # Windows has none
+            signal.signal(signal.SIGALRM, lambda *late: self._raise(number))
+            signal.alarm(_PATIENCE)
+        self._hold(number, frame)
 
+    def _hold(self, number: int, frame: FrameType | None) -> None:
+        self._held = number
 
-def _hold(number: int, frame: FrameType | None) -> None:
-    global _held
-    _held = number
-
-
-def _raise(number: int) -> None:
-    global _held
-    _held = None
-    signal.alarm(0)
-    raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
+    def _raise(self, number: int) -> None:
+        self._held = None
+        if hasattr(signal, "alarm"):
+            signal.alarm(0)
+        raise Terminated if number == signal.SIGTERM else KeyboardInterrupt

@@ -1,38 +1,55 @@
 """Folders that two runs never share, with one writer each."""
 
-import fcntl
+import errno
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-_locks: set[int] = set()  # open descriptors of this process
-_created: dict[str, list[Path]] = {}  # by run directory: the parents that had to be made for it
+from filelock import BaseFileLock, Timeout, UnixFileLock, WindowsFileLock
+
+# By name: filelock's choice where there is no flock takes a file that is left of an earlier run for a held lock.
+_Lock: type[BaseFileLock] = WindowsFileLock if sys.platform == "win32" else UnixFileLock
+_NO_LOCKS = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK}
 
 
 class Busy(Exception):
     """Another process is writing this run or sweep."""
 
 
-def free_dir(path: str) -> str:
+@dataclass(frozen=True)
+class Folder:
+    """The folder of a run or sweep.
+
+    Args:
+        path: of the folder.
+        made: the parents that had to be made for it, the nearest first.
+    """
+
+    path: Path
+    made: tuple[Path, ...] = ()
+
+
+def free_dir(path: str) -> Folder:
     """Create `path`, or ``path-2``, ``path-3``, … if it is taken, and say which: two runs never share a folder."""
-    missing = [parent for parent in Path(path).parents if not parent.exists()]
+    missing = tuple(parent for parent in Path(path).parents if not parent.exists())
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     for suffix in ("", *(f"-{i}" for i in range(2, 10_000))):
         try:
             Path(path + suffix).mkdir()
         except FileExistsError:
             continue
-        _created[os.path.abspath(path + suffix)] = missing
-        return path + suffix
+        return Folder(Path(path + suffix), missing)
     raise FileExistsError(f"{path} and all its suffixes are taken")
 
 
-def discard(path: Path) -> None:
-    """Remove a run directory in which no work was done, and the parents that were made for it, where empty."""
-    shutil.rmtree(path, ignore_errors=True)
-    for parent in _created.pop(os.path.abspath(path), []):
+def discard(folder: Folder) -> None:
+    """Remove a folder in which no work was done, and the parents that were made for it, where empty."""
+    shutil.rmtree(folder.path, ignore_errors=True)
+    for parent in folder.made:
         try:
             parent.rmdir()
         except OSError:
@@ -40,30 +57,32 @@ def discard(path: Path) -> None:
 
 
 @contextmanager
-def sole_writer(path: Path) -> Iterator[None]:
+def sole_writer(path: Path) -> Iterator[str | None]:
     """Hold the lock of a run or sweep. The system lets go of it when the process ends, however it ends.
 
-    Workers that are forked meanwhile do not hold it, or they might for a while after their parent is dead.
+    Workers that are forked meanwhile do not hold it, or they might for a while after their parent is dead: filelock
+    closes its descriptor in them.
+
+    Yields:
+        None, or a line for the user where the system or the file system has no locks: the work goes on without one.
 
     Raises:
         Busy: another process holds it.
+        OSError: naming the lock's file.
     """
-    lock = os.open(path / ".lock", os.O_WRONLY | os.O_CREAT, 0o666)
-    _locks.add(lock)
+    file = path / ".lock"
+    if not path.is_dir():  # which filelock would make
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(file))
+    lock, note = _Lock(file, fallback_to_soft=False), None
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Busy(f"{path}: another process is writing it") from None
-        yield
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise Busy(f"{path}: another process is writing it") from None
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise OSError(error.errno, error.strerror, str(file)) from None
+        note = f"{path}: there are no locks here, so a second process in it would not be refused"
+    try:
+        yield note
     finally:
-        _close({lock} & _locks)
-
-
-def _close(locks: set[int]) -> None:
-    for lock in locks:
-        os.close(lock)
-    _locks.difference_update(locks)
-
-
-os.register_at_fork(after_in_child=lambda: _close(set(_locks)))
+        lock.release()

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from lth_cli.core import signals
+from lth_cli.core.signals import Signals
 from lth_cli.training.evaluate import Evaluation
 from lth_cli.training.jobs import Job
 from lth_cli.training.progress import Progress
@@ -24,19 +24,6 @@ class Checkpoints(Protocol):
         """Keep it."""
 
 
-class Stop(Protocol):
-    """Whether the training has been asked to stop."""
-
-    def asked_to_stop(self) -> bool:
-        """Whether it has."""
-
-    def stop_if_asked(self) -> None:
-        """Raise KeyboardInterrupt if it has."""
-
-    def in_worker(self, parent: int) -> None:
-        """Called first in a process forked from `parent`."""
-
-
 Scope = Callable[[str], AbstractContextManager[object]]
 
 
@@ -53,11 +40,11 @@ class Hooks:
         scope: names what runs in it, for a profile.
         diverged: is told of a job that diverged, which then has no result; None raises `Diverged`.
         checkpoints: keep what is under way.
-        stop: says when to stop; what is under way is kept first.
+        signals: say when to stop; what is under way is kept first.
     """
 
     watch: Callable[[Job, int, Evaluation | None], None] = _ignore
     scope: Scope = nullcontext
     diverged: Callable[[Job, str], None] | None = None
     checkpoints: Checkpoints | None = None
-    stop: Stop = signals
+    signals: Signals = field(default_factory=Signals)

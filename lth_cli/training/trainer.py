@@ -160,15 +160,15 @@ class _Training:
 
     def _keep(self) -> None:
         """Keep what is under way when that is due, and at the latest when it is asked to stop."""
-        checkpoints, stop = self.trainer.hooks.checkpoints, self.trainer.hooks.stop
+        checkpoints, signals = self.trainer.hooks.checkpoints, self.trainer.hooks.signals
         if checkpoints is None:
             return
-        if stop.asked_to_stop() or checkpoints.due(self.jobs, self.done):
+        if signals.asked_to_stop() or checkpoints.due(self.jobs, self.done):
             seconds, diverged = time.perf_counter() - self.began, sorted(self.curves.diverged)
             tensors = take(self.step.written(), self.saved)
             progress = Progress(self.done, self.since, seconds, self.curves.rows, diverged, tensors)
             checkpoints.save(self.jobs, progress)
-            stop.stop_if_asked()
+            signals.stop_if_asked()
 
     def _resume(self) -> bool:
         """Go on from what is kept of these jobs, if it is."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
-from multiprocessing.context import ForkProcess
+from multiprocessing.process import BaseProcess
 
 import safetensors.torch
 import torch
@@ -38,7 +38,7 @@ def fork_each(trainer: Trainer, jobs: Sequence[Job], workers: int) -> list[Fitte
                 worker = _Worker(trainer, waiting[0], jobs[waiting.pop(0)])
                 running[worker.connection] = worker
             ready = multiprocessing.connection.wait(list(running), timeout=0.2)
-            if trainer.hooks.stop.asked_to_stop():
+            if trainer.hooks.signals.asked_to_stop():
                 for worker in running.values():
                     worker.process.terminate()
                 for worker in running.values():
@@ -63,7 +63,7 @@ class _Worker:
         self.index, self.job, self.ended = index, job, False
         context = multiprocessing.get_context("fork")
         self.connection, theirs = context.Pipe(duplex=False)
-        self.process: ForkProcess = context.Process(target=_work, args=(trainer, job, theirs, os.getpid()), daemon=True)
+        self.process: BaseProcess = context.Process(target=_work, args=(trainer, job, theirs, os.getpid()), daemon=True)
         self.process.start()
         theirs.close()
 
@@ -117,7 +117,7 @@ class _Result:
 
 
 def _work(trainer: Trainer, job: Job, connection: Connection, parent: int) -> None:
-    trainer.hooks.stop.in_worker(parent)
+    trainer.hooks.signals.in_worker(parent)
     torch.set_num_threads(1)
 
     def watch(job: Job, done: int, evaluation: Evaluation | None) -> None:
