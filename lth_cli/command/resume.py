@@ -60,25 +60,24 @@ def is_complete(kept: Kept, config: str) -> bool:
     return kept.done and not _changed(kept.path, config)
 
 
-def check_config(path: Path, config: str) -> None:
+def check_config(path: Path, config: str) -> bool:
     """Refuse to go on in a run directory with another config; rounds and schedule are for `check_rounds` to check.
 
     Args:
         config: the new one, resolved, as YAML.
+
+    Returns:
+        Whether the run has begun with other rounds, or another schedule.
 
     Raises:
         ConfigError: naming the keys that differ.
         Damaged: config.yaml cannot be read, or run.json is of a newer version.
     """
     changed = _changed(path, config) if _has_begun(path) else {}
-    if changed := {key: both for key, both in changed.items() if key.partition(".")[0] not in _LENGTH}:
-        listed = ", ".join(f"{key} (was {old}, not {new})" for key, (old, new) in changed.items())
+    if refused := {key: both for key, both in changed.items() if key.partition(".")[0] not in _LENGTH}:
+        listed = ", ".join(f"{key} (was {old}, not {new})" for key, (old, new) in refused.items())
         raise ConfigError(f"{listed}: a run goes on with the config that it was started with")
-
-
-def grows(path: Path, config: str) -> bool:
-    """Whether a run has begun with other rounds, or another schedule, than the new config's."""
-    return _has_begun(path) and bool(_changed(path, config))
+    return bool(changed)
 
 
 def check_rounds(kept: Kept, keep: Sequence[Keep], data_sha256: str | None = None) -> None:
@@ -158,4 +157,4 @@ def _overrides(path: Path, sweep: bool, damaged: Damaged) -> list[str]:
         raise damaged from None
     if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
         raise damaged
-    return [*(["-m"] if sweep else []), *(text for text in found if not text.startswith("resume="))]
+    return [*(["-m"] if sweep else []), *found]
