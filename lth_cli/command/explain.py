@@ -5,13 +5,15 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import hydra
-from hydra.errors import HydraException, OverrideParseException
+from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lth_cli.core.spelling import nearest
 from lth_cli.setup.conf import conf_dir
-from lth_cli.setup.schema import allowed, wrong_choice
+from lth_cli.setup.schema import ConfigError, allowed, wrong_choice
+
+_NO_SUCH_KEY = ": there is no such key"
 
 
 def explain(error: Exception, arguments: Sequence[str]) -> str:
@@ -21,25 +23,46 @@ def explain(error: Exception, arguments: Sequence[str]) -> str:
         error: of ours, of Hydra, of OmegaConf, or of the operating system.
         arguments: the command line, whose choices decide which keys there are.
     """
-    text = str(error).strip()
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}"
-    if found := re.search(r"Could not (?:find|load) '([^']+)/([^/']+)'", text):
-        return _unknown_option(found[1], found[2], text)
-    if found := re.search(r"Ambiguous value for argument '([^=]+)=(.*)'", text):
-        key, values = found.groups()
-        return f"{key}={values}: several values are a sweep and need -m; a list is written {key}=[{values}]"
-    if found := re.search(r"Could not (?:override|append to config)[^']*'([^']+)'|^(\S+): there is no such key$", text):
-        return _unknown_key(found[1] or found[2], arguments)
+    text = str(error).strip()
+    is_primary = text.startswith("Cannot find primary config")  # no field tells
+    if isinstance(error, MissingConfigException) and "/" in (error.missing_cfg_file or "") and not is_primary:
+        return _unknown_option(error)
+    if isinstance(error, ConfigError) and text.endswith(_NO_SUCH_KEY):
+        return _unknown_key(text.removesuffix(_NO_SUCH_KEY), arguments)
+    if isinstance(error, ConfigCompositionException) and (words := _composition(error, text, arguments)):
+        return words
     if words := wrong_choice(error.__cause__ or error.__context__):
         return words
-    cause = (str(error.__cause__ or "").splitlines() or [""])[0]
-    if found := re.search(r"Error merging override \+*([\w.]+)=(.*)", text):
-        return f"{found[1]}={found[2]}: {allowed(found[1]) or cause}"
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if isinstance(error, OverrideParseException):
         lines = [lines[0], "special characters need quotes, within the shell's: \"output='a=b'\""]
+    cause = _cause(error)
     return "\n     ".join([*lines[:3], *([cause] if cause and cause not in text else [])])
+
+
+def _composition(error: ConfigCompositionException, text: str, arguments: Sequence[str]) -> str | None:
+    """Of an override that Hydra refuses. Which one it is, and as it was typed, is only in the text of the error."""
+    if found := re.search(r"Ambiguous value for argument '([^=]+)=(.*)'", text):
+        key, values = found.groups()
+        return f"{key}={values}: several values are a sweep and need -m; a list is written {key}=[{values}]"
+    if found := re.search(r"Could not (?:override|append to config)[^']*'([^']+)'", text):
+        return _unknown_key(found[1], arguments)
+    if words := wrong_choice(error.__cause__ or error.__context__):
+        return words
+    if found := re.search(r"Error merging override \+*([\w.]+)=(.*)", text):
+        return f"{found[1]}={found[2]}: {allowed(found[1]) or _cause(error)}"
+    return None
+
+
+def _cause(error: Exception) -> str:
+    return (str(error.__cause__ or "").splitlines() or [""])[0]
+
+
+def first_line(error: Exception) -> str:
+    """The kind of an error and the first line of its text."""
+    return f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"
 
 
 def failure(error: Exception) -> str | None:
@@ -54,10 +77,10 @@ def failure(error: Exception) -> str | None:
     return None
 
 
-def _unknown_option(group: str, option: str, text: str) -> str:
-    available = re.findall(r"^\t(\S+)$", text, re.MULTILINE)
-    if not available:  # Hydra does not say so for one of a list
-        available = sorted(file.stem for file in (conf_dir() / group).glob("*.yaml"))
+def _unknown_option(error: MissingConfigException) -> str:
+    group, _, option = (error.missing_cfg_file or "").rpartition("/")
+    # Hydra does not say the options for one of a list.
+    available = error.options or sorted(file.stem for file in (conf_dir() / group).glob("*.yaml"))
     lines = [f"{group}={option}: there is no such option{nearest(option, available)}"]
     if available:
         lines.append(f"available: {', '.join(available)}")

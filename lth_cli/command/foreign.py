@@ -1,6 +1,6 @@
 """What a config will import and call, beside lth's own: a config is code, by the design of Hydra."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -16,13 +16,18 @@ _OF_HYDRA = (
 )
 
 
-def foreign(config: DictConfig) -> dict[str, str]:
-    """The targets of a composed config that neither lth's own YAML nor Hydra names, by key; nothing is imported here.
+def foreign(config: DictConfig, hydra: Mapping[str, str]) -> dict[str, str]:
+    """The targets that neither lth's own YAML nor Hydra names, by key; nothing is imported here.
+
+    Args:
+        config: composed.
+        hydra: the targets of its node of Hydra.
 
     Raises:
         ConfigError: there is one, and the config says ``safe``.
     """
-    found = {key: target for key, target in _targets(OmegaConf.to_container(config), "") if target not in known()}
+    own, named = known(), {**hydra, **targets(OmegaConf.to_container(config))}
+    found = {key: target for key, target in named.items() if target not in own}
     if config.safe and found:
         key, target = next(iter(found.items()))
         raise ConfigError(f"{key}={target}: safe=true allows only what lth's own conf/ names")
@@ -32,6 +37,11 @@ def foreign(config: DictConfig) -> dict[str, str]:
 def known() -> frozenset[str]:
     """The targets that conf/ and Hydra name."""
     return own_targets().union(_OF_HYDRA)
+
+
+def targets(node: Any, prefix: str = "") -> dict[str, str]:
+    """What a node of a config imports, by key."""
+    return dict(_targets(node, prefix))
 
 
 def _targets(node: Any, prefix: str) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,7 @@
-"""``sparsity=0.9``, although `sparsity` is a config group: the override is rewritten before Hydra sees it.
+"""Overrides, as ``key=value``: rewritten for Hydra, laid on top of others, and taken apart into the jobs of a sweep.
 
-Hydra refuses a number on a group key before it asks any config source, so no plugin or file could do this.
+``sparsity=0.9`` is rewritten although `sparsity` is a config group: Hydra refuses a number on the key of a group before
+it asks any config source, so no plugin or file could take it.
 """
 
 import hashlib
@@ -8,11 +9,13 @@ import itertools
 import math
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import ChoiceSweep, Glob, IntervalSweep, Override, RangeSweep
+from hydra.core.override_parser.types import ChoiceSweep, Glob, IntervalSweep, Override, Quote, QuotedString, RangeSweep
 
+from lth_cli.command.explain import first_line
 from lth_cli.setup.schema import ConfigError
 
 _LONGEST = 100
@@ -50,17 +53,22 @@ def jobs(overrides: list[str]) -> Iterator[list[str]]:
     Raises:
         ConfigError: there are more than a sweep may have.
     """
-    choices, count = list[list[str]](), 1
+    choices = dict[str, list[str]]()
     for override in _parsed(overrides):
+        key = override.get_key_element()
         if not override.is_sweep_override():
-            choices.append([override.input_line or ""])
+            choices[key] = [override.input_line or ""]  # of a key that is named twice, the last one counts
         elif isinstance(override.value(), ChoiceSweep | RangeSweep):
-            key = override.get_key_element()
-            count *= _count(override)
-            if count > _MOST_JOBS:
+            others = math.prod(len(values) for other, values in choices.items() if other != key)
+            if others * _count(override) > _MOST_JOBS:
                 raise ConfigError(f"{override.input_line}: a sweep of more than {_MOST_JOBS:,} jobs")
-            choices.append([f"{key}={value}" for value in override.sweep_string_iterator()])
-    return (list(job) for job in itertools.product(*choices))
+            choices[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
+    return (list(job) for job in itertools.product(*choices.values()))
+
+
+def quoted(key: str, value: str) -> str:
+    """An override that gives a key just this text."""
+    return f"{key}={QuotedString(value, Quote.single).with_quotes()}"
 
 
 def job_name(overrides: Sequence[str], keys: Sequence[str] = ()) -> str:
@@ -69,14 +77,27 @@ def job_name(overrides: Sequence[str], keys: Sequence[str] = ()) -> str:
     A name that had to be changed or cut ends in a hash of the whole, so that two jobs never share one.
     """
     key = {text: text.lstrip("+~").partition("=")[0] for text in overrides}
-    named = sorted(text for text in overrides if (key[text] in keys if keys else key[text] != "resume"))
+    named = sorted(text for text in overrides if not keys or key[text] in keys)
     whole = ",".join(named) or "job"
     safe = re.sub(r"[^\w.,=+~\[\]-]", "_", whole, flags=re.ASCII)[:_LONGEST]
     return safe if safe == whole else f"{safe}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
 
 
 def _parsed(overrides: list[str]) -> list[Override]:
-    return OverridesParser.create().parse_overrides(overrides)
+    parser, parsed = OverridesParser.create(), list[Override]()
+    for text in overrides:
+        with _readable(text):
+            parsed += parser.parse_overrides([text])
+    return parsed
+
+
+@contextmanager
+def _readable(text: str) -> Iterator[None]:
+    """Hydra's parser lets errors of Python pass, as for a number of 5,000 digits."""
+    try:
+        yield
+    except ValueError as error:
+        raise ConfigError(f"{text}: {first_line(error)}") from error
 
 
 def _count(override: Override) -> int:
@@ -93,7 +114,8 @@ def _count(override: Override) -> int:
 
 
 def _rewrite(text: str) -> str:
-    override = OverridesParser.create().parse_override(text)
+    with _readable(text):
+        override = OverridesParser.create().parse_override(text)
     if override.key_or_group not in ("sparsity", "sparsity.target") or override.is_delete():
         return text
     if _count(override) > _MOST_JOBS:

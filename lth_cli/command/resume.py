@@ -10,6 +10,7 @@ from typing import Any
 
 from lth_cli.core.counts import Counts
 from lth_cli.core.files import write
+from lth_cli.rundir import names
 from lth_cli.rundir.config import parse_config, parse_yaml, read_config
 from lth_cli.rundir.damaged import UNREADABLE, Damaged, Newer
 from lth_cli.rundir.intact import Intact
@@ -28,10 +29,10 @@ def command(path: Path) -> tuple[list[str], bool]:
         ConfigError: there is no run or sweep in `path`.
         Damaged: neither record can be read, or what it says is no command of ours.
     """
-    sweep = (path / "sweep.json").exists() or (path / "multirun.yaml").exists()
+    sweep = (path / names.SWEEP).exists() or (path / names.HYDRA_SWEEP).exists()
     if not sweep and not (path / "run.json").exists() and not (path / ".hydra").exists():
         raise ConfigError(f"resume={path}: no run or sweep is there")
-    file = path / ("sweep.json" if sweep else "run.json")
+    file = path / (names.SWEEP if sweep else names.RECORD)
     try:
         record = _sweep_record(file) if sweep else read_record(path)
     except Newer:
@@ -51,7 +52,7 @@ def record_sweep(path: Path, arguments: Sequence[str]) -> None:
     """Write what `command` reads of a sweep."""
     started = datetime.now(UTC).isoformat(timespec="seconds")
     document = {"format": 1, "command": shlex.join(["lth", "run", *arguments]), "started": started}
-    write(path / "sweep.json", json.dumps(document, indent=2).encode() + b"\n")
+    write(path / names.SWEEP, json.dumps(document, indent=2).encode() + b"\n")
 
 
 def is_complete(intact: Intact, config: str) -> bool:
@@ -59,25 +60,24 @@ def is_complete(intact: Intact, config: str) -> bool:
     return intact.done and not _changed(intact.path, config)
 
 
-def check_config(path: Path, config: str) -> None:
+def check_config(path: Path, config: str) -> bool:
     """Refuse to go on in a run directory with another config; rounds and schedule are for `check_rounds` to check.
 
     Args:
         config: the new one, resolved, as YAML.
+
+    Returns:
+        Whether the run has begun with other rounds, or another schedule.
 
     Raises:
         ConfigError: naming the keys that differ.
         Damaged: config.yaml cannot be read, or run.json is of a newer version.
     """
     changed = _changed(path, config) if _has_begun(path) else {}
-    if changed := {key: both for key, both in changed.items() if not may_grow(key)}:
-        listed = ", ".join(f"{key} (was {old}, not {new})" for key, (old, new) in changed.items())
+    if refused := {key: both for key, both in changed.items() if not may_grow(key)}:
+        listed = ", ".join(f"{key} (was {old}, not {new})" for key, (old, new) in refused.items())
         raise ConfigError(f"{listed}: a run goes on with the config that it was started with")
-
-
-def grows(path: Path, config: str) -> bool:
-    """Whether a run has begun with other rounds, or another schedule, than the new config's."""
-    return _has_begun(path) and bool(_changed(path, config))
+    return bool(changed)
 
 
 def check_rounds(intact: Intact, keep: Sequence[Counts], data_sha256: str | None = None) -> None:
@@ -149,7 +149,7 @@ def _sweep_record(file: Path) -> dict[str, Any]:
 
 def _overrides(path: Path, sweep: bool, damaged: Damaged) -> list[str]:
     """The arguments of a run or sweep as Hydra recorded them; raises `damaged` where it did not."""
-    file = path / ("multirun.yaml" if sweep else ".hydra/overrides.yaml")
+    file = path / (names.HYDRA_SWEEP if sweep else names.HYDRA_RUN)
     try:
         found = parse_yaml(file.read_text())
         if sweep:
@@ -158,4 +158,4 @@ def _overrides(path: Path, sweep: bool, damaged: Damaged) -> list[str]:
         raise damaged from None
     if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
         raise damaged
-    return [*(["-m"] if sweep else []), *(text for text in found if not text.startswith("resume="))]
+    return [*(["-m"] if sweep else []), *found]

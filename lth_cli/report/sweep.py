@@ -1,43 +1,49 @@
 """What a sweep says when it ends."""
 
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from rich.console import Console
 
-from lth_cli.rundir.find import find
-from lth_cli.rundir.folders import Folder, discard
-from lth_cli.rundir.read import Damaged, read
 
-
-def summary(sweep: Folder, expected: int) -> int:
-    """Print how many jobs ended how, name those that did not end well, and return the exit code.
-
-    If no job did any work, the sweep is removed again.
+@dataclass(frozen=True)
+class Ended:
+    """A job of a sweep that ended.
 
     Args:
-        sweep: its folder.
-        expected: how many jobs there must be, at least.
+        folder: of the run.
+        status: of the run, or damaged.
+        error: what stopped it; empty if nothing did.
+        worked: whether it was found right, and began.
+    """
+
+    folder: Path
+    status: str
+    error: str
+    worked: bool
+
+
+def summary(path: Path, jobs: Sequence[Ended], lost: int, removed: bool) -> None:
+    """Print how many jobs ended how, and name those that did not end well.
+
+    Args:
+        path: of the sweep.
+        lost: how many jobs more there must have been.
+        removed: whether the folder of the sweep is no longer there.
     """
     console = Console()
-    statuses: Counter[str] = Counter()
-    worked = False
-    for folder in find(sweep.path):
-        try:
-            run = read(folder)
-            status, error, worked = run.status, run.record.get("error", ""), worked or "seeds" in run.record
-        except Damaged as damaged:
-            status, error = "damaged", str(damaged)
-        statuses[status] += 1
-        if status != "done":
-            _say(console, f"{status}: {folder}{f': {error}' if error else ''}")
-    if (lost := expected - sum(statuses.values())) > 0:
-        statuses["without a folder of their own"] = lost
-    if not worked:
-        discard(sweep)
-        _say(console, f"no job of the sweep could start; {sweep.path} is removed")
-        return 2
-    _say(console, f"{', '.join(f'{count} {status}' for status, count in sorted(statuses.items()))} in {sweep.path}")
-    return 0 if set(statuses) == {"done"} else 1
+    for job in jobs:
+        if job.status != "done":
+            _say(console, f"{job.status}: {job.folder}{f': {job.error}' if job.error else ''}")
+    if removed:
+        _say(console, f"no job of the sweep could start; {path} is removed")
+        return
+    counts = Counter(job.status for job in jobs)
+    if lost:
+        counts["without a folder of their own"] = lost
+    _say(console, f"{', '.join(f'{count} {status}' for status, count in sorted(counts.items()))} in {path}")
 
 
 def _say(console: Console, text: str) -> None:

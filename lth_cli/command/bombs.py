@@ -1,0 +1,100 @@
+"""YAML of a few lines whose aliases stand for more values than there is memory: refused where it may be chosen."""
+
+import math
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lth_cli.setup.schema import ConfigError
+
+_MOST_VALUES = 10_000  # of one file, its aliases written out
+
+
+def refuse_bombs(folder: Path, chosen: Iterable[str]) -> None:
+    """Look at every file of the user's own YAML that this command line can choose, and at no other.
+
+    To choose a file, a text must name it and the folders that it is in; the texts are those of the command line and
+    those of files that are chosen. Words tell too much rather than too little: a file of a name like a value's is
+    looked at, too.
+
+    Args:
+        folder: of the user's own YAML.
+        chosen: overrides, and the name of the primary config.
+
+    Raises:
+        ConfigError: a file stands for too many values.
+    """
+    texts = list(chosen)
+    words = {word for text in texts for word in _words(text)}
+    any_name = any("glob(" in text for text in texts)
+    read = set[Path]()
+    while new := [file for file in _named(folder, words, any_name, set()) if file not in read]:
+        for file in new:
+            read.add(file)
+            root = _parsed(file)
+            if _size(root, {}) > _MOST_VALUES:
+                raise ConfigError(f"{file}: its aliases stand for more than {_MOST_VALUES:,} values")
+            scalars = list(_scalars(root, set()))
+            words.update(word for text in scalars for word in _words(text))
+            any_name |= any("${" in text for text in _scalars(_defaults(root), set()))  # such as model: ${dataset}_net
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"\w+", text))
+
+
+def _named(folder: Path, words: set[str], any_name: bool, seen: set[Path]) -> Iterator[Path]:
+    """The files below a folder that `words` name; those in a folder that they name if `any_name`."""
+    try:
+        inside = sorted(folder.iterdir())
+    except OSError:
+        return
+    for path in inside:
+        if path.is_dir():
+            real = path.resolve()
+            if _words(path.name) <= words and real not in seen:  # a link may lead back
+                seen.add(real)
+                yield from _named(path, words, any_name, seen)
+        elif path.suffix == ".yaml" and (any_name or _words(path.stem) <= words):
+            yield path
+
+
+def _parsed(file: Path) -> yaml.Node | None:
+    """The graph of a file, in which an alias is one more way to a node; None for junk, an error where it is chosen."""
+    try:
+        node: yaml.Node | None = yaml.compose(file.read_text(), yaml.SafeLoader)
+        return node
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+        return None
+
+
+def _inner(node: Any) -> list[Any]:
+    items = node.value if isinstance(node, yaml.SequenceNode | yaml.MappingNode) else []
+    return [part for item in items for part in (item if isinstance(item, tuple) else (item,))]
+
+
+def _size(node: Any, sizes: dict[int, float]) -> float:
+    """Values under a node, each counted as often as it is named; infinite where it holds itself."""
+    if id(node) not in sizes:
+        sizes[id(node)] = math.inf
+        sizes[id(node)] = 1 + sum(_size(part, sizes) for part in _inner(node))
+    return sizes[id(node)]
+
+
+def _scalars(node: Any, seen: set[int]) -> Iterator[str]:
+    """The texts under a node, each once."""
+    if id(node) not in seen:
+        seen.add(id(node))
+        if isinstance(node, yaml.ScalarNode):
+            yield str(node.value)
+        for part in _inner(node):
+            yield from _scalars(part, seen)
+
+
+def _defaults(root: Any) -> Any:
+    """The defaults list of a file, which names other files."""
+    pairs = root.value if isinstance(root, yaml.MappingNode) else []
+    return next((value for key, value in pairs if key.value == "defaults"), None)

@@ -1,0 +1,129 @@
+"""Whether a command line can do its work: the config of every job is checked before the first one starts."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import hydra
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from lth_cli.command import overrides
+from lth_cli.command.bombs import refuse_bombs
+from lth_cli.command.compose import Composer, split, without
+from lth_cli.command.explain import first_line
+from lth_cli.command.foreign import foreign
+from lth_cli.command.line import Line
+from lth_cli.command.resume import check_config, check_rounds
+from lth_cli.core.counts import Counts
+from lth_cli.core.spelling import brief
+from lth_cli.rundir.intact import reopen
+from lth_cli.setup.conf import conf_dir
+from lth_cli.setup.schema import ConfigError, check
+
+
+def checked(line: Line, resumed: Path | None) -> DictConfig:
+    """Compose and check the config of every job before any folder is made; return the first one, with Hydra's node.
+
+    Args:
+        resumed: the run or sweep that is to go on, whose config must be the same.
+
+    Raises:
+        ConfigError, HydraException, OmegaConfBaseException: the config is wrong.
+        Damaged: what is to go on cannot be read.
+    """
+    _refuse_imports(line)
+    name, folder = line.options.config_name, line.options.config_dir
+    if folder is not None:
+        refuse_bombs(Path(folder), [*line.overrides, name or ""])
+    jobs = list(overrides.jobs(line.overrides)) if line.sweep else [line.overrides]
+    names = _names(line, jobs)
+    if not jobs:
+        raise ConfigError("the sweep has no jobs")
+    imported, keeps = dict[str, str](), dict[str, Sequence[Counts]]()
+    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        composer = Composer(name or "config", folder)
+        with _named(jobs[0]):
+            first = composer.whole(jobs[0])
+        for job, folder_name in zip(jobs, names, strict=True):
+            with _named(job):
+                composed = composer.job(job) if line.sweep else split(first)
+                _check_values(composed.config)
+                imported |= foreign(composed.config, composed.hydra)
+            if resumed is not None:
+                grows = check_config(resumed / folder_name, OmegaConf.to_yaml(composed.config, resolve=True))
+                if grows and line.sweep:
+                    _check_growth(resumed / folder_name, composed.config, keeps)
+    for key, target in imported.items():
+        print(brief(f"lth: {key} imports {target}"), file=sys.stderr)
+    return first
+
+
+def _refuse_imports(line: Line) -> None:
+    """Of configs from packages, which are imported when they are searched."""
+    if line.options.config_path is not None:
+        raise ConfigError(f"--config-path={line.options.config_path}: lth has its own; add yours with --config-dir")
+    if found := [text for text in line.overrides if "searchpath" in text.partition("=")[0] and "pkg:" in text]:
+        raise ConfigError(f"{found[0]}: a package is imported when it is searched; give a folder with --config-dir")
+
+
+def _names(line: Line, jobs: list[list[str]]) -> list[str]:
+    """The folder of each job within its sweep; two of one name would share it."""
+    if not line.sweep:
+        return [""]
+    keys, names = overrides.swept(line.overrides), dict[str, None]()
+    for job in jobs:
+        name = overrides.job_name(job, keys)
+        if name in names:
+            raise ConfigError(f"{name}: this sweep has the same job twice")
+        names[name] = None
+    return list(names)
+
+
+def _check_values(config: DictConfig) -> None:
+    """Also that each can be resolved, without `resume`, which no run records: it is taken out."""
+    check(config)
+    if config.resume is not None:
+        raise ConfigError(f"resume={config.resume}: to go on is asked for on the command line, not in YAML")
+    with open_dict(config):
+        del config["resume"]
+    OmegaConf.to_container(config, resolve=True)
+
+
+@contextmanager
+def _named(job: list[str]) -> Iterator[None]:
+    """What goes wrong with the config of a job, with the key or the place that it comes from."""
+    try:
+        yield
+    except (ConfigError, HydraException):
+        raise
+    except OmegaConfBaseException as error:
+        words = (str(error).strip().splitlines() or [""])[0]
+        raise ConfigError(f"{error.full_key}: {words}" if error.full_key else words) from error
+    except AssertionError as error:  # of Hydra, for an override without a key
+        raise ConfigError(f"{' '.join(job)}: overrides are written key=value") from error
+    except Exception as error:  # model=3 is a ValueError, broken YAML of the user's an error of PyYAML, …
+        mark = getattr(error, "problem_mark", None)
+        where = (" ".join(job) or "config") if mark is None else f"{mark.name}, line {mark.line + 1}"
+        raise ConfigError(f"{where}: {first_line(error)}") from error
+
+
+def _check_growth(run: Path, config: DictConfig, keeps: dict[str, Sequence[Counts]]) -> None:
+    """A sweep grows as a whole or not at all: its runs are asked before any of them works.
+
+    Args:
+        keeps: what the rounds keep, by config without its seed, on which it does not depend; filled here.
+    """
+    import torch
+
+    from lth_cli.setup.build import build
+
+    config = without(config)
+    config.seed = 0
+    text = OmegaConf.to_yaml(config, resolve=True)
+    if text not in keeps:
+        torch.set_flush_denormal(True)  # as `run` does, before `build` starts threads that the jobs will use, too
+        keeps[text] = build(config, {}).way.search.keep
+    check_rounds(reopen(run), keeps[text])

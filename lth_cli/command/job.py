@@ -1,0 +1,99 @@
+"""What Hydra calls for each job, in this process or in a worker: one run in its own folder."""
+
+import contextlib
+import os
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+
+from lth_cli.command import overrides, resume
+from lth_cli.command.compose import without
+from lth_cli.core.signals import Signals
+from lth_cli.core.spelling import brief
+from lth_cli.rundir import names
+from lth_cli.rundir.folders import Busy, sole_writer
+from lth_cli.rundir.intact import reopen
+from lth_cli.rundir.read import Damaged
+from lth_cli.setup.schema import ConfigError
+
+OmegaConf.register_new_resolver("lth.job_name", overrides.job_name, replace=True)
+
+
+def task(resumed: bool, stopped: list[Exception]) -> Callable[[DictConfig], None]:
+    """The function for Hydra to call with the config of each job.
+
+    A launcher may send it to other processes. What stopped a job there is not heard of here, but in its run.json.
+
+    Args:
+        resumed: whether the jobs go on with what is in their folders.
+        stopped: takes what stopped the jobs of this process.
+    """
+
+    def call(config: DictConfig) -> None:
+        error = job(config, resumed)
+        if error is not None:
+            stopped.append(error)
+
+    return call
+
+
+def job(config: DictConfig, resumed: bool) -> Exception | None:
+    """One run in the folder that Hydra chose for it; returns what stopped it."""
+    hydra = HydraConfig.get()
+    path = Path(hydra.runtime.output_dir)
+    sweep = hydra.mode == RunMode.MULTIRUN
+    with Signals().in_order():
+        try:
+            with sole_writer(path) if sweep else contextlib.nullcontext():
+                _run(config, path, sweep, resumed)
+        except Exception as error:
+            if sweep and isinstance(error, ConfigError | Busy | Damaged):
+                print(brief(f"lth: {path.name}: {error}"), file=sys.stderr)
+            return error
+    return None
+
+
+def spin_less() -> None:
+    """Before torch loads OpenMP, whose threads spin for each other, so that a run is many times slower where another
+    process has one of the cores. Spinning less helps there, and costs nothing measurable on an idle machine."""
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
+
+def _run(config: DictConfig, path: Path, sweep: bool, resumed: bool) -> None:
+    intact = reopen(path) if resumed else None
+    config = without(config, "resume")
+    if intact is not None and resume.is_complete(intact, OmegaConf.to_yaml(config, resolve=True)):
+        print(f"{path} is done, and all of it is as it was written")
+        return
+    spin_less()
+    from lth_cli.command.run import mark_unstarted, run
+
+    hydra = HydraConfig.get()
+    own = [f"--config-dir={found.path}" for found in hydra.runtime.config_sources if found.provider == "command-line"]
+    own += [f"--config-name={hydra.job.config_name}"] if hydra.job.config_name != "config" else []
+    choices = {group: option for group, option in hydra.runtime.choices.items() if not group.startswith("hydra/")}
+    source = {
+        "command": shlex.join(["lth", "run", *own, *hydra.overrides.task]),
+        "choices": {**choices, "controls": ",".join(config.controls)},  # Hydra does not name the choices of a list
+    }
+    try:
+        run(config, path, source, _Console(), prefix=f"{path.name}: " if sweep else "", live=not sweep, intact=intact)
+    except (Exception, KeyboardInterrupt) as error:
+        # A run on its own leaves nothing behind if no work was done; in a sweep the others must be told.
+        if sweep and not (path / names.RECORD).exists():
+            mark_unstarted(path, config, source, error)
+        raise
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Go on without a reader: `lth run | head` must not lose the run."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
