@@ -137,6 +137,8 @@ def controls(files: Files) -> Iterator[str]:
         control = files.choice("controls", arm)
         if isinstance(control, NotKnown):
             yield control
+        elif not hasattr(control, "wrong_mask"):
+            yield NotKnown(f"controls.{arm} does not say what its mask must be")
         elif wrong := control.wrong_mask(files.mask(key), files.mask((round, WINNING, seed))):
             yield f"{where(key)}: {wrong}"
 

@@ -8,8 +8,6 @@ from typing import Any
 from lth_cli.core.metrics import METRICS, SPLITS, Metric
 from lth_cli.rundir import names
 
-FORMAT = 1
-
 
 @dataclass(frozen=True)
 class Column:
@@ -79,6 +77,9 @@ CURVES = _table(
     *_measured("test", METRICS),
 )
 TABLES = {names.HISTORY: HISTORY, names.LAYERS: LAYERS, names.CURVES: CURVES}
+
+FORMAT = max(column.since for table in TABLES.values() for column in table)
+"""The version of what is written: that of the youngest column."""
 
 MEASURED = tuple(metric.column(split) for split in SPLITS for metric in METRICS)
 """Columns that are in history.csv, of the end of training, and in curves.csv, of every evaluation."""

@@ -8,6 +8,7 @@ import safetensors.torch
 import torch
 
 from lth_cli.core import masks
+from lth_cli.core.arms import DENSE, WINNING
 from lth_cli.core.state import Mask, State
 from lth_cli.core.tensors import unpack
 from lth_cli.lottery.invariants import InvariantError
@@ -24,13 +25,19 @@ from lth_cli.training.jobs import Fit, Fitted, Job
 def answer_from_disk(intact: Intact, fit: Fit) -> Fit:
     """A trainer that has the rounds that are intact already, and trains the others.
 
-    An arm that is not on disk diverged when its round was trained, and has no result now.
+    Of those rounds, an arm that diverged has no result now, nor has one whose ticket did. Any other that is not on disk
+    was trained to find a ticket, and is trained again.
 
     Raises:
         InvariantError: a mask on disk is not the one of its job.
         Damaged: a state on disk is not of its job's network.
     """
     curves, history = _rows(intact, names.CURVES), _rows(intact, names.HISTORY)
+    diverged = {(one["round"], one["arm"], one["seed"]) for one in intact.record.get("diverged", [])}
+
+    def lost(job: Job) -> bool:
+        arms = (job.arm, DENSE, WINNING)
+        return _key(job) not in history and not any((job.round, arm, job.seed) in diverged for arm in arms)
 
     def restored(job: Job) -> Fitted:
         key = _key(job)
@@ -44,7 +51,9 @@ def answer_from_disk(intact: Intact, fit: Fit) -> Fit:
     def answer(jobs: Sequence[Job]) -> list[Fitted | None]:
         if jobs[0].round >= intact.rounds:
             return fit(jobs)
-        return [restored(job) if _key(job) in history else None for job in jobs]
+        again = [job for job in jobs if lost(job)]
+        trained = iter(fit(again) if again else [])
+        return [next(trained) if lost(job) else restored(job) if _key(job) in history else None for job in jobs]
 
     return answer
 
