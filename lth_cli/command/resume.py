@@ -103,7 +103,7 @@ def check_rounds(kept: Kept, keep: Sequence[Keep], data_sha256: str | None = Non
 
 
 def _has_begun(path: Path) -> bool:
-    """Whether there is anything to go on from; where run.json is lost, a config may still say of what."""
+    """Whether a run has begun there. Where run.json is lost, config.yaml still shows it."""
     try:
         return "keep" in read_record(path)
     except Newer:
