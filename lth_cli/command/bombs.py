@@ -16,9 +16,8 @@ _MOST_VALUES = 10_000  # of one file, its aliases written out
 def refuse_bombs(folder: Path, chosen: Iterable[str]) -> None:
     """Look at every file of the user's own YAML that this command line can choose, and at no other.
 
-    To choose a file, a text must name it and the folders that it is in; the texts are those of the command line and
-    those of files that are chosen. Words tell too much rather than too little: a file of a name like a value's is
-    looked at, too.
+    A file is chosen by a text that names it and the folders that it is in. Such texts are on the command line, and in
+    files that are chosen themselves. Only words are compared, so that a file whose name is also a value is looked at.
 
     Args:
         folder: of the user's own YAML.

@@ -60,8 +60,11 @@ def job(config: DictConfig, resumed: bool) -> Exception | None:
 
 
 def spin_less() -> None:
-    """Before torch loads OpenMP, whose threads spin for each other, so that a run is many times slower where another
-    process has one of the cores. Spinning less helps there, and costs nothing measurable on an idle machine."""
+    """Let OpenMP's threads spin less while they wait for each other; to be called before torch is imported.
+
+    Where another process has one of the cores, their spinning makes a run many times slower. On an idle machine,
+    spinning less costs nothing measurable.
+    """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 

@@ -104,7 +104,7 @@ def check_rounds(intact: Intact, keep: Sequence[Counts], data_sha256: str | None
 
 
 def _has_begun(path: Path) -> bool:
-    """Whether there is anything to go on from; where run.json is lost, a config may still say of what."""
+    """Whether a run has begun there. Where run.json is lost, config.yaml still shows it."""
     try:
         return "keep" in read_record(path)
     except Newer:
