@@ -47,7 +47,9 @@ def report(
     if plot is not None:
         from lth_cli.report.plot import draw
 
-        draw(compare(runs, tolerance, every_round=True), plot)
+        left_out = draw(compare(runs, tolerance, every_round=True), plot)
+        if left_out is not None:
+            print(brief(f"lth: {plot}: {left_out}", lines=1), file=sys.stderr)
         written.append(plot)
     if output is not None:
         Path(output).parent.mkdir(parents=True, exist_ok=True)
