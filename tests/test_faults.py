@@ -24,7 +24,7 @@ from lth_cli.rundir.kept import reopen
 from lth_cli.rundir.read import read
 from lth_cli.training.jobs import Diverged, Evaluation
 from lth_cli.training.trainer import _Training
-from tests.conftest import Lth, history, only_run
+from tests.command import Lth, history, only_run
 from tests.interrupted import results, start
 from tests.soak import COMMAND, EXECUTORS, WORK, killed_run, popen, until_begun, whole_run
 

@@ -9,7 +9,7 @@ import pytest
 from lth_cli.rundir.kept import reopen
 from lth_cli.rundir.read import read
 from lth_cli.setup.schema import ConfigError
-from tests.conftest import Lth, history, only_run
+from tests.command import Lth, history, only_run
 from tests.interrupted import cut_after, results, start
 
 

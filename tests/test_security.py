@@ -19,7 +19,7 @@ from lth_cli.results.verify import verify
 from lth_cli.rundir.kept import reopen
 from lth_cli.rundir.manifest import Manifest
 from lth_cli.rundir.read import Damaged, read
-from tests.conftest import Lth
+from tests.command import Lth
 from tests.interrupted import results, start
 from tests.test_verify import believed
 

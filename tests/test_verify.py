@@ -14,7 +14,7 @@ from lth_cli.core.ticket import Ticket
 from lth_cli.results.verify import Files, verify
 from lth_cli.rundir.manifest import Manifest, rows_by_round, sha256
 from lth_cli.rundir.restore import Key
-from tests.conftest import Lth
+from tests.command import Lth
 from tests.interrupted import start
 
 Lie = Callable[[Path], None]
