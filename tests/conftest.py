@@ -1,7 +1,8 @@
-"""What the tests share: tiny networks in process, and the real command line in a folder of its own."""
+"""What the tests share: the command line, in this process or in one of its own, and runs that several tests read."""
 
-import csv
+import importlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,11 +12,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from lth_cli.cli import main
+from tests.command import Lth, as_before
+from tests.interrupted import start
+
 torch.set_num_threads(1)
 # A shell that runs the tests in its background has Ctrl-C ignored, and all that they start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-
-Lth = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(autouse=True)
@@ -26,8 +29,28 @@ def subnormal_numbers() -> Iterator[None]:
 
 
 @pytest.fixture
-def lth(tmp_path: Path) -> Lth:
-    """Run the real command line in an empty folder: ``lth("run", "rounds=1")``."""
+def lth(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Lth:
+    """Run a command line in this process, in an empty folder: ``lth("run", "rounds=1")``."""
+
+    def run(*arguments: str, cwd: Path = tmp_path, **environment: str) -> subprocess.CompletedProcess[str]:
+        capfd.readouterr()
+        with as_before():
+            os.chdir(cwd)
+            os.environ.update(environment)
+            sys.path.insert(0, str(cwd))  # as `python -m lth_cli` does
+            importlib.invalidate_caches()
+            try:
+                code = main(arguments)
+            except SystemExit as end:  # argparse's --help
+                code = int(end.code or 0)
+        return subprocess.CompletedProcess(arguments, code, *capfd.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def lth_process(tmp_path: Path) -> Lth:
+    """Run the real command line in a process of its own, with all that starting and ending one brings."""
 
     def run(*arguments: str, cwd: Path = tmp_path, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -42,13 +65,21 @@ def lth(tmp_path: Path) -> Lth:
     return run
 
 
-def only_run(folder: Path) -> Path:
-    """The one run or sweep directory below `folder`/outputs."""
-    (path,) = (path for day in (folder / "outputs").iterdir() for path in day.iterdir())
-    return path
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """A short run with these changes, made once and only read: ``finished("rewind=late")``."""
+    made: dict[tuple[str, ...], Path] = {}
+
+    def find(*changes: str) -> Path:
+        if changes not in made:
+            made[changes] = tmp_path_factory.mktemp("finished") / "run"
+            start(made[changes], *changes)
+        return made[changes]
+
+    return find
 
 
-def history(run: Path) -> list[dict[str, str]]:
-    """The rows of a run's history.csv, as text."""
-    with open(run / "history.csv") as file:
-        return list(csv.DictReader(file))
+@pytest.fixture
+def run(finished: Callable[..., Path], tmp_path: Path) -> Path:
+    """A copy of a finished run, to do with what one likes."""
+    return Path(shutil.copytree(finished(), tmp_path / "run"))

@@ -12,8 +12,8 @@ from lth_cli.command.run import run
 from lth_cli.rundir.intact import reopen
 from lth_cli.rundir.write import Writer
 from lth_cli.training.jobs import Fitted
-from tests.conftest import history
-from tests.test_config import compose
+from tests.command import as_before, history
+from tests.configs import compose
 
 SHORT = (
     "train.iterations=4it",
@@ -40,7 +40,8 @@ def start(path: Path, *changes: str, resume: bool = False) -> None:
     path.mkdir(parents=True, exist_ok=True)
     intact = reopen(path) if resume else None
     source: dict[str, Any] = {"choices": {}, "command": shlex.join(["lth", "run", *SHORT, *changes])}
-    run(config(*changes), path, source, Console(quiet=True), prefix="", live=False, intact=intact)
+    with as_before():
+        run(config(*changes), path, source, Console(quiet=True), prefix="", live=False, intact=intact)
 
 
 def cut_after(path: Path, rounds: int, monkeypatch: pytest.MonkeyPatch, *changes: str) -> None:

@@ -16,14 +16,16 @@ from safetensors.torch import load_file
 
 import lth_cli
 from lth_cli.core import masks
-from tests.conftest import Lth, history, only_run
+from tests.command import Lth, history, only_run
+from tests.interrupted import results
 
 FAST = ("rounds=2", "train.iterations=3ep")
+QUICK = ("rounds=2", "train.iterations=25it", "eval_every=10it")
 
 
-def test_run_compare_and_list_as_a_newcomer_would(lth: Lth, tmp_path: Path) -> None:
+def test_run_compare_and_list_as_a_newcomer_would(lth: Lth, lth_process: Lth, tmp_path: Path) -> None:
     """Among it that sparsity is what is removed: hidden-networks' users ask whether their prune_rate is kept."""
-    ran = lth("run", *FAST, "sparsity=0.9", "replicates=2", "controls_at=all")
+    ran = lth_process("run", *FAST, "sparsity=0.9", "replicates=2", "controls_at=all")
     assert (ran.returncode, ran.stderr) == (0, "")
     lines = ran.stdout.splitlines()
     assert re.fullmatch(r"round  0/2  density 1.0000  dense \d+\.\d+%  \d+\.\d s", lines[0])
@@ -54,7 +56,7 @@ def test_run_compare_and_list_as_a_newcomer_would(lth: Lth, tmp_path: Path) -> N
         kept = {(row["round"], row["arm"]): row["remaining"] for row in rows if row["seed"] == str(seed)}
         assert kept["2", "winning"] == kept["2", "random_reinit"] == kept["2", "random_mask"] == "5020"
 
-    table = lth("compare")
+    table = lth_process("compare")
     assert (table.returncode, table.stderr) == (0, "")
     assert "more than 1 points below dense" in table.stdout
     for arm in ("dense", "winning", "random_reinit", "random_mask"):
@@ -68,28 +70,39 @@ def test_run_compare_and_list_as_a_newcomer_would(lth: Lth, tmp_path: Path) -> N
     assert written.stdout.splitlines() == ["wrote picture.png", "wrote table.txt"]
     assert "winning" in (tmp_path / "table.txt").read_text()
     assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
+    # What most tests see of a command, in their own process, is what its users see.
+    for command in (
+        ("compare", "--rounds"),
+        ("compare", "nowhere"),
+        ("verify", str(run)),
+        ("list", "controls"),
+        ("run", "--cfg", "job"),
+        ("run", "model=covn4"),
+    ):
+        here, there = lth(*command), lth_process(*command)
+        assert (here.returncode, here.stdout, here.stderr) == (there.returncode, there.stdout, there.stderr)
 
 
-def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not(lth: Lth, tmp_path: Path) -> None:
-    for folder, seed in (("a", 0), ("b", 0), ("c", 1)):
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not(
+    lth: Lth, lth_process: Lth, tmp_path: Path
+) -> None:
+    """Whatever the process has done before."""
+    for folder, seed, start in (("a", 0, lth), ("b", 0, lth_process), ("c", 1, lth)):
         (tmp_path / folder).mkdir()
-        ran = lth("run", *FAST, "model=conv2", f"seed={seed}", "rewind=early", cwd=tmp_path / folder)
+        ran = start("run", *QUICK, "model=conv2", f"seed={seed}", "rewind=early", cwd=tmp_path / folder)
         assert ran.returncode == 0
     a, b, c = (only_run(tmp_path / folder) for folder in "abc")
-    timed = ("train_seconds", "examples_per_second")
-    untimed = [[{k: v for k, v in row.items() if k not in timed} for row in history(run)] for run in (a, b, c)]
-    assert untimed[0] == untimed[1] != untimed[2]
-    files = sorted(str(file.relative_to(a)) for file in a.rglob("*.safetensors"))
-    assert len(files) == 2 + 1 + 3 + 1
-    for file in [*files, "layers.csv", "curves.csv", "config.yaml"]:
-        assert (a / file).read_bytes() == (b / file).read_bytes(), file
-    ticket = "tickets/seed0.safetensors"
-    assert (a / ticket).read_bytes() != (c / "tickets" / "seed1.safetensors").read_bytes()
+    found = [results(run) for run in (a, b, c)]
+    assert found[0] == found[1]
+    assert (a / "config.yaml").read_bytes() == (b / "config.yaml").read_bytes()
+    assert found[0]["history"] != found[2]["history"]
+    assert len([name for name in found[0] if name.endswith(".safetensors")]) == 2 + 1 + 3 + 1
+    assert found[0]["tickets/seed0.safetensors"] != found[2]["tickets/seed1.safetensors"]
 
 
 def test_a_sweep_over_rewinds_and_seeds(lth: Lth, tmp_path: Path) -> None:
     rewinds = ["init", "early", "late", "learning_rate", "none"]
-    swept = lth("run", "-m", f"rewind={','.join(rewinds)}", "seed=range(2)", "rounds=1", "train.iterations=2ep")
+    swept = lth("run", "-m", f"rewind={','.join(rewinds)}", "seed=range(2)", "rounds=1", "train.iterations=25it")
     assert (swept.returncode, swept.stderr) == (0, "")
     sweep = only_run(tmp_path)
     assert swept.stdout.splitlines()[-1] == f"10 done in {sweep.relative_to(tmp_path)}"
@@ -111,13 +124,13 @@ def test_a_sweep_over_rewinds_and_seeds(lth: Lth, tmp_path: Path) -> None:
     [(["sparsity=0.5,0.9"], {0.5, 0.9}), (["sparsity=linear", "sparsity.target=0.5,0.6"], {0.5, 0.6})],
 )
 def test_sweeps_over_sparsity(lth: Lth, tmp_path: Path, arguments: list[str], targets: set[float]) -> None:
-    assert lth("run", "-m", *arguments, "rounds=1", "train.iterations=1ep", "controls=[]").returncode == 0
+    assert lth("run", "-m", *arguments, "rounds=1", "train.iterations=2it", "controls=[]").returncode == 0
     configs = [yaml.safe_load(file.read_text()) for file in only_run(tmp_path).glob("*/config.yaml")]
     assert {config["sparsity"]["target"] for config in configs} == targets
 
 
-def test_a_sweep_in_worker_processes(lth: Lth, tmp_path: Path) -> None:
-    swept = lth("run", "-m", "hydra/launcher=joblib", "seed=0,1", "rounds=1", "train.iterations=1ep")
+def test_a_sweep_in_worker_processes(lth_process: Lth, tmp_path: Path) -> None:
+    swept = lth_process("run", "-m", "hydra/launcher=joblib", "seed=0,1", "rounds=1", "train.iterations=1ep")
     assert swept.returncode == 0, swept.stderr
     assert "2 done in" in swept.stdout
     assert {path.name for path in only_run(tmp_path).iterdir() if path.is_dir()} == {"seed=0", "seed=1"}
@@ -135,25 +148,16 @@ def test_a_job_that_fails_does_not_hide_the_others(lth: Lth, tmp_path: Path) -> 
     assert compared.stderr.startswith("lth: failed: ")
 
 
-def test_runs_in_the_same_second_do_not_share_a_folder(lth: Lth, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "lth_cli", "run", "rounds=1", "train.iterations=1ep", "controls=[]"]
-    both = [subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL) for _ in range(3)]
-    assert [process.wait(120) for process in both] == [0, 0, 0]
-    runs = [path for day in (tmp_path / "outputs").iterdir() for path in day.iterdir()]
-    assert len(runs) == 3
-    assert all(len(history(run)) == 2 for run in runs)
-
-
 @pytest.mark.parametrize("arguments", [("rounds=1",), ("sparsity=one_shot",), ("sparsity=densities",), ("seed=0",)])
 def test_shapes_of_a_run(lth: Lth, tmp_path: Path, arguments: tuple[str, ...]) -> None:
-    assert lth("run", "train.iterations=1ep", "controls=[]", *arguments).returncode == 0
+    assert lth("run", "train.iterations=2it", "controls=[]", *arguments).returncode == 0
     rounds = {"sparsity=densities": 4, "seed=0": 10}.get(arguments[0], 1)
     assert [int(row["round"]) for row in history(only_run(tmp_path))] == list(range(rounds + 1))
 
 
 def test_a_layer_that_is_emptied_is_named_while_the_run_goes_on(lth: Lth, tmp_path: Path) -> None:
     """SynFlow's users see layers pruned completely without a word."""
-    ran = lth("run", "model=conv2", "rounds=1", "sparsity=0.9999", "train.iterations=2ep")
+    ran = lth("run", "model=conv2", "rounds=1", "sparsity=0.9999", "train.iterations=2it")
     assert ran.returncode == 0
     assert re.search(r"round 1, seed 0: pruning emptied the layer \w+\.weight; no signal passes it", ran.stdout)
     notes = json.loads((only_run(tmp_path) / "run.json").read_text())["notes"]
@@ -164,21 +168,21 @@ def test_a_users_own_yaml(lth: Lth, tmp_path: Path) -> None:
     (tmp_path / "my conf" / "model").mkdir(parents=True)
     text = "# Two layers of my own.\n_target_: lth_cli.models.mlp\nhidden: [7]\n"
     (tmp_path / "my conf" / "model" / "mine.yaml").write_text(text)
-    ran = lth("run", "--config-dir", "my conf", "model=mine", *FAST)
+    ran = lth("run", "--config-dir", "my conf", "model=mine", *QUICK)
     assert ran.returncode == 0, ran.stderr
     assert json.loads((only_run(tmp_path) / "run.json").read_text())["parameters"] == 64 * 7 + 7 + 7 * 10 + 10
     assert "model=mine           Two layers of my own." in lth("list", "models", "--config-dir", "my conf").stdout
     assert "model=mine" not in lth("list", "models").stdout
 
 
-def test_a_pruner_of_ones_own_is_one_function_and_one_yaml(lth: Lth, tmp_path: Path) -> None:
+def test_a_pruner_of_ones_own_is_one_function_and_one_yaml(lth_process: Lth, tmp_path: Path) -> None:
     (tmp_path / "conf" / "pruner").mkdir(parents=True)
     (tmp_path / "mine.py").write_text("def smallest(view):\n    return {n: -view.params[n].abs() for n in view.mask}\n")
     (tmp_path / "conf" / "pruner" / "smallest.yaml").write_text(
         "defaults: [magnitude]\nscore: {_target_: mine.smallest}\n"
     )
     options = ("rounds=1", "train.iterations=2ep", "controls=[]")
-    ran = lth("run", "--config-dir", "conf", "pruner=smallest", *options)
+    ran = lth_process("run", "--config-dir", "conf", "pruner=smallest", *options)
     assert ran.returncode == 0, ran.stderr
     run = only_run(tmp_path)
     trained = load_file(run / "rounds" / "00" / "dense_seed0.safetensors")
@@ -215,37 +219,43 @@ def test_what_only_shows_something(lth: Lth, tmp_path: Path, arguments: tuple[st
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(
-    "arguments", [("--help",), ("--version",), ("list",), ("run", "--cfg", "job"), ("compare", "x")]
-)
-def test_torch_is_imported_only_when_work_begins(tmp_path: Path, arguments: tuple[str, ...]) -> None:
-    code = (
-        "import sys\nfrom lth_cli.cli import main\n"
-        f"try:\n    main({list(arguments)!r})\nexcept SystemExit:\n    pass\n"
-        "print(sorted({'torch', 'hydra', 'sklearn'} & set(sys.modules)), file=sys.stderr)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
-    imported = done.stderr.splitlines()[-1]
-    assert "torch" not in imported
-    assert arguments[0] == "run" or arguments == ("list",) or "hydra" not in imported
+IMPORTS = """
+import sys
+from lth_cli.cli import main
+
+def imported(*arguments):
+    try:
+        main(arguments)
+    except SystemExit:
+        pass
+    print(sorted({'torch', 'hydra', 'sklearn', 'torch._dynamo'} & set(sys.modules)), file=sys.stderr)
+
+"""
+
+
+def imports(folder: Path, *commands: tuple[str, ...]) -> list[str]:
+    """The large packages that a process has imported after each of some commands."""
+    code = IMPORTS + "\n".join(f"imported(*{command!r})" for command in commands)
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True)
+    return [line for line in done.stderr.splitlines() if line.startswith("[")]
+
+
+def test_hydra_and_torch_are_imported_only_where_they_work(run: Path) -> None:
+    light = [("--help",), ("--version",), ("list",), ("compare", str(run))]
+    assert imports(run.parent, *light, ("verify", str(run))) == [*["[]"] * 4, "['torch']"]
+    assert imports(run.parent, ("run", "--cfg", "job"), ("run", "--info", "defaults")) == ["['hydra']"] * 2
 
 
 def test_a_run_does_not_import_the_compiler_of_torch(tmp_path: Path) -> None:
     """A second of every run, for nothing."""
-    code = (
-        "import sys\nfrom lth_cli.cli import main\n"
-        "main(['run', 'rounds=1', 'train.iterations=2it'])\n"
-        "print('torch._dynamo' in sys.modules, file=sys.stderr)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert done.stderr == "False\n"
+    assert imports(tmp_path, ("run", "rounds=1", "train.iterations=2it")) == ["['hydra', 'sklearn', 'torch']"]
 
 
 def test_on_a_terminal_there_is_a_live_bar(tmp_path: Path) -> None:
     """Under a pseudo-terminal: round, arm, iteration, loss, accuracy and the time left."""
     leader, follower = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "lth_cli", "run", "rounds=1", "train.iterations=100ep"],
+        [sys.executable, "-m", "lth_cli", "run", "rounds=1", "train.iterations=40ep"],
         cwd=tmp_path,
         env={**os.environ, "OMP_NUM_THREADS": "1", "TERM": "xterm-256color", "COLUMNS": "150"},
         stdout=follower,
@@ -261,7 +271,7 @@ def test_on_a_terminal_there_is_a_live_bar(tmp_path: Path) -> None:
     os.close(leader)
     assert process.wait(60) == 0
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode())
-    assert re.search(r"round 0/1 dense seed 0 it \d+/2000 loss \d\.\d+ val \d+\.\d% .*left \d:\d\d:\d\d", text)
+    assert re.search(r"round 0/1 dense seed 0 it \d+/800 loss \d\.\d+ val \d+\.\d% .*left \d:\d\d:\d\d", text)
     assert re.search(r"round 1/1 (winning|random_reinit|random_mask) seed 0", text)
 
 

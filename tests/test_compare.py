@@ -13,29 +13,8 @@ from scipy import stats
 from lth_cli.report import table
 from lth_cli.report.plot import draw
 from lth_cli.results.compare import Row, compare, half_width, verdict
-from lth_cli.rundir.read import Run
 from lth_cli.rundir.sameness import ROLES, Role
-
-
-def run(accuracies: dict[tuple[int, str, int], float], **config: Any) -> Run:
-    """A run with the test accuracy of each (round, arm, seed); 1,000 weights, a tenth of them kept per round."""
-    history = [
-        {
-            "round": round, "arm": arm, "seed": seed, "density": 0.1**round, "sparsity": 1 - 0.1**round,
-            "remaining": round_to(1000, round), "total": 1000, "iterations": 100, "test_accuracy": accuracy,
-            "test_loss": 0.1, "val_accuracy": accuracy, "val_loss": 0.1,
-            "early_stop_iteration": 50 if arm == "winning" else 100, "early_stop_test_accuracy": accuracy,
-            "train_seconds": 1.0, "examples_per_second": 1.0,
-        }
-        for (round, arm, seed), accuracy in accuracies.items()
-    ]  # fmt: skip
-    record = {"status": "done", "parameters": 1010, "choices": {"model": "m", "dataset": "d"}, "started": "2026"}
-    return Run(Path("run"), "done", {**record, **config.pop("record", {})}, {"rounds": 1, **config}, history)
-
-
-def round_to(total: int, round: int) -> int:
-    return total // 10**round
-
+from tests.records import run
 
 PAIR = {(0, "dense", 0): 0.90, (0, "dense", 1): 0.92, (1, "winning", 0): 0.91, (1, "winning", 1): 0.95,
         (1, "random_reinit", 0): 0.80, (1, "random_reinit", 1): 0.81}  # fmt: skip

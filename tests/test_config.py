@@ -4,48 +4,18 @@ from pathlib import Path
 
 import hydra
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from omegaconf import DictConfig, OmegaConf
-from rich.console import Console
+from omegaconf import OmegaConf
 
 from lth_cli.command import overrides
 from lth_cli.command.explain import explain
-from lth_cli.command.run import run
 from lth_cli.core.spelling import brief
 from lth_cli.report.listing import description
-from lth_cli.rundir.read import Run, read
 from lth_cli.setup.build import build
 from lth_cli.setup.conf import conf_dir
 from lth_cli.setup.schema import ConfigError, check, control_rounds
-
-
-def choice(group: str, option: str) -> str:
-    return {"experiment": f"+experiment={option}", "controls": f"controls=[{option}]"}.get(group, f"{group}={option}")
-
-
-OPTIONS = [
-    (folder.name, file.stem)
-    for folder in sorted(conf_dir().iterdir())
-    if folder.is_dir() and folder.name != "hydra"
-    for file in sorted(folder.glob("*.yaml"))
-]
-EMBEDDED = ("digits", "mnist_5k")
-
-
-def compose(*changes: str) -> DictConfig:
-    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        return hydra.compose("config", list(changes))
-
-
-def run_here(config: DictConfig, path: Path) -> Run:
-    """Run in this process, which is left as it was, and read it back."""
-    precision = torch.get_float32_matmul_precision()
-    run(config, path, {"choices": {}}, Console(quiet=True), prefix="", live=False)
-    torch.set_float32_matmul_precision(precision)
-    torch.set_flush_denormal(False)
-    return read(path)
+from tests.configs import OPTIONS, choice, compose, run_here
 
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
@@ -58,14 +28,11 @@ def test_every_option_composes_passes_the_checks_and_describes_itself(group: str
     assert words.endswith(".")
 
 
-@pytest.mark.parametrize(
-    ("group", "option"),
-    [pair for pair in OPTIONS if pair[0] not in ("dataset", "experiment")] + [("dataset", name) for name in EMBEDDED],
-)
-def test_every_option_that_needs_no_download_builds(group: str, option: str) -> None:
-    config = compose(choice(group, option), *(["dataset=mnist_5k"] if group == "model" else []))
-    experiment = build(config, {group: option})
-    assert len(experiment.search.keep) == config.rounds + 1
+@pytest.mark.parametrize(("group", "option"), [pair for pair in OPTIONS if pair[0] in ("rewind", "sparsity", "train")])
+def test_every_option_fits_the_length_of_training_and_rounds_that_is_the_default(group: str, option: str) -> None:
+    """With which the runs below do not run."""
+    config = compose(choice(group, option))
+    assert len(build(config, {group: option}).search.keep) == config.rounds + 1
 
 
 @pytest.mark.parametrize(
@@ -88,9 +55,10 @@ def test_every_option_runs_two_rounds(choices: list[str], tmp_path: Path) -> Non
     short = ["train.iterations=2it", "dataset.val_size=20", "dataset.test_size=20", "controls_at=all"]
     rounds = [] if choices[0] in ("sparsity=densities", "sparsity=one_shot") else ["rounds=2"]
     rewind = ["rewind.iteration=1it"] if choices == ["rewind=early"] else []
-    data = ["dataset=mnist_5k"] if choices[0].startswith("model") else []
+    data = ["dataset=mnist_5k"] if choices == ["model=lenet5"] else []
     config = compose(*data, *choices, *short, *rounds, *rewind)
-    kept = build(config, {}).search.keep
+    kept = build(config, {}).way.search.keep
+    assert len(kept) == config.rounds + 1
     done = run_here(config, tmp_path)
     assert done.status == "done"
     assert {row["arm"] for row in done.history} == {"dense", "winning", *config.controls}
@@ -122,7 +90,7 @@ def test_the_papers_hyperparameters() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        "rounds=0", "rounds=-3", "replicates=0", "seed=-1", "train.lr=-1", "train.lr=nan", "train.lr=inf",
+        "rounds=0", "rounds=1001", "replicates=0", "seed=-1", "train.lr=-1", "train.lr=nan", "train.lr=inf",
         "train.batch_size=0", "train.momentum=1", "train.weight_decay=-1", "train.gamma=0", "train.milestones=[2]",
         "train.optimizer=adamw", "train.schedule=cosin", "device=gpu", "precision=fp16", "matmul_precision=low",
         "train.iterations=0it", "train.iterations=20", "train.warmup=abc", "eval_every=0ep", "eval_every=5",

@@ -20,8 +20,7 @@ from lth_cli.models.network import initialiser, prunable
 from lth_cli.rewind import Early, LearningRate, Rewind
 from lth_cli.schedules import Geometric
 from lth_cli.training.executors import Executor, processes, serial, stacked
-from tests.test_training import job
-from tests.tiny import DATA, arm, conv, imp, mlp, normed, trainer
+from tests.tiny import DATA, arm, conv, imp, job, mlp, normed, trainer
 
 ALL: dict[str, Control] = {
     "random_reinit": Reinit(keep_sign=False),

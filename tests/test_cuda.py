@@ -11,9 +11,8 @@ from lth_cli.training.hooks import Hooks
 from lth_cli.training.jobs import Fitted
 from lth_cli.training.profile import Profile
 from lth_cli.training.trainer import Trainer, to_device
-from tests.conftest import Lth, history, only_run
-from tests.test_training import job
-from tests.tiny import conv, dropping, mlp, normed, trainer
+from tests.command import Lth, history, only_run
+from tests.tiny import conv, dropping, job, mlp, normed, trainer
 
 pytestmark = [
     pytest.mark.cuda,

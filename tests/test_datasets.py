@@ -4,7 +4,6 @@ import gzip
 import hashlib
 import json
 import pickle
-import struct
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torch import nn
 from torchvision import datasets as tv
 
@@ -21,29 +19,13 @@ from lth_cli.datasets.dataset import DataNotFound, Dataset, Split, validate
 from lth_cli.datasets.fingerprint import fingerprint
 from lth_cli.datasets.vision import read_idx
 from lth_cli.training.trainer import to_device
-from tests.interrupted import start
-from tests.test_training import job
-from tests.tiny import CPU, DATA, trainer
+from tests.command import Lth, only_run
+from tests.formats import idx, write_folder, write_mnist
+from tests.tiny import CPU, DATA, job, trainer
 
 
 def rows(data: torch.Tensor) -> set[bytes]:
     return {image.numpy().tobytes() for image in data}
-
-
-def idx(array: np.ndarray) -> bytes:
-    return struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape) + array.astype(np.uint8).tobytes()
-
-
-def write_mnist(folder: Path, packed: bool) -> None:
-    """40 training and 10 test images in the four files of the MNIST format; image i is filled with the value i."""
-    folder.mkdir(parents=True)
-    for part, n in (("train", 40), ("t10k", 10)):
-        images = np.repeat(np.arange(n), 28 * 28).reshape(n, 28, 28)
-        for name, array in ((f"{part}-images-idx3-ubyte", images), (f"{part}-labels-idx1-ubyte", np.arange(n) % 10)):
-            if packed:
-                (folder / f"{name}.gz").write_bytes(gzip.compress(idx(array)))
-            else:
-                (folder / name).write_bytes(idx(array))
 
 
 def check_grey(data: Dataset) -> None:
@@ -154,17 +136,6 @@ def test_a_truncated_gzip_is_named(tmp_path: Path) -> None:
     file.write_bytes(gzip.compress(idx(np.zeros((3, 2, 2))))[:-6])
     with pytest.raises(ValueError, match=r"images.gz is damaged"):
         read_idx(file)
-
-
-def write_folder(root: Path, per_class: int, side: int = 20) -> None:
-    """PNG files of two classes, each image one colour, in the layout of ImageNet."""
-    for part in ("train", "val"):
-        for label, name in enumerate(("cat", "dog")):
-            folder = root / part / name
-            folder.mkdir(parents=True)
-            for i in range(per_class):
-                colour = (40 * label + i, 10 * i, 200 - 90 * label)
-                Image.new("RGB", (side + i, side), colour).save(folder / f"{i}.png")
 
 
 def folder(root: Path, **changes: Any) -> Dataset:
@@ -284,12 +255,20 @@ def test_images_that_are_in_two_splits_are_counted() -> None:
     assert changed != digest
 
 
-def test_duplicates_are_said_once_and_recorded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    start(tmp_path / "none")
-    assert json.loads((tmp_path / "none" / "run.json").read_text())["duplicates"] == {}
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("lth_cli.command.record.fingerprint", lambda data: ("x", {"test_train": 7}))
-        start(tmp_path / "seven")
-    record = json.loads((tmp_path / "seven" / "run.json").read_text())
-    assert record["duplicates"] == {"test_train": 7}
-    assert record["notes"] == ["data: 7 images of test are also in train"]
+def test_duplicates_are_said_once_and_recorded(lth: Lth, tmp_path: Path) -> None:
+    """Each of the ten test images is also a training image, of which 8 of 40 are validation images."""
+    write_mnist(tmp_path / "data" / "MNIST" / "raw", packed=False)
+    options = ("dataset=mnist", "dataset.root=data", "dataset.val_size=8", "train.batch_size=8", "model.hidden=[8]")
+    ran = lth("run", *options, "rounds=1", "train.iterations=4it", "controls=[]")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    record = json.loads((only_run(tmp_path) / "run.json").read_text())
+    assert sum(record["duplicates"].values()) == 10
+    assert record["duplicates"].keys() == {"test_train", "test_val"}
+    notes = [f"data: {n} images of {key.replace('_', ' are also in ')}" for key, n in record["duplicates"].items()]
+    assert record["notes"] == notes
+    assert [line for line in ran.stdout.splitlines() if "are also in" in line] == notes
+
+
+def test_where_nothing_is_twice_nothing_is_said(run: Path) -> None:
+    record = json.loads((run / "run.json").read_text())
+    assert (record["duplicates"], record.get("notes", [])) == ({}, [])

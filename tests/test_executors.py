@@ -18,8 +18,7 @@ from lth_cli.training.hooks import Hooks
 from lth_cli.training.jobs import Job
 from lth_cli.training.networks import does_not_stack
 from lth_cli.training.noise import Noise
-from tests.test_training import job
-from tests.tiny import CPU, SHAPE, conv, dropping, imp, mlp, normed, serial, trainer
+from tests.tiny import CPU, SHAPE, conv, dropping, imp, job, mlp, normed, serial, trainer
 
 OTHERS = [stacked, partial(processes, workers=2)]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lth_cli.rundir.folders import Busy, discard, free_dir, sole_writer
-from tests.conftest import only_run
+from tests.command import only_run
 
 
 def test_two_runs_never_share_a_folder(tmp_path: Path) -> None:

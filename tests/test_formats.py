@@ -16,7 +16,7 @@ from lth_cli.rundir.columns import FORMAT, LAYERS, Column
 from lth_cli.rundir.intact import reopen
 from lth_cli.rundir.read import read
 from lth_cli.rundir.tables import filled, header, lines, parse_table, younger
-from tests.conftest import Lth, history
+from tests.command import Lth, history
 
 STORED = Path(__file__).parent / "stored"
 TABLES = ("history.csv", "layers.csv", "curves.csv")

@@ -16,7 +16,7 @@ from lth_cli.setup.build import build
 from lth_cli.setup.schema import ConfigError
 from lth_cli.setup.schema import check as check_values
 from tests import fuzz
-from tests.test_config import compose
+from tests.configs import compose
 
 
 @pytest.mark.parametrize("part", range(4))

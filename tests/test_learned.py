@@ -26,9 +26,8 @@ from lth_cli.training.networks import network_of
 from lth_cli.training.noise import uniform
 from lth_cli.training.scored import Scored
 from tests.interrupted import cut_after, results, start
-from tests.test_checkpoints import same, stopped_and_resumed
-from tests.test_training import job
-from tests.tiny import CPU, DATA, arm, conv, dropping, imp, mlp, normed, serial
+from tests.stopping import same, stopped_and_resumed
+from tests.tiny import CPU, DATA, arm, conv, dropping, imp, job, mlp, normed, serial
 
 LEARNERS: list[Learner] = [
     Supermask(rescale=False, lr_factor=1),

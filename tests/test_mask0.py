@@ -26,10 +26,9 @@ from lth_cli.training.optimizers import make_optimizer
 from lth_cli.training.order import epoch_order
 from lth_cli.training.step import Step
 from tests.interrupted import cut_after, results, start
-from tests.test_checkpoints import same, stopped_and_resumed
-from tests.test_training import ZERO, job
-from tests.test_verify import believed, change, wrong
-from tests.tiny import CPU, DATA, RECIPE, arm, conv, imp, mlp, normed, serial
+from tests.lies import believed, change, wrong
+from tests.stopping import same, stopped_and_resumed
+from tests.tiny import CPU, DATA, RECIPE, ZERO, arm, conv, imp, job, mlp, normed, serial
 
 
 def test_the_actions_by_hand() -> None:

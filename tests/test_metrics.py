@@ -14,9 +14,9 @@ from torch import Tensor
 
 from lth_cli.core.metrics import METRICS
 from lth_cli.training.evaluate import Evaluation, evaluate
-from tests.conftest import history
+from tests.command import history
 from tests.interrupted import results
-from tests.test_verify import believed, swap
+from tests.lies import believed, swap
 from tests.tiny import CPU, split
 
 THIRD = """

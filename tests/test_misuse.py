@@ -1,5 +1,6 @@
 """What users get wrong and what goes wrong under them: messages, exit codes, and nothing lost."""
 
+import contextlib
 import json
 import os
 import re
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.conftest import Lth, history, only_run
+from tests.command import Lth, history, only_run
 
 WRONG = [
     (("run", "modle=conv4"), "modle: there is no such key; did you mean model?"),
@@ -21,13 +22,10 @@ WRONG = [
     (("run", "--multirum"), "--multirum: there is no such option; did you mean --multirun?"),
     (("run", "--experimental-rerun", "x"), "--experimental-rerun: there is no such option"),
     (("run", "sparsity=1.5"), "sparsity=1.5: the fraction of weights removed, in [0, 1)"),
-    (("run", "sparsity=-0.1"), "sparsity=-0.1: the fraction of weights removed, in [0, 1)"),
     (("run", "sparsity=abc"), "a number in [0, 1), the fraction of weights removed"),
     (("run", "sparsity=0.5,0.9"), "several values are a sweep and need -m"),
     (("run", "rounds=0"), "rounds=0: a whole number from 1 to 1000"),
-    (("run", "rounds=-3"), "rounds=-3: a whole number from 1 to 1000"),
     (("run", "rounds=abc"), "rounds=abc: a whole number from 1 to 1000"),
-    (("run", "rounds=1000000000"), "rounds=1000000000: a whole number from 1 to 1000"),
     (("run", "seed=null"), "seed=null: a whole number from 0"),
     (("run", "+foo=1"), "foo: there is no such key"),
     (("run", "+="), "lth: +=: overrides are written key=value"),
@@ -55,7 +53,6 @@ WRONG = [
     (("run", "-m", "sparsity=0.5,0.50"), "this sweep has the same job twice"),
     (("compare", "--plot", "p.xyz"), "p.xyz does not end in .png, .svg or .pdf"),
     (("compare", "--tolerance", "abc"), "abc is not a number of points"),
-    (("run", "replicates=0"), "replicates=0: a whole number from 1 to 1000"),
     (("run", "model=covn4"), "model=covn4: there is no such option; did you mean conv4?"),
     (("run", "model=3"), "model=3"),
     (("run", "+model.foo=1"), "unexpected keyword argument 'foo'"),
@@ -64,7 +61,6 @@ WRONG = [
         "rewind.iteration=999it is not before the end of training, 240",
     ),
     (("run", "rewind=late", "rewind.fraction=1"), "fraction=1: a fraction of training, in [0, 1)"),
-    (("run", "train.lr=-0.1"), "train.lr=-0.1: a number above 0"),
     (("run", "train.batch_size=5000"), "train.batch_size=5000: the training split has only 1,257 examples"),
     (("run", "model=lenet5"), "model=lenet5: images of 8x8 are too small, at least 12x12 are needed"),
     (("run", "output=/proc/nope"), "/proc/nope"),
@@ -82,7 +78,6 @@ WRONG = [
     (("run", "pattern=filters", "pruner.scope=global", "pruner.rates.output=1"), "pruner.scope=layerwise"),
     (("run", "pattern=filters", "pruner.rates.output=1"), "a neuron of the output layer is a class"),
     (("run", "pruner=snip", "pruner.at=start"), "pruner.at=start: one of init, rewind, trained"),
-    (("run", "pruner.steps=0"), "pruner.steps=0: a whole number from 1"),
     (("run", "pruner.scope=layerwise", "+pruner.rates.fc9=0"), "pruner.rates.fc9: no layer is called so"),
     (("run", "pruner.scope=erk", "pruner.rates.fc=0"), "rates by layer need pruner.scope=layerwise"),
     (("run", "pruner=supermask", "pruner.score.lr_factor=0"), "lr_factor=0: a number above 0"),
@@ -119,7 +114,7 @@ def test_a_sweep_of_which_no_job_can_start_leaves_nothing_behind(lth: Lth, tmp_p
 
 def test_jobs_that_would_share_a_folder_are_counted(lth: Lth, tmp_path: Path) -> None:
     shared = "hydra.sweep.subdir=one"
-    swept = lth("run", "-m", "seed=0,1", shared, "rounds=1", "train.iterations=1ep", "controls=[]")
+    swept = lth("run", "-m", "seed=0,1", shared, "rounds=1", "train.iterations=2it", "controls=[]")
     assert swept.returncode == 1
     assert "1 done, 1 without a folder of their own in" in swept.stdout
 
@@ -139,23 +134,23 @@ def test_a_killed_worker_does_not_hide_the_others(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "lth_cli", "run", "-m", "train.iterations=4ep,4000ep", *options]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     records: list[dict[str, object]] = []
-    while not any(record["status"] == "running" and record["iterations"] == 80_000 for record in records):
+    while len(records) < 2:
         time.sleep(0.1)
         assert process.poll() is None
-        records = [json.loads(path.read_text()) for path in tmp_path.glob("outputs/*/*/*/run.json")]
+        records = [json.loads(path.read_text()) for path in tmp_path.glob("outputs/*/*/*4000ep/run.json")]
     for record in records:
-        if record["status"] == "running":
+        with contextlib.suppress(ProcessLookupError):  # the launcher ends the others when it misses one
             os.kill(int(str(record["pid"])), signal.SIGKILL)
     output, errors = process.communicate(timeout=120)
     assert process.returncode == 1
     assert "lth: the launcher stopped: TerminatedWorkerError" in errors
     assert "Traceback" not in errors
     assert re.search(r"^killed: .*train.iterations=4000ep", output, re.MULTILINE)
-    assert re.search(r"^\d done, \d killed in ", output, re.MULTILINE)
+    assert re.search(r"^2 done, 2 killed in ", output, re.MULTILINE)
 
 
 def test_output_may_have_any_name(lth: Lth, tmp_path: Path) -> None:
-    ran = lth("run", "output='x [red] y, größe=1'", "rounds=1", "train.iterations=1ep", "controls=[]")
+    ran = lth("run", "output='x [red] y, größe=1'", "rounds=1", "train.iterations=2it", "controls=[]")
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.splitlines()[-1].startswith(str(tmp_path / "x [red] y, größe=1"))
     assert lth("compare", "x [red] y, größe=1").returncode == 0
@@ -165,17 +160,6 @@ def test_a_reader_that_goes_away_does_not_lose_the_run(tmp_path: Path) -> None:
     command = f"{sys.executable} -m lth_cli run rounds=4 train.iterations=1ep controls=[] | head -1"
     assert subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True).stderr == ""
     assert json.loads((only_run(tmp_path) / "run.json").read_text())["status"] == "done"
-
-
-def test_a_full_disk_is_an_error_and_earlier_rounds_stay(tmp_path: Path) -> None:
-    limited = f"ulimit -f 1500; {sys.executable} -m lth_cli run model=conv2 rounds=1 train.iterations=1ep controls=[]"
-    done = subprocess.run(["bash", "-c", limited], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 1
-    assert "File too large" in done.stderr
-    assert "Traceback" not in done.stderr
-    run = only_run(tmp_path)
-    assert json.loads((run / "run.json").read_text())["status"] == "failed"
-    assert not list(run.rglob("*.tmp"))
 
 
 def test_completion_never_prints_an_error(lth: Lth) -> None:
@@ -206,9 +190,9 @@ def test_the_traceback_is_there_for_who_asks(lth: Lth) -> None:
     assert "Traceback" in lth("run", "rounds=0", HYDRA_FULL_ERROR="1").stderr
 
 
-def test_unfinished_and_damaged_runs_are_named_and_hide_nothing(lth: Lth, tmp_path: Path) -> None:
-    assert lth("run", "rounds=1", "train.iterations=1ep", "controls=[]").returncode == 0
-    good = only_run(tmp_path)
+def test_unfinished_and_damaged_runs_are_named_and_hide_nothing(lth: Lth, run: Path, tmp_path: Path) -> None:
+    (tmp_path / "outputs").mkdir()
+    good = run.rename(tmp_path / "outputs" / "good")
     damaged, running, failed = (Path(shutil.copytree(good, good.with_name(name))) for name in ("a", "b", "c"))
     (damaged / "history.csv").write_text("nonsense")
     for path, status in ((running, "running"), (failed, "failed")):

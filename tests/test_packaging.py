@@ -54,7 +54,7 @@ def test_the_installed_wheel_runs_from_any_folder(wheel: Path, tmp_path: Path) -
         return done.stdout
 
     assert str(site) in run("-c", "import lth_cli; print(lth_cli.__file__)")
-    assert str(site) in run("-c", "from lth_cli.config import conf_dir; print(conf_dir())")
+    assert str(site) in run("-c", "from lth_cli.setup.conf import conf_dir; print(conf_dir())")
     assert "model=conv4" in run("-m", "lth_cli", "list", "models")
-    assert "winning" in run("-m", "lth_cli", "run", "rounds=1", "train.iterations=1ep")
+    assert "winning" in run("-m", "lth_cli", "run", "rounds=1", "train.iterations=2it", "controls=[]")
     assert "winning" in run("-m", "lth_cli", "compare")

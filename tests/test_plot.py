@@ -12,8 +12,8 @@ from lth_cli.report import plot
 from lth_cli.report.comparison import report
 from lth_cli.report.plot import figure, styles
 from lth_cli.results.compare import Row, compare
-from tests.conftest import Lth, only_run
-from tests.test_compare import run
+from tests.command import Lth, only_run
+from tests.records import run
 
 CONTROLS = [f"control_{i}" for i in range(12)]
 

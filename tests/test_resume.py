@@ -3,12 +3,13 @@
 import csv
 import json
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 
-from lth_cli.command.resume import check_config, grows
+from lth_cli.command.resume import check_config
 from lth_cli.results.compare import compare
 from lth_cli.rundir.columns import HISTORY
 from lth_cli.rundir.intact import reopen
@@ -17,86 +18,111 @@ from lth_cli.rundir.sameness import ROLES, Role
 from lth_cli.rundir.write import Writer
 from lth_cli.setup.conf import conf_dir
 from lth_cli.setup.schema import ConfigError
-from tests.conftest import Lth, history, only_run
+from tests.command import Lth, history, only_run
+from tests.formats import write_mnist
 from tests.interrupted import config, cut_after, results, start
-from tests.test_verify import believed
+from tests.lies import believed
 
 
 @pytest.mark.parametrize("rounds", [0, 1, 2, 3])
 @pytest.mark.parametrize("rewind", ["init", "late", "learning_rate"])
 def test_a_resumed_run_is_bit_identical(
-    rewind: str, rounds: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    rewind: str, rounds: int, finished: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     changes = (f"rewind={rewind}", "replicates=2")
-    start(tmp_path / "whole", *changes)
     cut_after(tmp_path / "cut", rounds, monkeypatch, *changes)
     intact = reopen(tmp_path / "cut")
     assert intact.rounds == rounds
     before = history(tmp_path / "cut") if rounds else []
     start(tmp_path / "cut", *changes, resume=True)
-    assert results(tmp_path / "cut") == results(tmp_path / "whole")
+    assert results(tmp_path / "cut") == results(finished(*changes))
     assert history(tmp_path / "cut")[: len(before)] == before  # the times of rounds that were done, too
     record = read(tmp_path / "cut").record
     assert record["status"] == "done"
     assert [entry["round"] for entry in record["resumed"]] == [rounds]
 
 
+def flipped(data: bytes, place: int) -> bytes:
+    return data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+
+
+HOW: dict[str, Callable[[bytes], bytes | None]] = {
+    "missing": lambda data: None,
+    "flipped": lambda data: flipped(data, len(data) // 2),
+    "cut": lambda data: data[: len(data) // 2],
+    "empty": lambda data: b"",
+}
 DAMAGE = [
     ("rounds/01/winning_seed0.safetensors", 1),
     ("rounds/02/random_mask_seed0.safetensors", 2),
     ("rounds/00/rewind_seed0.safetensors", 0),
-    ("history.csv", 0),
-    ("curves.csv", 0),
-    ("layers.csv", 0),
-    ("manifest.json", 0),
     ("tickets/seed0.safetensors", 4),
 ]
 
 
-@pytest.mark.parametrize("how", ["missing", "flipped", "cut", "empty"])
+def check_made_again(run: Path, name: str, damaged: bytes | None, rounds: int) -> None:
+    """Of a run whose file `name` is damaged, `rounds` rounds count; what is made again is as it was."""
+    whole = results(run)
+    (run / name).unlink()
+    if damaged is not None:
+        (run / name).write_bytes(damaged)
+    kept = reopen(run)
+    assert (kept.done, kept.rounds) == (False, rounds)
+    start(run, resume=True)
+    assert results(run) == whole
+    assert reopen(run).done
+
+
+@pytest.mark.parametrize("how", HOW)
 @pytest.mark.parametrize(("name", "rounds"), DAMAGE)
-def test_what_is_damaged_is_made_again_and_never_used(name: str, rounds: int, how: str, tmp_path: Path) -> None:
-    start(tmp_path)
-    whole, path = results(tmp_path), tmp_path / name
-    data = path.read_bytes()
-    if how == "missing":
-        path.unlink()
-    elif how == "flipped":
-        position = data.index(b"\n0,dense") + 10 if name.endswith(".csv") else len(data) // 2
-        path.write_bytes(data[:position] + bytes([data[position] ^ 1]) + data[position + 1 :])
-    else:
-        path.write_bytes(data[: len(data) // 2 if how == "cut" else 0])
-    intact = reopen(tmp_path)
-    assert not intact.done
-    assert intact.rounds == rounds or how == "cut" or name == "manifest.json"
-    start(tmp_path, resume=True)
-    assert results(tmp_path) == whole
-    assert reopen(tmp_path).done
+def test_what_is_damaged_is_made_again_and_never_used(name: str, rounds: int, how: str, run: Path) -> None:
+    check_made_again(run, name, HOW[how]((run / name).read_bytes()), rounds)
 
 
-def test_a_damaged_row_costs_only_the_rounds_from_its_own_on(tmp_path: Path) -> None:
-    start(tmp_path)
-    whole = results(tmp_path)
+@pytest.mark.parametrize("name", ["history.csv", "curves.csv", "layers.csv"])
+@pytest.mark.parametrize("round", [0, 2])
+def test_a_damaged_table_costs_the_rounds_from_the_damaged_row_on(round: int, name: str, run: Path) -> None:
+    data = (run / name).read_bytes()
+    row = data.index(b"\n%d," % round) + 1
+    cut, bit = data[: row + 4], flipped(data, row + 4)
+    for damaged in (cut, bit):
+        check_made_again(run, name, damaged, round)
+
+
+@pytest.mark.parametrize("name", ["history.csv", "curves.csv", "layers.csv", "manifest.json"])
+@pytest.mark.parametrize("damaged", [None, b"", b"nonsense"])
+def test_without_a_table_or_the_manifest_no_round_counts(damaged: bytes | None, name: str, run: Path) -> None:
+    check_made_again(run, name, damaged, 0)
+
+
+@pytest.mark.parametrize(("name", "rounds"), DAMAGE)
+def test_a_damaged_hash_costs_the_rounds_from_its_files_on(name: str, rounds: int, run: Path) -> None:
+    text = (run / "manifest.json").read_text()
+    digest = json.loads(text)["files"][name]
+    check_made_again(run, "manifest.json", text.replace(digest, digest[::-1]).encode(), rounds)
+
+
+def test_a_row_of_another_seed_is_a_damaged_row(run: Path) -> None:
+    whole = results(run)
     for table in ("history.csv", "curves.csv", "layers.csv"):
-        text = (tmp_path / table).read_text()
-        (tmp_path / table).write_text(text.replace("\n2,winning,0,", "\n2,winning,1,", 1))
-    assert reopen(tmp_path).rounds == 2
-    start(tmp_path, resume=True)
-    assert results(tmp_path) == whole
+        text = (run / table).read_text()
+        (run / table).write_text(text.replace("\n2,winning,0,", "\n2,winning,1,", 1))
+    assert reopen(run).rounds == 2
+    start(run, resume=True)
+    assert results(run) == whole
 
 
-def test_a_round_that_the_manifest_does_not_list_does_not_count(tmp_path: Path) -> None:
+def test_a_round_that_the_manifest_does_not_list_does_not_count(run: Path) -> None:
     """As after a kill between the tables and the manifest, which is written last."""
-    start(tmp_path)
-    whole = results(tmp_path)
-    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    whole = results(run)
+    manifest = json.loads((run / "manifest.json").read_text())
     del manifest["rows"]["3"]
-    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
-    (tmp_path / "rounds" / ".x.123.tmp").write_text("half a file")
-    assert reopen(tmp_path).rounds == 3
-    start(tmp_path, resume=True)
-    assert results(tmp_path) == whole
-    assert not list(tmp_path.rglob("*.tmp"))
+    (run / "manifest.json").write_text(json.dumps(manifest))
+    (run / "rounds" / ".x.123.tmp").write_text("half a file")
+    assert reopen(run).rounds == 3
+    start(run, resume=True)
+    assert results(run) == whole
+    assert not list(run.rglob("*.tmp"))
 
 
 @pytest.mark.parametrize(
@@ -151,12 +177,11 @@ def test_what_makes_two_configs_the_same_experiment(key: str, role: Role, tmp_pa
     experiments = compare([run(1), run(2)])
     assert len(experiments) == (1 if role in (Role.REPLICATE, Role.MANNER) else 2)
     Writer(tmp_path, text(1), {"keep": [10]})
-    assert grows(tmp_path, text(2)) == (role in (Role.REPLICATE, Role.LENGTH))
     if role is Role.REPLICATE:
         with pytest.raises(ConfigError, match=key):
             check_config(tmp_path, text(2))
     else:
-        check_config(tmp_path, text(2))
+        assert check_config(tmp_path, text(2)) == (role is Role.LENGTH)
 
 
 def test_a_training_that_took_no_time_is_restored(tmp_path: Path) -> None:
@@ -173,14 +198,29 @@ def test_a_training_that_took_no_time_is_restored(tmp_path: Path) -> None:
     assert results(tmp_path) == whole
 
 
-def test_data_that_changed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    cut_after(tmp_path, 2, monkeypatch)
-    monkeypatch.setattr("lth_cli.command.record.fingerprint", lambda data: ("other", {}))
-    with pytest.raises(ConfigError, match="dataset: not the data that this run was started with"):
-        start(tmp_path, resume=True)
+def ours(run: Path) -> list[Path]:
+    """The files of a run, without those that Hydra writes anew whenever it begins."""
+    return [file for file in sorted(run.rglob("*")) if file.is_file() and ".hydra" not in file.parts]
 
 
-OPTIONS = ("train.iterations=2ep", "model.hidden=[16]")
+def test_data_that_changed_is_refused(lth: Lth, tmp_path: Path) -> None:
+    """By as little as one pixel of one image."""
+    raw = tmp_path / "data" / "MNIST" / "raw"
+    write_mnist(raw, packed=False)
+    data = ("dataset=mnist", "dataset.root=data", "dataset.val_size=8", "train.batch_size=8", "model.hidden=[8]")
+    assert lth("run", *data, "rounds=1", "train.iterations=4it", "controls=[]").returncode == 0
+    run = only_run(tmp_path)
+    (run / "rounds" / "01" / "winning_seed0.safetensors").unlink()
+    before = {file: file.read_bytes() for file in ours(run)}
+    images = raw / "train-images-idx3-ubyte"
+    images.write_bytes(flipped(images.read_bytes(), 5000))
+    refused = lth("run", f"resume={run}")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr == "lth: dataset: not the data that this run was started with\n"
+    assert {file: file.read_bytes() for file in ours(run)} == before
+
+
+OPTIONS = ("train.iterations=10it", "model.hidden=[16]")
 
 
 def test_resume_on_the_command_line(lth: Lth, tmp_path: Path) -> None:
@@ -213,7 +253,7 @@ def test_resume_on_the_command_line(lth: Lth, tmp_path: Path) -> None:
         assert f"resume={wrong}" in missing.stderr
 
 
-def test_a_resumed_sweep_skips_what_is_done_and_makes_what_is_not(lth: Lth, tmp_path: Path) -> None:
+def test_a_resumed_sweep_skips_what_is_done_and_makes_what_is_not(lth: Lth, lth_process: Lth, tmp_path: Path) -> None:
     assert lth("run", "-m", "seed=0,1", "rounds=1", "controls=[]", *OPTIONS).returncode == 0
     sweep = only_run(tmp_path)
     whole = {seed: results(sweep / f"seed={seed}") for seed in (0, 1)}
@@ -226,7 +266,7 @@ def test_a_resumed_sweep_skips_what_is_done_and_makes_what_is_not(lth: Lth, tmp_
     assert {seed: results(sweep / f"seed={seed}") for seed in (0, 1)} == whole
     assert (sweep / "seed=0" / "run.json").read_bytes() == untouched
     assert read(sweep / "seed=2").status == "done"
-    again = lth("run", f"resume={sweep}", "hydra/launcher=joblib")
+    again = lth_process("run", f"resume={sweep}", "hydra/launcher=joblib")
     assert (again.returncode, again.stderr) == (0, "")
     assert "3 done in" in again.stdout
     saved = (sweep / "sweep.json").read_bytes()
@@ -303,19 +343,17 @@ def record(file: Path, text: str | None) -> None:
         file.write_text(text)
 
 
-def test_a_run_that_is_profiled_goes_on(tmp_path: Path) -> None:
+def test_a_run_that_is_profiled_goes_on(run: Path) -> None:
     """Also where nothing is left to train."""
-    start(tmp_path)
     for name in ("tickets/seed0.safetensors", "rounds/03/winning_seed0.safetensors"):
-        (tmp_path / name).unlink()
-        start(tmp_path, "profile=true", resume=True)
-        assert set(json.loads((tmp_path / "profile" / "times.json").read_text())) >= {"files", "pruning and checks"}
-        assert reopen(tmp_path).done
+        (run / name).unlink()
+        start(run, "profile=true", resume=True)
+        assert set(json.loads((run / "profile" / "times.json").read_text())) >= {"files", "pruning and checks"}
+        assert reopen(run).done
 
 
-def test_what_a_kill_leaves_of_a_round_that_is_written_is_removed(tmp_path: Path) -> None:
-    start(tmp_path)
-    (tmp_path / "tickets" / "seed0.safetensors").unlink()
-    (tmp_path / "partial").mkdir()
-    start(tmp_path, resume=True)
-    assert not (tmp_path / "partial").exists()
+def test_what_a_kill_leaves_of_a_round_that_is_written_is_removed(run: Path) -> None:
+    (run / "tickets" / "seed0.safetensors").unlink()
+    (run / "partial").mkdir()
+    start(run, resume=True)
+    assert not (run / "partial").exists()

@@ -10,8 +10,8 @@ from omegaconf import OmegaConf
 from lth_cli.command.explain import explain
 from lth_cli.setup.conf import conf_dir
 from lth_cli.setup.schema import CHOICES, ConfigError, Scope, allowed, check
-from tests.conftest import Lth
-from tests.test_config import compose
+from tests.command import Lth
+from tests.configs import compose
 
 DEFAULT = """\
 model:

@@ -4,7 +4,6 @@ import ast
 import json
 import os
 import pickle
-import shutil
 import struct
 import zipfile
 from collections.abc import Callable, Iterator
@@ -19,9 +18,9 @@ from lth_cli.results.verify import verify
 from lth_cli.rundir.intact import reopen
 from lth_cli.rundir.manifest import Manifest
 from lth_cli.rundir.read import Damaged, read
-from tests.conftest import Lth
+from tests.command import Lth
 from tests.interrupted import results, start
-from tests.test_verify import believed
+from tests.lies import believed
 
 SOURCES = sorted(Path(lth_cli.__file__).parent.rglob("*.py"))
 MODULES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "shelve", "marshal", "joblib", "zipfile", "tarfile"}
@@ -100,17 +99,10 @@ READ = [
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("good") / "run"
-    start(path)
-    return path
-
-
 @pytest.fixture
-def run(good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def run(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    return Path(shutil.copytree(good, "run"))
+    return run.relative_to(tmp_path)
 
 
 def outcome(call: Callable[[], object]) -> object:
@@ -124,7 +116,9 @@ def outcome(call: Callable[[], object]) -> object:
 
 @pytest.mark.parametrize("name", READ)
 @pytest.mark.parametrize("what", [*PLANTED, "zip bomb"])
-def test_what_is_planted_is_refused_and_never_run(what: str, name: str, run: Path, good: Path) -> None:
+def test_what_is_planted_is_refused_and_never_run(
+    what: str, name: str, run: Path, finished: Callable[..., Path]
+) -> None:
     """Under hashes that believe in it, as whoever plants it would leave them."""
     (run / name).write_bytes(PLANTED[what] if what in PLANTED else zip_bomb(run))
     if name != "manifest.json":
@@ -133,7 +127,7 @@ def test_what_is_planted_is_refused_and_never_run(what: str, name: str, run: Pat
     assert len(finished) + len(skipped) == 1
     assert outcome(lambda: verify(run)) != []
     if outcome(lambda: start(run, resume=True)) is None:
-        assert results(run) == results(good)  # what was planted was written anew, or never looked at
+        assert results(run) == results(finished())  # what was planted was written anew, or never looked at
     assert sorted(path.name for path in Path().iterdir()) == ["run"]
 
 
@@ -168,7 +162,7 @@ def command(run: Path, words: str) -> None:
     "words",
     [
         "lth run model._target_=os.system",
-        "lth run model._target_=lth_cli.rundir.files.os.system",
+        "lth run model._target_=lth_cli.core.files.os.system",
         "lth run +hydra.callbacks.x._target_=os.system",
         "lth run hydra.launcher._target_=os.system",
         "lth run +hydra.job_logging.handlers.x.class=os.system",

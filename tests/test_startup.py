@@ -10,7 +10,7 @@ from torch import nn
 from lth_cli import datasets
 from lth_cli.datasets.dataset import Split, normalised, split_off
 from lth_cli.models.network import empty
-from tests.conftest import Lth
+from tests.command import Lth
 
 
 @pytest.mark.parametrize("model", ["lenet_300_100", "conv4"])

@@ -9,9 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lth_cli.core import masks
-from lth_cli.core.seeds import generator
 from lth_cli.core.state import Start
-from lth_cli.models.network import initialiser, prunable
 from lth_cli.training.curves import Diverged
 from lth_cli.training.evaluate import Evaluation
 from lth_cli.training.feed import Resident
@@ -20,19 +18,7 @@ from lth_cli.training.networks import One
 from lth_cli.training.optimizers import learning_rate, make_optimizer
 from lth_cli.training.order import epoch_order
 from lth_cli.training.step import Step
-from tests.tiny import CPU, DATA, RECIPE, conv, dropping, mlp, normed, serial, trainer
-
-ZERO = torch.zeros(1, dtype=torch.int64)
-
-
-def job(build: object = mlp, density: float = 0.5, iterations: int = 20, schedule: int = 0, **more: object) -> Job:
-    state = initialiser(build)(generator(0, "init"))  # type: ignore[arg-type]
-    draw = generator(0, "test")
-    mask = {
-        name: torch.rand(state.params[name].shape, generator=draw) < density
-        for name in prunable(build())  # type: ignore[operator]
-    }
-    return Job(1, "winning", 0, Start(state, schedule, schedule, iterations), mask, **more)  # type: ignore[arg-type]
+from tests.tiny import CPU, DATA, RECIPE, ZERO, conv, dropping, job, mlp, normed, serial, trainer
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])

@@ -15,7 +15,7 @@ from lth_cli.core.state import State
 from lth_cli.core.ticket import Ticket
 from lth_cli.lottery.given import fit_to
 from lth_cli.models.network import initialiser, prunable
-from tests.conftest import Lth, history, only_run
+from tests.command import Lth, history, only_run
 
 LAYERS = prunable(models.mlp((1, 4, 4), 3, [12]))
 

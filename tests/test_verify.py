@@ -7,89 +7,33 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
 
-from lth_cli.core.state import Mask
 from lth_cli.core.ticket import Ticket
-from lth_cli.results.files import Files
-from lth_cli.results.verify import verify
-from lth_cli.rundir.manifest import Manifest, sha256
-from lth_cli.rundir.names import Key
-from lth_cli.rundir.tables import rows_by_round
-from tests.conftest import Lth
-from tests.interrupted import start
-
-Lie = Callable[[Path], None]
-
-
-def wrong(path: Path) -> dict[str, list[str]]:
-    return {check.name: check.wrong for check in verify(path) if check.wrong}
-
-
-def believed(path: Path) -> None:
-    """Write the hashes anew, as one would who wants to be believed."""
-    manifest = Manifest.load(path)
-    for name in manifest.files:
-        manifest.files[name] = sha256((path / name).read_bytes())
-    for round, tables in manifest.rows.items():
-        for table in tables:
-            tables[table] = sha256(rows_by_round((path / table).read_bytes()).get(b"%d" % round, b""))
-    manifest.save(path)
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    folder = tmp_path_factory.mktemp("runs")
-    for rewind in ("init", "late", "learning_rate", "none"):
-        start(folder / rewind, f"rewind={rewind}", "replicates=2")
-        start(folder / f"learned_{rewind}", f"rewind={rewind}", "pruner=supermask", "replicates=2")
-    return {path.name: path for path in folder.iterdir()}
+from tests.command import Lth
+from tests.lies import Lie, believed, change, copy, swap, wrong
 
 
 @pytest.fixture
-def run(runs: dict[str, Path], tmp_path: Path) -> Path:
-    return Path(shutil.copytree(runs["init"], tmp_path / "run"))
+def run(finished: Callable[..., Path], tmp_path: Path) -> Path:
+    return Path(shutil.copytree(finished("rewind=init", "replicates=2"), tmp_path / "run"))
 
 
 @pytest.mark.parametrize("rewind", ["init", "late", "learning_rate", "none"])
-@pytest.mark.parametrize("kind", ["", "learned_"])
-def test_a_run_that_is_right_passes(kind: str, rewind: str, runs: dict[str, Path]) -> None:
-    assert wrong(runs[kind + rewind]) == {}
+@pytest.mark.parametrize("pruner", ["magnitude", "supermask"])
+def test_a_run_that_is_right_passes(pruner: str, rewind: str, finished: Callable[..., Path]) -> None:
+    changes = (f"rewind={rewind}", "replicates=2")
+    assert wrong(finished(*changes, *([f"pruner={pruner}"] if pruner != "magnitude" else []))) == {}
 
 
 @pytest.mark.parametrize("rewind", ["init", "learning_rate"])
 def test_a_weight_that_was_trained_beside_a_learned_mask_is_found(
-    rewind: str, runs: dict[str, Path], tmp_path: Path
+    rewind: str, finished: Callable[..., Path], tmp_path: Path
 ) -> None:
-    run = Path(shutil.copytree(runs[f"learned_{rewind}"], tmp_path / "run"))
+    learned = finished(f"rewind={rewind}", "replicates=2", "pruner=supermask")
+    run = Path(shutil.copytree(learned, tmp_path / "run"))
     change("rounds/02/winning_seed1.safetensors", "params/fc1.weight", lambda p: p * 1.0001)(run)
     believed(run)
     assert wrong(run)["weights"][0] == "round 2, winning, seed 1: a weight is not that of the rewind point"
-
-
-def change(name: str, key: str, new: Callable[[torch.Tensor], torch.Tensor]) -> Lie:
-    def lie(path: Path) -> None:
-        tensors = load_file(path / name)
-        tensors[key] = new(tensors[key]).contiguous()
-        save_file(tensors, path / name)
-
-    return lie
-
-
-def swap(name: str, old: str, new: str) -> Lie:
-    def lie(path: Path) -> None:
-        text = (path / name).read_text()
-        assert old in text
-        (path / name).write_text(text.replace(old, new, 1))
-
-    return lie
-
-
-def copy(source: str, target: str) -> Lie:
-    def lie(path: Path) -> None:
-        shutil.copy(path / source, path / target)
-
-    return lie
 
 
 def other_weights(path: Path) -> None:
@@ -187,14 +131,11 @@ def test_verify_on_the_command_line(lth: Lth, run: Path, tmp_path: Path) -> None
         assert (missing.returncode, missing.stdout, len(missing.stderr.splitlines())) == (2, "", 1)
 
 
-def test_a_broken_pattern_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    start(tmp_path, "pattern=n_m", "sparsity.target=0.5", "rounds=1")
-    assert not any(check.wrong for check in verify(tmp_path))
-    right = Files.mask
-
-    def moved(self: Files, key: Key) -> Mask:
-        return {name: m.flatten().sort(descending=True).values.view(m.shape) for name, m in right(self, key).items()}
-
-    monkeypatch.setattr(Files, "mask", moved)
-    (pattern,) = (check for check in verify(tmp_path) if check.name == "pattern")
-    assert any("keeps more than 2 of 4" in wrong for wrong in pattern.wrong)
+def test_a_broken_pattern_is_found(finished: Callable[..., Path], tmp_path: Path) -> None:
+    """The mask keeps as many weights as it should, all of them together."""
+    run = Path(shutil.copytree(finished("pattern=n_m", "sparsity.target=0.5", "rounds=1"), tmp_path / "run"))
+    assert wrong(run) == {}
+    name = "rounds/01/winning_seed0.safetensors"
+    change(name, "mask/fc1.weight", lambda m: m.flatten().sort(descending=True).values.view(m.shape))(run)
+    believed(run)
+    assert any("keeps more than 2 of 4" in line for line in wrong(run)["pattern"])

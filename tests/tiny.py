@@ -28,13 +28,14 @@ from lth_cli.rewind import Early, Rewind
 from lth_cli.schedules import Geometric
 from lth_cli.training import executors
 from lth_cli.training.executors import Executor
-from lth_cli.training.jobs import Fit, Fitted
+from lth_cli.training.jobs import Fit, Fitted, Job
 from lth_cli.training.optimizers import Recipe
 from lth_cli.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 CONTROLS: dict[str, Control] = {"random_reinit": Reinit(keep_sign=False), "random_mask": RandomMask()}
 SHAPE, CLASSES = (1, 4, 4), 3
+ZERO = torch.zeros(1, dtype=torch.int64)
 RECIPE = Recipe(
     optimizer="adam",
     lr=0.01,
@@ -145,3 +146,13 @@ def view(build: Callable[[], nn.Module] = mlp, seed: int = 0, mask: Mask | None 
 def arm(fitted: Sequence[Fitted], name: str, seed: int = 0) -> Fitted:
     (found,) = (one for one in fitted if one.job.arm == name and one.job.seed == seed)
     return found
+
+
+def job(build: object = mlp, density: float = 0.5, iterations: int = 20, schedule: int = 0, **more: object) -> Job:
+    state = initialiser(build)(generator(0, "init"))  # type: ignore[arg-type]
+    draw = generator(0, "test")
+    mask = {
+        name: torch.rand(state.params[name].shape, generator=draw) < density
+        for name in prunable(build())  # type: ignore[operator]
+    }
+    return Job(1, "winning", 0, Start(state, schedule, schedule, iterations), mask, **more)  # type: ignore[arg-type]

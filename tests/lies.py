@@ -1,0 +1,54 @@
+"""What the files of a run can be made to say that is not so."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from lth_cli.results.verify import verify
+from lth_cli.rundir.manifest import Manifest, sha256
+from lth_cli.rundir.tables import rows_by_round
+
+Lie = Callable[[Path], None]
+
+
+def wrong(path: Path) -> dict[str, list[str]]:
+    return {check.name: check.wrong for check in verify(path) if check.wrong}
+
+
+def believed(path: Path) -> None:
+    """Write the hashes anew, as one would who wants to be believed."""
+    manifest = Manifest.load(path)
+    for name in manifest.files:
+        manifest.files[name] = sha256((path / name).read_bytes())
+    for round, tables in manifest.rows.items():
+        for table in tables:
+            tables[table] = sha256(rows_by_round((path / table).read_bytes()).get(b"%d" % round, b""))
+    manifest.save(path)
+
+
+def change(name: str, key: str, new: Callable[[torch.Tensor], torch.Tensor]) -> Lie:
+    def lie(path: Path) -> None:
+        tensors = load_file(path / name)
+        tensors[key] = new(tensors[key]).contiguous()
+        save_file(tensors, path / name)
+
+    return lie
+
+
+def swap(name: str, old: str, new: str) -> Lie:
+    def lie(path: Path) -> None:
+        text = (path / name).read_text()
+        assert old in text
+        (path / name).write_text(text.replace(old, new, 1))
+
+    return lie
+
+
+def copy(source: str, target: str) -> Lie:
+    def lie(path: Path) -> None:
+        shutil.copy(path / source, path / target)
+
+    return lie
