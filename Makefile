@@ -4,7 +4,7 @@ BIN := .venv/bin
 
 JSON ?= benchmarks/latest.json
 
-.PHONY: demo test check bench gpu soak audit help constraints clean
+.PHONY: demo test mutants check bench gpu soak audit help constraints clean
 
 demo: .venv/installed  ## find a winning ticket on a small data set, and compare it with its controls
 	$(BIN)/lth run model=conv4 sparsity=0.9 rounds=10
@@ -12,6 +12,9 @@ demo: .venv/installed  ## find a winning ticket on a small data set, and compare
 
 test: .venv/installed  ## run all tests
 	$(BIN)/pytest -n auto --dist worksteal
+
+mutants: .venv/installed  ## put faults into a copy of the program, and see that the tests notice each
+	$(BIN)/python -m tests.mutants
 
 check: .venv/installed  ## lint, format and types
 	$(BIN)/ruff check .

@@ -16,6 +16,16 @@ from lth_cli.results.compare import Row, compare, half_width, verdict
 from lth_cli.rundir.sameness import ROLES, Role
 from tests.records import run
 
+
+def test_differences_are_those_of_the_same_seed() -> None:
+    """Seeds that lie far apart tell little of their mean, and much of their differences."""
+    winning = compare(
+        [run({(0, "dense", 0): 0.50, (0, "dense", 1): 0.90, (1, "winning", 0): 0.52, (1, "winning", 1): 0.93})]
+    )[-1]
+    assert winning.difference == pytest.approx(2.5)
+    assert winning.interval == pytest.approx(half_width([2.0, 3.0]))
+
+
 PAIR = {(0, "dense", 0): 0.90, (0, "dense", 1): 0.92, (1, "winning", 0): 0.91, (1, "winning", 1): 0.95,
         (1, "random_reinit", 0): 0.80, (1, "random_reinit", 1): 0.81}  # fmt: skip
 

@@ -32,7 +32,7 @@ def test_every_option_composes_passes_the_checks_and_describes_itself(group: str
 def test_every_option_fits_the_length_of_training_and_rounds_that_is_the_default(group: str, option: str) -> None:
     """With which the runs below do not run."""
     config = compose(choice(group, option))
-    assert len(build(config, {group: option}).search.keep) == config.rounds + 1
+    assert len(build(config, {group: option}).way.search.keep) == config.rounds + 1
 
 
 @pytest.mark.parametrize(

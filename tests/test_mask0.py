@@ -18,17 +18,19 @@ from lth_cli.lottery.invariants import InvariantError, check_round
 from lth_cli.lottery.pruned_to import PRUNED_TO
 from lth_cli.patterns import Unstructured
 from lth_cli.rewind import Early, LearningRate, Rewind
+from lth_cli.rundir.checkpoints import Checkpoints
 from lth_cli.training import executors
 from lth_cli.training.executors import Executor
 from lth_cli.training.feed import Resident
+from lth_cli.training.hooks import Hooks
 from lth_cli.training.networks import One
 from lth_cli.training.optimizers import make_optimizer
 from lth_cli.training.order import epoch_order
 from lth_cli.training.step import Step
 from tests.interrupted import cut_after, results, start
 from tests.lies import believed, change, wrong
-from tests.stopping import same, stopped_and_resumed
-from tests.tiny import CPU, DATA, RECIPE, ZERO, arm, conv, imp, job, mlp, normed, serial
+from tests.stopping import StopAt, Stopped, same, stopped_and_resumed
+from tests.tiny import CPU, DATA, RECIPE, ZERO, arm, conv, imp, job, mlp, normed, serial, trainer
 
 
 def test_the_actions_by_hand() -> None:
@@ -121,8 +123,11 @@ def test_a_checkpoint_goes_on_and_is_not_taken_for_another(tmp_path: Path) -> No
     (whole,) = serial()([one])
     (again,) = stopped_and_resumed(tmp_path, mlp, [one], 8)
     assert same(whole, again)
-    (other,) = stopped_and_resumed(tmp_path / "other", mlp, [replace(one, pruned_to=None)], 8)
-    assert not same(whole, other)
+    with pytest.raises(Stopped):
+        replace(trainer(mlp), hooks=Hooks(checkpoints=StopAt(tmp_path, 8, None))).train([one])
+    zero, hooks = replace(one, pruned_to=None), Hooks(checkpoints=Checkpoints(tmp_path, None, None))
+    (other,), (fresh,) = replace(trainer(mlp), hooks=hooks).train([zero]), serial()([zero])
+    assert same(other, fresh)
 
 
 def test_a_pruned_weight_that_is_something_else_stops_the_run() -> None:

@@ -77,7 +77,7 @@ def test_every_experiment_is_drawn_and_the_picture_grows(experiments: int) -> No
 
 
 def test_what_does_not_fit_is_told_on_the_picture_and_on_the_terminal(
-    lth: Lth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    lth: Lth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert lth("run", "rounds=1", "train.iterations=1it", "controls=[]").returncode == 0
     first = only_run(tmp_path)
@@ -89,7 +89,7 @@ def test_what_does_not_fit_is_told_on_the_picture_and_on_the_terminal(
             (second / name).write_text(text.replace("pruned_to: zero", f"pruned_to: other{i}"))
     monkeypatch.setattr(plot, "_MOST_PANELS", 2)
     report([str(first.parent)], False, 1.0, "table", None, str(tmp_path / "p.svg"))
-    assert f"lth: {tmp_path}/p.svg: the first 2 of 3 experiments are drawn\n" in capsys.readouterr().err
+    assert f"lth: {tmp_path}/p.svg: the first 2 of 3 experiments are drawn\n" in capfd.readouterr().err
     picture, note = figure(rows(3, ["winning"]))
     assert (note, picture.get_suptitle()) == (
         "the first 2 of 3 experiments are drawn",

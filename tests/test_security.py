@@ -123,8 +123,8 @@ def test_what_is_planted_is_refused_and_never_run(
     (run / name).write_bytes(PLANTED[what] if what in PLANTED else zip_bomb(run))
     if name != "manifest.json":
         believed(run)
-    finished, skipped = collect(["run"])
-    assert len(finished) + len(skipped) == 1
+    done, skipped = collect(["run"])
+    assert len(done) + len(skipped) == 1
     assert outcome(lambda: verify(run)) != []
     if outcome(lambda: start(run, resume=True)) is None:
         assert results(run) == results(finished())  # what was planted was written anew, or never looked at

@@ -14,8 +14,9 @@ from tests.command import Lth
 
 
 @pytest.mark.parametrize("model", ["lenet_300_100", "conv4"])
-def test_a_run_of_one_seed_imports_no_library_that_it_could_do_without(lth: Lth, model: str) -> None:
-    done = lth("run", "rounds=1", "train.iterations=1it", "controls=[]", f"model={model}", PYTHONPROFILEIMPORTTIME="1")
+def test_a_run_of_one_seed_imports_no_library_that_it_could_do_without(lth_process: Lth, model: str) -> None:
+    short = ("rounds=1", "train.iterations=1it", "controls=[]")
+    done = lth_process("run", *short, f"model={model}", PYTHONPROFILEIMPORTTIME="1")
     assert done.returncode == 0
     imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
     assert {"torch", "hydra", "lth_cli"} <= imported

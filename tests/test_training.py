@@ -118,6 +118,18 @@ def test_training_in_two_halves_sees_the_same_batches_and_rates() -> None:
     assert again.curve[-1].iteration == 20
 
 
+def test_a_rewound_network_draws_the_noise_of_the_iterations_it_repeats() -> None:
+    """From its state at iteration 7 on, under plain SGD, which remembers nothing, it goes the way it went before."""
+    whole = job(dropping, density=1.1, save_at=7)
+    recipe = {"optimizer": "sgd", "schedule": "cosine"}
+    (first,) = trainer(dropping, **recipe).train([whole])
+    assert first is not None
+    assert first.saved is not None
+    (again,) = trainer(dropping, **recipe).train([replace(whole, start=Start(first.saved, 7, 7, 13), save_at=None)])
+    assert again is not None
+    assert all(torch.equal(p, again.state.params[name]) for name, p in first.state.params.items())
+
+
 def test_evaluates_when_asked_and_always_at_the_end() -> None:
     assert [point.iteration for point in serial()([job(iterations=12)])[0].curve] == [5, 10, 12]
 

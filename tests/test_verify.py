@@ -9,7 +9,9 @@ import pytest
 import torch
 
 from lth_cli.core.ticket import Ticket
+from lth_cli.results.verify import verify
 from tests.command import Lth
+from tests.interrupted import start
 from tests.lies import Lie, believed, change, copy, swap, wrong
 
 
@@ -139,3 +141,37 @@ def test_a_broken_pattern_is_found(finished: Callable[..., Path], tmp_path: Path
     change(name, "mask/fc1.weight", lambda m: m.flatten().sort(descending=True).values.view(m.shape))(run)
     believed(run)
     assert any("keeps more than 2 of 4" in line for line in wrong(run)["pattern"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "check", "what"),
+    [
+        (("+controls.mine._target_=tests.own.Reinit",), "controls", "controls.mine: tests.own.Reinit"),
+        (("rewind._target_=tests.own.LearningRate", "~rewind.iteration"), "tickets", "rewind: tests.own.LearningRate"),
+        (
+            ("pruner=supermask", "pruner.score._target_=tests.own.Learned"),
+            "weights",
+            "pruner.score: tests.own.Learned",
+        ),
+    ],
+)
+def test_what_is_not_ours_is_not_known_and_never_wrong(
+    changes: tuple[str, ...], check: str, what: str, finished: Callable[..., Path], lth: Lth
+) -> None:
+    """A choice is not judged by what its class is called."""
+    path = finished(*changes)
+    found = {one.name: one for one in verify(path)}
+    assert not any(one.wrong for one in found.values())
+    assert found[check].not_known == [f"{what} is not lth's own"]
+    done = lth("verify", str(path))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"not known here: {what}" in done.stdout
+
+
+def test_a_ticket_that_was_given_starts_where_another_run_says(finished: Callable[..., Path], tmp_path: Path) -> None:
+    """Its pattern and its rewinding are those of the run that found it."""
+    ticket = finished() / "tickets" / "seed0.safetensors"
+    start(tmp_path, f"ticket={ticket}", "rounds=1", "replicates=2", "pattern=n_m")
+    found = {one.name: one for one in verify(tmp_path)}
+    assert not any(one.wrong for one in found.values())
+    assert found["tickets"].not_known == ["the ticket was given: where it starts stands in a file of another run"]

@@ -31,7 +31,7 @@ from lth_cli.setup.build import Experiment, build
 from lth_cli.training.curves import Diverged
 from lth_cli.training.evaluate import Evaluation
 from lth_cli.training.hooks import Hooks, Scope
-from lth_cli.training.jobs import Fitted, Job
+from lth_cli.training.jobs import Fit, Fitted, Job
 from lth_cli.training.profile import Profile
 
 
@@ -109,30 +109,11 @@ def _rounds(
     scope: Scope,
     diverged: Callable[[Job, str], None] | None,
 ) -> None:
+    """Run the algorithm, and write and show each round that is not on disk yet."""
     search = experiment.way.search
-    signals = Signals.current()
     last, done = len(search.keep) - 1, 0 if intact is None else intact.rounds
     checkpoints = Checkpoints(writer.path, *experiment.checkpoint_every)
-    emptied = _emptied(writer, display)
-
-    def watch(job: Job, iterations: int, evaluation: Evaluation | None) -> None:
-        display(job, iterations, evaluation)
-        if job.learner is None:
-            emptied(job, job.mask)
-
-    train = experiment.fit(Hooks(watch, scope, diverged, checkpoints, signals))
-
-    def fit(jobs: Sequence[Job]) -> list[Fitted | None]:
-        with scope("rest of training"), signals.held():
-            fitted = train(jobs)
-        for one in fitted:
-            if one is not None:
-                emptied(one.job, one.mask)
-        tickets = [one for one, job in zip(fitted, jobs, strict=True) if job.arm in (DENSE, WINNING)]
-        if tickets and not any(tickets):
-            raise Diverged(f"round {jobs[0].round}: every network that is to be pruned diverged; try a lower train.lr")
-        return fitted
-
+    fit = _fit(experiment, checkpoints, scope, diverged, display, _emptied(writer, display))
     rounds = run_imp(
         seeds=experiment.seeds,
         init=experiment.init,
@@ -158,6 +139,42 @@ def _rounds(
         if round >= done:
             display.round(fitted, time.perf_counter() - began)
         began = time.perf_counter()
+
+
+def _fit(
+    experiment: Experiment,
+    checkpoints: Checkpoints,
+    scope: Scope,
+    diverged: Callable[[Job, str], None] | None,
+    display: Display,
+    emptied: Callable[[Job, Mask], None],
+) -> Fit:
+    """What trains jobs, with a signal held back until they are kept.
+
+    Raises:
+        Diverged: of all the networks that are to be pruned, none is left.
+    """
+    signals = Signals.current()
+
+    def watch(job: Job, iterations: int, evaluation: Evaluation | None) -> None:
+        display(job, iterations, evaluation)
+        if job.learner is None:
+            emptied(job, job.mask)
+
+    train = experiment.fit(Hooks(watch, scope, diverged, checkpoints, signals))
+
+    def fit(jobs: Sequence[Job]) -> list[Fitted | None]:
+        with scope("rest of training"), signals.held():
+            fitted = train(jobs)
+        for one in fitted:
+            if one is not None:
+                emptied(one.job, one.mask)
+        tickets = [one for one, job in zip(fitted, jobs, strict=True) if job.arm in (DENSE, WINNING)]
+        if tickets and not any(tickets):
+            raise Diverged(f"round {jobs[0].round}: every network that is to be pruned diverged; try a lower train.lr")
+        return fitted
+
+    return fit
 
 
 def _skip(writer: Writer, display: Display) -> Callable[[Job, str], None]:

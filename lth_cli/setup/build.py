@@ -17,6 +17,7 @@ from lth_cli.datasets.dataset import Dataset, validate
 from lth_cli.datasets.streaming import Streamed
 from lth_cli.lottery.pruned_to import PRUNED_TO, PrunedTo
 from lth_cli.models.network import initialiser, logits, prunable
+from lth_cli.rundir import names
 from lth_cli.setup.instantiate import instantiate, named
 from lth_cli.setup.rehearsal import rehearse_controls
 from lth_cli.setup.schema import ConfigError, check, control_rounds
@@ -153,6 +154,8 @@ def choose_device(name: str) -> torch.device:
 def _controls(config: DictConfig) -> dict[str, Control]:
     controls = {}
     for name, node in config.controls.items():
+        if not names.is_arm(str(name)):
+            raise ConfigError(f"controls.{name}: the name of an arm is one word of letters, digits, _ and -")
         if not OmegaConf.is_dict(node):
             raise ConfigError(f"controls.{name}={node}: controls are chosen by name, as in controls=[random_mask]")
         controls[str(name)] = instantiate(f"controls.{name}", {f"controls.{name}": node}, {}, Control)

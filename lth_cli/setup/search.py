@@ -86,8 +86,9 @@ def searched(
         }
         return Way(Search(keep, pattern, rewind_to, learn), restart, lacks, notes)
     pruner = Pruner(_criterion(score), config.pruner.at, config.pruner.steps, pattern, network, train)
+    replicate = untrained(init, layers)  # what there is too little memory for is not the criterion's fault
     try:
-        pruner.rehearse(untrained(init, layers))
+        pruner.rehearse(replicate)
     except Exception as error:  # a criterion may be the user's own
         kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
         raise ConfigError(f"pruner={choices.get('pruner')}: {kind}{error}") from error

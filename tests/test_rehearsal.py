@@ -1,0 +1,78 @@
+"""What can be known of controls before any work is said before any work."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.command import Lth
+
+SHORT = ("model.hidden=[8]", "train.iterations=4it", "rounds=2")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        # Its magnitudes are all the same: shuffled among themselves, they are the ticket's.
+        (
+            ("init=signed_constant", "controls=[same_sign_reshuffle]"),
+            "same_sign_reshuffle: in round 2, it would be the t",
+        ),
+        # A fresh one of the same signs is the same initialisation; it died in the last round.
+        (
+            ("init=signed_constant", "controls=[same_sign_reinit]"),
+            "same_sign_reinit: in round 2, fc1.weight was not rein",
+        ),
+        (
+            ("init=signed_constant", "controls=[same_sign_constant]"),
+            "same_sign_constant: in round 2, the weights of fc1",
+        ),
+        (
+            ("sparsity=densities", "sparsity.densities=[1.0,1.0]"),
+            "random_mask: in round 2, it would be the ticket itself",
+        ),
+        (
+            ("sparsity=densities", "sparsity.densities=[1.0,0.5]", "controls_at=all"),
+            "random_mask: in round 1, it would be",
+        ),
+        # Its counts are not of whole filters.
+        (
+            ("pattern=filters", "controls=[smart_ratio]"),
+            "smart_ratio: in round 2, not the layer counts of the smart ratio",
+        ),
+    ],
+)
+def test_a_control_that_cannot_be_what_it_says_is_refused(
+    arguments: tuple[str, ...], words: str, lth: Lth, tmp_path: Path
+) -> None:
+    refused = lth("run", *SHORT, *(text for text in arguments if not text.startswith("rounds")))
+    assert refused.returncode == 2
+    assert f"lth: controls={words}" in refused.stderr
+    assert len(refused.stderr.splitlines()) <= 2
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("init=signed_constant", "controls=[same_sign_reshuffle,same_sign_reinit]", "rewind=learning_rate"),
+        ("init=signed_constant", "controls=[same_sign_reshuffle]", "rewind=late"),
+        ("init=signed_constant", "controls=[reshuffle,random_reinit,random_mask]"),
+        ("sparsity=densities", "sparsity.densities=[1.0,0.5]"),
+        ("sparsity=densities", "sparsity.densities=[1.0,1.0]", "controls=[random_reinit]"),
+    ],
+)
+def test_a_control_that_can_differ_is_trained(arguments: tuple[str, ...], lth: Lth) -> None:
+    done = lth("run", *SHORT, *arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_control_of_ones_own_that_fails_is_named(lth: Lth, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "class Broken:\n"
+        "    def make(self, ticket, context):\n        return context.nothing\n"
+        "    def violation(self, control, ticket):\n        return None\n"
+    )
+    refused = lth("run", *SHORT, "controls=[]", "+controls.mine._target_=mine.Broken")
+    assert refused.returncode == 2
+    assert "lth: controls=mine: it cannot be made in round 2: AttributeError: " in refused.stderr
+    assert not (tmp_path / "outputs").exists()
