@@ -23,10 +23,6 @@ SHORT = ("model.hidden=[8]", "train.iterations=4it", "rounds=2")
             "same_sign_reinit: in round 2, fc1.weight was not rein",
         ),
         (
-            ("init=signed_constant", "controls=[same_sign_constant]"),
-            "same_sign_constant: in round 2, the weights of fc1",
-        ),
-        (
             ("sparsity=densities", "sparsity.densities=[1.0,1.0]"),
             "random_mask: in round 2, it would be the ticket itself",
         ),
@@ -36,7 +32,7 @@ SHORT = ("model.hidden=[8]", "train.iterations=4it", "rounds=2")
         ),
         # Its counts are not of whole filters.
         (
-            ("pattern=filters", "controls=[smart_ratio]"),
+            ("pattern=filters", "controls=[smart_ratio]", "sparsity.target=0.5"),
             "smart_ratio: in round 2, not the layer counts of the smart ratio",
         ),
     ],
