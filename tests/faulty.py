@@ -313,14 +313,14 @@ MUTANTS = [
     ),
     Mutant(
         "pruned_to: a control is pruned to the ticket's start",
-        "lth_cli/lottery/jobs.py",
+        "lth_cli/lottery/rounds.py",
         "pruned_to(arm.mask, arm.start.state.params,",
         "pruned_to(arm.mask, winning.start.state.params,",
         ("tests/test_mask0.py", "tests/test_imp.py"),
     ),
     Mutant(
         "rounds: a ticket that diverged leaves its controls",
-        "lth_cli/lottery/jobs.py",
+        "lth_cli/lottery/rounds.py",
         "for group in groups if group[0] is not None for one in group",
         "for group in groups for one in group",
         ("tests/test_faults.py",),

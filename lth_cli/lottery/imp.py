@@ -15,9 +15,9 @@ from lth_cli.core.seeds import generator
 from lth_cli.core.state import Start, State
 from lth_cli.lottery.find import Search
 from lth_cli.lottery.invariants import check_round
-from lth_cli.lottery.jobs import jobs_of, train
 from lth_cli.lottery.pruned_to import PrunedTo
 from lth_cli.lottery.replicate import Replicate
+from lth_cli.lottery.rounds import jobs_of, train
 from lth_cli.training.jobs import Fit, Fitted, Job
 
 

@@ -1,4 +1,4 @@
-"""The jobs of a round after its tickets are found: each ticket, and the controls beside it."""
+"""A round after its tickets are found: each trains, and so do the controls beside it."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -28,14 +28,12 @@ def jobs_of(
     context = Context(replicate.seed, round, init, budget, search.pattern.select, ticket.inverted)
     arms = {WINNING: winning} if ticket.learned is None else {}
     arms |= {name: control.make(winning, context) for name, control in controls.items()}
-    values = {
-        name: pruned_to(arm.mask, arm.start.state.params, replicate.init.params, replicate.trained.params)
-        for name, arm in arms.items()
-    }
-    return [
-        Job(round, name, replicate.seed, arm.start, arm.mask, random_labels=arm.random_labels, pruned_to=values[name])
-        for name, arm in arms.items()
-    ]
+    jobs = []
+    for name, arm in arms.items():
+        values = pruned_to(arm.mask, arm.start.state.params, replicate.init.params, replicate.trained.params)
+        labels = arm.random_labels
+        jobs.append(Job(round, name, replicate.seed, arm.start, arm.mask, random_labels=labels, pruned_to=values))
+    return jobs
 
 
 def train(tickets: Sequence[Found], jobs: Sequence[Sequence[Job]], fit: Fit) -> list[Fitted]:
