@@ -54,10 +54,11 @@ def run_imp(
     yield fitted
     replicates = [Replicate.dense(one) for one in fitted]
     for round in range(1, len(search.keep)):
-        tickets = search.find(round, search.keep[round], replicates, fit)  # 3, and where to rewind to
+        tickets = search.find(round, search.keep[round], replicates, fit)  # 3
         beside = controls(round)
-        fitted = train(tickets, [jobs_of(t, round, beside, init, iterations, search, pruned_to) for t in tickets], fit)
+        arms = [jobs_of(ticket, round, beside, init, iterations, search, pruned_to) for ticket in tickets]
+        fitted = train(tickets, arms, fit)  # 4
         check_round(fitted, beside, {r.seed: r.mask for r in replicates}, search.keep[round], search.pattern)
         yield fitted
-        trained = {one.job.seed: one for one in fitted if one.job.arm == WINNING}  # 4
+        trained = {one.job.seed: one for one in fitted if one.job.arm == WINNING}
         replicates = [r.after(trained[r.seed]) for r in replicates if r.seed in trained]

@@ -17,6 +17,7 @@ from lth_cli.results.files import Files, NotKnown, where
 from lth_cli.rundir import names
 from lth_cli.rundir.columns import MEASURED
 from lth_cli.rundir.manifest import Manifest, damage
+from lth_cli.rundir.names import Key
 
 
 def files(files: Files) -> Iterator[str]:
@@ -95,19 +96,16 @@ def zeros(files: Files) -> Iterator[str]:
 
 def _frozen(files: Files, or_zero: bool) -> Iterator[str]:
     """In a ticket, each pruned weight is that of the start, or by movement zero; a control's start is not on disk."""
-    for seed in files.seeds:
-        keys = files.tickets_of(seed)
-        for i, key in enumerate(keys[1:], start=1):
-            start = files.start(seed, keys[:i])
-            if isinstance(start, NotKnown):
-                yield start
-                return
-            mask, state = files.state(key)
-            values: Params = {name: start[name] for name in mask}
-            if or_zero:
-                values = {name: torch.where(state.params[name] == 0, 0.0, value) for name, value in values.items()}
-            if not pruned_are(state.params, mask, values):
-                yield f"{where(key)}: a pruned weight is not what it is pruned to"
+    for key, start in _starts(files):
+        if isinstance(start, NotKnown):
+            yield start
+            continue
+        mask, state = files.state(key)
+        values: Params = {name: start[name] for name in mask}
+        if or_zero:
+            values = {name: torch.where(state.params[name] == 0, 0.0, value) for name, value in values.items()}
+        if not pruned_are(state.params, mask, values):
+            yield f"{where(key)}: a pruned weight is not what it is pruned to"
 
 
 def weights(files: Files) -> Iterator[str]:
@@ -116,16 +114,13 @@ def weights(files: Files) -> Iterator[str]:
         yield criterion
     if not isinstance(criterion, Learner) or files.run.config.get("ticket") is not None:
         return
-    for seed in files.seeds:
-        keys = files.tickets_of(seed)
-        for i, key in enumerate(keys[1:], start=1):
-            start = files.start(seed, keys[:i])
-            if isinstance(start, NotKnown):
-                yield start
-                return
-            mask, state = files.state(key)
-            if not unchanged(state.params, masks.apply(mask, start)):
-                yield f"{where(key)}: a weight is not that of the rewind point"
+    for key, start in _starts(files):
+        if isinstance(start, NotKnown):
+            yield start
+            continue
+        mask, state = files.state(key)
+        if not unchanged(state.params, masks.apply(mask, start)):
+            yield f"{where(key)}: a weight is not that of the rewind point"
 
 
 def controls(files: Files) -> Iterator[str]:
@@ -166,3 +161,11 @@ def tickets(files: Files) -> Iterator[str]:
             yield start
         elif start.keys() != ticket.weights.keys() or not unchanged(ticket.weights, start):
             yield f"{name}: its weights are not those of the rewind point"
+
+
+def _starts(files: Files) -> Iterator[tuple[Key, Params | NotKnown]]:
+    """Each winning ticket, and what it starts from."""
+    for seed in files.seeds:
+        keys = files.tickets_of(seed)
+        for i, key in enumerate(keys[1:], start=1):
+            yield key, files.start(seed, keys[:i])
