@@ -77,9 +77,9 @@ MUTANTS = [
         STEP,
         "torch._foreach_mul_([self.params[i] for i in self._masked], self.masks)",
         "pass",
-        ("tests/test_mask0.py",),
+        ("tests/test_pruned_to.py",),
     ),
-    Mutant("pruned_to: it is ignored", STEP, "if self.pruned_to:", "if False:", ("tests/test_mask0.py",)),
+    Mutant("pruned_to: it is ignored", STEP, "if self.pruned_to:", "if False:", ("tests/test_pruned_to.py",)),
     Mutant(
         "rewinding: the schedule is not rewound",
         REWIND,
@@ -316,7 +316,7 @@ MUTANTS = [
         "lth_cli/lottery/rounds.py",
         "pruned_to(arm.mask, arm.start.state.params,",
         "pruned_to(arm.mask, winning.start.state.params,",
-        ("tests/test_mask0.py", "tests/test_imp.py"),
+        ("tests/test_pruned_to.py", "tests/test_imp.py"),
     ),
     Mutant(
         "rounds: a ticket that diverged leaves its controls",
