@@ -60,6 +60,8 @@ def _parse(text: str) -> Record:
 
 
 def _alive(pid: Any) -> bool:
+    if os.name == "nt":  # where signal 0 is Ctrl-C
+        return True
     try:
         os.kill(int(pid), 0)
     except (ProcessLookupError, TypeError, ValueError, OverflowError):
