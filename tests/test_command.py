@@ -26,6 +26,7 @@ from lth_cli.command.job import task
 from lth_cli.command.line import parse
 from lth_cli.setup.conf import conf_dir
 from lth_cli.setup.schema import ConfigError
+from tests.command import Lth
 
 CHOICES = [
     "", "model=conv4", "rewind=late", "sparsity=densities", "sparsity=fixed_rate", "controls=[]", "controls=[shuffle]",
@@ -212,3 +213,9 @@ def test_an_option_that_is_missing_is_explained_by_what_the_error_holds() -> Non
 
 def test_a_config_without_some_of_its_keys() -> None:
     assert without(OmegaConf.create({"a": 1, "b": {"c": "${a}"}}), "a") == {"b": {"c": "${a}"}}
+
+
+def test_a_plus_too_many_is_said(lth: Lth) -> None:
+    refused = lth("run", "+pruner.rates.output=0")
+    words = "lth: pruner.rates.output: there is such a key already; to change it, leave out the +\n"
+    assert (refused.returncode, refused.stderr) == (2, words)

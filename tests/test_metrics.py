@@ -26,7 +26,7 @@ import lth_cli.core.metrics as metrics
 def within_two(logits, targets):
     return (logits.topk(2, 2).indices == targets.unsqueeze(2)).any(2).sum(1)
 
-metrics.METRICS += (metrics.Metric("top2", within_two, top=1.0),)
+metrics.METRICS += (metrics.Metric("top2", within_two, since=1, top=1.0),)
 from lth_cli.cli import main
 sys.exit(max([main(json.loads(line)) for line in sys.argv[1:]]))
 """

@@ -30,6 +30,8 @@ SHORT = ("model.hidden=[8]", "train.iterations=4it", "rounds=2")
             ("sparsity=densities", "sparsity.densities=[1.0,0.5]", "controls_at=all"),
             "random_mask: in round 1, it would be",
         ),
+        # Its counts are more than 2 of 4 can hold.
+        (("pattern=n_m", "controls=[smart_ratio]", "sparsity.target=0.5"), "smart_ratio: in round 2, a block of fc1"),
         # Its counts are not of whole filters.
         (
             ("pattern=filters", "controls=[smart_ratio]", "sparsity.target=0.5"),
@@ -71,4 +73,27 @@ def test_a_control_of_ones_own_that_fails_is_named(lth: Lth, tmp_path: Path) -> 
     refused = lth("run", *SHORT, "controls=[]", "+controls.mine._target_=mine.Broken")
     assert refused.returncode == 2
     assert "lth: controls=mine: it cannot be made in round 2: AttributeError: " in refused.stderr
+    assert not (tmp_path / "outputs").exists()
+
+
+@pytest.mark.parametrize(
+    ("saved_at", "iterations", "words"),
+    [
+        ("total", "total", "saved_at is 4, no iteration from 0 to 3"),
+        ("0", "0", "tickets would not be trained at all"),
+    ],
+)
+def test_a_rewind_strategy_of_ones_own_stays_within_training(
+    saved_at: str, iterations: str, words: str, lth: Lth, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from lth_cli.core.state import Start\n"
+        "class Mine:\n"
+        f"    def saved_at(self, total, per_epoch):\n        return {saved_at}\n"
+        "    def restart(self, saved, trained, at, total):\n"
+        f"        return Start(saved, schedule=0, order=0, iterations={iterations})\n"
+    )
+    refused = lth("run", *SHORT, "rewind._target_=mine.Mine", "~rewind.iteration")
+    assert refused.returncode == 2
+    assert refused.stderr.endswith(f"{words}\n")
     assert not (tmp_path / "outputs").exists()

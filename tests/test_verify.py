@@ -175,3 +175,13 @@ def test_a_ticket_that_was_given_starts_where_another_run_says(finished: Callabl
     found = {one.name: one for one in verify(tmp_path)}
     assert not any(one.wrong for one in found.values())
     assert found["tickets"].not_known == ["the ticket was given: where it starts stands in a file of another run"]
+
+
+def test_a_run_that_finished_no_round_has_nothing_to_check(lth: Lth) -> None:
+    failed = lth(
+        "run", "model.hidden=[8]", "rounds=1", "train=sgd", "train.iterations=9it", "train.lr=1e30", "output=o"
+    )
+    assert failed.returncode == 1
+    done = lth("verify", "o")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "not known here: no round was finished" in done.stdout

@@ -100,6 +100,8 @@ def _unknown_key(key: str, arguments: Sequence[str]) -> str:
         except (HydraException, OmegaConfBaseException):
             config = hydra.compose("config")
     known = list(_keys(OmegaConf.to_container(config)))
+    if key in known:
+        return f"{key}: there is such a key already; to change it, leave out the +"
     head, _, tail = key.rpartition(".")
     siblings = [name.rpartition(".")[2] for name in known if name.rpartition(".")[0] == head]
     guess = nearest(key, known) or nearest(tail, [name.rpartition(".")[2] for name in known])

@@ -24,6 +24,7 @@ def record_of(experiment: Experiment, source: Mapping[str, Any]) -> dict[str, An
         "layers": {name: {"kind": layer.kind, "weights": layer.size} for name, layer in experiment.layers.items()},
         "keep": [counts.plain() for counts in experiment.way.search.keep],
         "iterations": experiment.recipe.iterations,
+        "rewind_to": experiment.way.search.rewind_to,
         "test_examples": len(experiment.data.test),
         "data_sha256": digest,
         "duplicates": duplicates,

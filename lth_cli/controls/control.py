@@ -9,7 +9,7 @@ from torch import Tensor
 
 from lth_cli.core import masks
 from lth_cli.core.counts import Counts
-from lth_cli.core.state import Mask, Start, State
+from lth_cli.core.state import Init, Mask, Start
 
 SCORES, TRAINING, LABELS = "scores", "training", "labels"
 """What a control may need: a criterion's scores, weights that are trained, labels that are in memory."""
@@ -31,7 +31,7 @@ class Context:
 
     seed: int
     round: int
-    init: Callable[[torch.Generator], State]
+    init: Init
     iterations: int
     select: Callable[[Mapping[str, Tensor], Mask, Counts], Mask]
     inverted: Callable[[], Mask] | None

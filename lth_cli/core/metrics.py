@@ -18,16 +18,17 @@ class Metric:
     Args:
         name: of the columns val_NAME and test_NAME.
         of: logits (rows, batch, classes), float32, and targets (rows, batch) -> sum over the batch, (rows,).
+        since: the format of run directories from which on they have it: that of a new one is one more than the newest
+            here, which makes it the format of what is written.
         low: the least that it can be.
         top: and the most.
-        since: the format of run directories from which on they have it.
     """
 
     name: str
     of: "Callable[[Tensor, Tensor], Tensor]"
+    since: int
     low: float = 0.0
     top: float = math.inf
-    since: int = 1
 
     def column(self, split: str) -> str:
         """The name of its column for a split."""
@@ -45,8 +46,8 @@ def _hits(logits: "Tensor", targets: "Tensor") -> "Tensor":
     return (logits.argmax(2) == targets).sum(1)
 
 
-LOSS = Metric("loss", _loss)
-ACCURACY = Metric("accuracy", _hits, top=1.0)
+LOSS = Metric("loss", _loss, since=1)
+ACCURACY = Metric("accuracy", _hits, since=1, top=1.0)
 METRICS = (LOSS, ACCURACY)
 
 

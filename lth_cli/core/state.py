@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 Params = dict[str, Tensor]
@@ -19,6 +20,10 @@ class State:
 
     params: Params
     buffers: Params
+
+
+Init = Callable[[torch.Generator], State]
+"""A stream of random numbers -> a fresh network."""
 
 
 @dataclass(frozen=True)

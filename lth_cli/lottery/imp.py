@@ -6,13 +6,11 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-import torch
-
 from lth_cli.controls.control import Control
 from lth_cli.core import masks
 from lth_cli.core.arms import DENSE, WINNING
 from lth_cli.core.seeds import generator
-from lth_cli.core.state import Start, State
+from lth_cli.core.state import Init, Start
 from lth_cli.lottery.find import Search
 from lth_cli.lottery.invariants import check_round
 from lth_cli.lottery.pruned_to import PrunedTo
@@ -23,7 +21,7 @@ from lth_cli.training.jobs import Fit, Fitted, Job
 
 def run_imp(
     seeds: Sequence[int],
-    init: Callable[[torch.Generator], State],
+    init: Init,
     layers: Sequence[str],
     search: Search,
     controls: Callable[[int], Mapping[str, Control]],

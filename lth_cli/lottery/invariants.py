@@ -32,22 +32,20 @@ def check_round(
         controls: those of the round by arm, each with its own check.
         previous: the ticket's mask of the round before, per seed.
         keep: what the round was asked to keep.
-        pattern: of the ticket's mask.
+        pattern: of all masks.
     """
     tickets = {one.job.seed: one for one in fitted if one.job.arm in (DENSE, WINNING)}
     for one in fitted:
         job, ticket = one.job, tickets[one.job.seed]
         _check_weights(one)
         if one is ticket:
-            _require(
-                keep.match(masks.layer_counts(one.mask)), job, f"the mask does not keep the {keep} weights asked for"
-            )
+            matches = keep.match(masks.layer_counts(one.mask))
+            _require(matches, job, f"the mask does not keep the {keep} weights asked for")
             _require(masks.within(one.mask, previous[job.seed]), job, "pruning revived a weight")
-            wrong = pattern.violation(one.mask, keep)
         else:
             control = Arm(job.start, one.mask, job.random_labels)
-            wrong = controls[job.arm].violation(control, Arm(ticket.job.start, ticket.mask))
-        _require(wrong is None, job, str(wrong))
+            _forbid(controls[job.arm].violation(control, Arm(ticket.job.start, ticket.mask)), job)
+        _forbid(pattern.violation(one.mask, keep), job)
 
 
 def _check_weights(one: Fitted) -> None:
@@ -80,3 +78,7 @@ def unchanged(params: Mapping[str, Tensor], start: Mapping[str, Tensor]) -> bool
 def _require(holds: bool, job: Job, what: str) -> None:
     if not holds:
         raise InvariantError(f"{job}: {what}")
+
+
+def _forbid(wrong: str | None, job: Job) -> None:
+    _require(wrong is None, job, str(wrong))

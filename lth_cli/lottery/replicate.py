@@ -33,13 +33,17 @@ class Replicate:
         return cls(fitted.job.seed, fitted.job.start.state, fitted.saved, fitted.state, fitted.mask)
 
     def after(self, ticket: Fitted) -> "Replicate":
-        """After its ticket was trained.
+        """After its ticket was trained."""
+        return replace(self, trained=last_alive(ticket.state, ticket.mask, self.trained), mask=ticket.mask)
 
-        The mask keeps a pruned weight at zero in the ticket; a control that keeps it must not start from a dead one.
-        """
-        params = ticket.state.params
-        alive = {name: torch.where(m, params[name], self.trained.params[name]) for name, m in ticket.mask.items()}
-        return replace(self, trained=State({**params, **alive}, ticket.state.buffers), mask=ticket.mask)
+
+def last_alive(state: State, mask: Mask, before: State) -> State:
+    """A trained state in which a weight that is pruned has its value from before: the last that it had alive.
+
+    In the ticket it is zero, but a control may keep it, and must not start from a dead weight.
+    """
+    alive = {name: torch.where(m, state.params[name], before.params[name]) for name, m in mask.items()}
+    return State({**state.params, **alive}, state.buffers)
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,10 @@
 """A round after its tickets are found: each trains, and so do the controls beside it."""
 
-from collections.abc import Callable, Mapping, Sequence
-
-import torch
+from collections.abc import Mapping, Sequence
 
 from lth_cli.controls.control import Arm, Context, Control
 from lth_cli.core.arms import WINNING
-from lth_cli.core.state import State
+from lth_cli.core.state import Init
 from lth_cli.lottery.find import Search
 from lth_cli.lottery.pruned_to import PrunedTo
 from lth_cli.lottery.replicate import Found
@@ -17,7 +15,7 @@ def jobs_of(
     ticket: Found,
     round: int,
     controls: Mapping[str, Control],
-    init: Callable[[torch.Generator], State],
+    init: Init,
     iterations: int,
     search: Search,
     pruned_to: PrunedTo,

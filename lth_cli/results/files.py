@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import torch
-
 from lth_cli.core.arms import DENSE, WINNING
 from lth_cli.core.state import Mask, Params, State
+from lth_cli.lottery.replicate import last_alive
 from lth_cli.rewind import Rewind
 from lth_cli.rundir import names
 from lth_cli.rundir.names import Key
@@ -58,11 +57,11 @@ class Files:
         if isinstance(strategy, NotKnown):
             return strategy
         assert isinstance(strategy, Rewind)
-        trained = self.state(before[0])[1]
-        params = trained.params
-        for mask, state in map(self.state, before[1:]):  # a pruned weight has the last value that it had alive
-            params = {n: torch.where(mask[n], p, params[n]) if n in mask else p for n, p in state.params.items()}
-        return strategy.restart(self.rewind(seed), State(params, trained.buffers), 0, 1).state.params
+        _, trained = self.state(before[0])
+        for mask, state in map(self.state, before[1:]):
+            trained = last_alive(state, mask, trained)
+        at, total = (self.run.record.get(key, 0) for key in ("rewind_to", "iterations"))
+        return strategy.restart(self.rewind(seed), trained, at, total).state.params
 
     def choice(self, *keys: str) -> Any | NotKnown:
         """What the config chooses there, made from it, if it is lth's own."""

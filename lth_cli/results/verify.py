@@ -17,7 +17,7 @@ class Check:
         name: in one word.
         looked_at: what was checked, in words.
         wrong: a line for each that is not as it must be.
-        not_known: a line for each choice of the config that is not lth's own, so that nothing is known of it here.
+        not_known: a line for what cannot be told, such as of a choice that is not lth's own.
     """
 
     name: str
@@ -47,6 +47,8 @@ def verify(path: Path) -> list[Check]:
         Damaged: it is so damaged that it cannot be read at all.
     """
     run = Files(read(path))
+    if not run.keys and run.run.status != "done":
+        return [Check("files", _CHECKS[0][1], [], ["no round was finished: there is nothing to check"])]
     found = []
     for name, looked_at, check in _CHECKS:
         lines = list(_caught(run, check))

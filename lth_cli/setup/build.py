@@ -12,7 +12,7 @@ from torch import nn
 from lth_cli.controls.control import LABELS, Control, needs
 from lth_cli.core import lengths as intervals
 from lth_cli.core.layers import Layer
-from lth_cli.core.state import State
+from lth_cli.core.state import Init
 from lth_cli.datasets.dataset import Dataset, validate
 from lth_cli.datasets.streaming import Streamed
 from lth_cli.lottery.pruned_to import PRUNED_TO, PrunedTo
@@ -45,7 +45,7 @@ class Experiment:
     """
 
     seeds: list[int]
-    init: Callable[[torch.Generator], State]
+    init: Init
     parameters: int
     layers: dict[str, Layer]
     way: Way
@@ -157,7 +157,10 @@ def _controls(config: DictConfig) -> dict[str, Control]:
         if not names.is_arm(str(name)):
             raise ConfigError(f"controls.{name}: the name of an arm is one word of letters, digits, _ and -")
         if not OmegaConf.is_dict(node):
-            raise ConfigError(f"controls.{name}={node}: controls are chosen by name, as in controls=[random_mask]")
+            raise ConfigError(
+                f"controls.{name}={node}: controls are chosen by name, as in controls=[random_mask]\n"
+                "     a YAML of one has its name as key"
+            )
         controls[str(name)] = instantiate(f"controls.{name}", {f"controls.{name}": node}, {}, Control)
     return controls
 

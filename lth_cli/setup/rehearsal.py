@@ -1,6 +1,6 @@
 """What can be known before any work: criteria and controls are tried on networks that were never trained."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
 
 import torch
@@ -9,12 +9,10 @@ from lth_cli.controls.control import Arm, Context, Control, same_arm
 from lth_cli.core import masks
 from lth_cli.core.counts import Counts
 from lth_cli.core.seeds import generator
-from lth_cli.core.state import Mask, State
+from lth_cli.core.state import Init, Mask, State
 from lth_cli.lottery.find import Restart, Search
 from lth_cli.lottery.replicate import Replicate
 from lth_cli.setup.schema import ConfigError
-
-Init = Callable[[torch.Generator], State]
 
 
 def untrained(init: Init, layers: Iterable[str]) -> Replicate:
@@ -52,7 +50,7 @@ def rehearse_controls(
         for name, control in controls.items():
             try:
                 made = control.make(ticket, context)
-                wrong = control.violation(made, ticket)
+                wrong = control.violation(made, ticket) or search.pattern.violation(made.mask, search.keep[round])
             except Exception as error:  # a control may be the user's own
                 kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
                 raise ConfigError(f"controls={name}: it cannot be made in round {round}: {kind}{error}") from error

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import torch
 from omegaconf import DictConfig
 
 from lth_cli.controls.control import SCORES, TRAINING
@@ -15,7 +14,7 @@ from lth_cli.core.budget import plan
 from lth_cli.core.counts import Counts
 from lth_cli.core.layers import Layer
 from lth_cli.core.seeds import generator
-from lth_cli.core.state import Logits, Start, State
+from lth_cli.core.state import Init, Logits, Start
 from lth_cli.core.ticket import Ticket
 from lth_cli.datasets.dataset import Examples
 from lth_cli.lottery.find import Restart, Search, learn_the_mask, prune_and_rewind, take_given
@@ -28,8 +27,6 @@ from lth_cli.rewind import Rewind
 from lth_cli.setup.instantiate import instantiate, named
 from lth_cli.setup.rehearsal import untrained
 from lth_cli.setup.schema import ConfigError
-
-Init = Callable[[torch.Generator], State]
 
 
 @dataclass(frozen=True)
@@ -76,6 +73,9 @@ def searched(
 
     pattern: Pattern = instantiate("pattern", config, choices, Pattern)
     keep, notes = _counts(config, choices, layers, pattern)
+    replicate = untrained(init, layers)  # what there is too little memory for is not the criterion's fault
+    if restart(replicate).iterations < 1:
+        raise ConfigError(f"{named('rewind', config, choices)}: tickets would not be trained at all")
     score = instantiate("score", config.pruner, {"score": choices.get("pruner")}, Callable | Learner)
     if isinstance(score, Learner):
         _check_learner(config, choices, pattern)
@@ -86,7 +86,6 @@ def searched(
         }
         return Way(Search(keep, pattern, rewind_to, learn), restart, lacks, notes)
     pruner = Pruner(_criterion(score), config.pruner.at, config.pruner.steps, pattern, network, train)
-    replicate = untrained(init, layers)  # what there is too little memory for is not the criterion's fault
     try:
         pruner.rehearse(replicate)
     except Exception as error:  # a criterion may be the user's own
@@ -118,11 +117,16 @@ def given(path: str, layers: Mapping[str, Layer], init: Init, iterations: int) -
 
 def _rewind_to(rewind: Rewind, config: DictConfig, choices: Mapping[str, Any], iterations: int, examples: int) -> int:
     try:
-        return rewind.saved_at(iterations, examples // config.train.batch_size)
+        at = rewind.saved_at(iterations, examples // config.train.batch_size)
     except ValueError as error:
         raise ConfigError(f"rewind.{error}") from None
     except TypeError as error:
         raise ConfigError(f"{named('rewind', config, choices)}: {error}") from None
+    if type(at) is not int or not 0 <= at < iterations:
+        raise ConfigError(
+            f"{named('rewind', config, choices)}: saved_at is {at}, no iteration from 0 to {iterations - 1}"
+        )
+    return at
 
 
 def _criterion(score: Score) -> Score:
