@@ -117,8 +117,9 @@ class NM:
     def _blocks(self, weight: Tensor, padding: float | bool) -> Tensor:
         """(out, in, …) -> (out, …, blocks, m)."""
         rows = weight.movedim(1, -1)
-        padded = F.pad(rows, (0, -rows.shape[-1] % self.m), value=padding)
-        return padded.reshape(*rows.shape[:-1], -1, self.m)
+        m = min(self.m, rows.shape[-1])  # a block that is longer than that is short
+        padded = F.pad(rows, (0, -rows.shape[-1] % m), value=padding)
+        return padded.reshape(*rows.shape[:-1], -1, m)
 
     def _best(self, scores: Tensor, alive: Tensor) -> Tensor:
         """The n best of each block that are alive; ties by index."""

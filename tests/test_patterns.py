@@ -152,3 +152,12 @@ def test_what_a_pattern_cannot_keep_is_said(pattern: Pattern, keep: object, word
 def test_n_and_m_are_whole_numbers_in_order(n: int, m: int) -> None:
     with pytest.raises(ValueError, match="whole numbers with 1 <= n < m"):
         NM(n, m)
+
+
+def test_a_block_that_is_longer_than_all_inputs_takes_no_more_memory() -> None:
+    scores, mask = {"w": torch.tensor([[1.0, 4.0, 3.0], [2.0, 9.0, 8.0]])}, {"w": torch.ones(2, 3, dtype=torch.bool)}
+    pattern = NM(2, 10**12)
+    kept = pattern.select(scores, mask, Counts(4))
+    assert kept["w"].int().tolist() == [[0, 1, 1], [0, 1, 1]]
+    assert pattern.violation(kept, Counts(4)) is None
+    assert pattern.violation({"w": torch.tensor([[True, True, True], [True, False, False]])}, Counts(4)) is not None

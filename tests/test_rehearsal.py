@@ -30,6 +30,11 @@ SHORT = ("model.hidden=[8]", "train.iterations=4it", "rounds=2")
             ("sparsity=densities", "sparsity.densities=[1.0,0.5]", "controls_at=all"),
             "random_mask: in round 1, it would be",
         ),
+        # The deviation of its constants is that constant, but for their mean.
+        (
+            ("init=signed_constant", "controls=[same_sign_constant]"),
+            "same_sign_constant: in round 2, it would be",
+        ),
         # Its counts are more than 2 of 4 can hold.
         (("pattern=n_m", "controls=[smart_ratio]", "sparsity.target=0.5"), "smart_ratio: in round 2, a block of fc1"),
         # Its counts are not of whole filters.
@@ -56,6 +61,8 @@ def test_a_control_that_cannot_be_what_it_says_is_refused(
         ("init=signed_constant", "controls=[same_sign_reshuffle]", "rewind=late"),
         ("init=signed_constant", "controls=[reshuffle,random_reinit,random_mask]"),
         ("sparsity=densities", "sparsity.densities=[1.0,0.5]"),
+        ("controls_at=[]",),
+        ("init=signed_constant", "controls=[constant]"),
         ("sparsity=densities", "sparsity.densities=[1.0,1.0]", "controls=[random_reinit]"),
     ],
 )
@@ -97,3 +104,11 @@ def test_a_rewind_strategy_of_ones_own_stays_within_training(
     assert refused.returncode == 2
     assert refused.stderr.endswith(f"{words}\n")
     assert not (tmp_path / "outputs").exists()
+
+
+@pytest.mark.parametrize("name", ["winning", "dense"])
+def test_the_name_of_an_arm_is_a_word_of_its_own(name: str, lth: Lth, tmp_path: Path) -> None:
+    refused = lth("run", *SHORT, f"+controls.{name}={{_target_: lth_cli.controls.RandomMask}}")
+    assert refused.returncode == 2
+    assert f"lth: controls.{name}: a name of letters" in refused.stderr
+    assert not list(tmp_path.iterdir())

@@ -185,3 +185,20 @@ def test_a_run_that_finished_no_round_has_nothing_to_check(lth: Lth) -> None:
     done = lth("verify", "o")
     assert (done.returncode, done.stderr) == (0, "")
     assert "not known here: no round was finished" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "target", ["lth_cli.datasets.mnist", "lth_cli.models.mlp", "lth_cli.controls.RandomMask", "lth_cli.pruners.snip"]
+)
+def test_a_choice_of_another_group_is_not_called(target: str, run: Path) -> None:
+    """One of lth's own, but no rewind strategy: it might read or fetch what the config names."""
+    config = (run / "config.yaml").read_text()
+    (run / "config.yaml").write_text(config.replace("_target_: lth_cli.rewind.Early", f"_target_: {target}"))
+    found = {one.name: one for one in verify(run)}
+    assert found["tickets"].not_known == [f"rewind: {target} is not lth's own"]
+
+
+def test_rows_of_a_round_that_never_was_are_found(run: Path) -> None:
+    with open(run / "layers.csv", "a") as file:
+        file.write("9,winning,0,fc1.weight,1,2\n")
+    assert wrong(run)["files"] == ["round 9 is not in manifest.json"]

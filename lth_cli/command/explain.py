@@ -93,14 +93,14 @@ def _unknown_option(error: MissingConfigException) -> str:
 
 def _unknown_key(key: str, arguments: Sequence[str]) -> str:
     """Among the keys of the options that were chosen."""
-    chosen = [text for text in arguments if re.fullmatch(r"\+?\w+=[\w-]+", text)]
+    chosen = [text for text in arguments if re.fullmatch(rf"\+?(?!{re.escape(key)}=)\w+=[\w-]+", text)]
     with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
         try:
             config = hydra.compose("config", chosen)
         except (HydraException, OmegaConfBaseException):
             config = hydra.compose("config")
     known = list(_keys(OmegaConf.to_container(config)))
-    if key in known:
+    if key in known and any(text.startswith(f"+{key}=") for text in arguments):
         return f"{key}: there is such a key already; to change it, leave out the +"
     head, _, tail = key.rpartition(".")
     siblings = [name.rpartition(".")[2] for name in known if name.rpartition(".")[0] == head]

@@ -15,7 +15,7 @@ from lth_cli.lottery.invariants import pruned_are, pruned_are_zero, unchanged
 from lth_cli.pruners.learner import Learner
 from lth_cli.results.files import Files, NotKnown, where
 from lth_cli.rundir import names
-from lth_cli.rundir.columns import MEASURED
+from lth_cli.rundir.columns import MEASURED, TABLES
 from lth_cli.rundir.manifest import Manifest, damage
 from lth_cli.rundir.names import Key
 
@@ -26,9 +26,9 @@ def files(files: Files) -> Iterator[str]:
     for place, what in damage(path, manifest):
         yield f"{place}: {what}"
     if files.run.status == "done":
-        for round in range(len(files.run.record.get("keep", []))):
-            if round not in manifest.rows:
-                yield f"round {round} is not in manifest.json"
+        written = {int(key[0]) for table in TABLES for key in files.table(table)}
+        for round in sorted({*range(len(files.run.record.get("keep", []))), *written} - manifest.rows.keys()):
+            yield f"round {round} is not in manifest.json"
 
 
 def counts(files: Files) -> Iterator[str]:

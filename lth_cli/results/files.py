@@ -6,9 +6,8 @@ from functools import cached_property
 from typing import Any
 
 from lth_cli.core.arms import DENSE, WINNING
-from lth_cli.core.state import Mask, Params, State
+from lth_cli.core.state import Mask, Params, Start, State
 from lth_cli.lottery.replicate import last_alive
-from lth_cli.rewind import Rewind
 from lth_cli.rundir import names
 from lth_cli.rundir.names import Key
 from lth_cli.rundir.read import Run
@@ -56,19 +55,19 @@ class Files:
         strategy = self.choice("rewind")
         if isinstance(strategy, NotKnown):
             return strategy
-        assert isinstance(strategy, Rewind)
         _, trained = self.state(before[0])
         for mask, state in map(self.state, before[1:]):
             trained = last_alive(state, mask, trained)
         at, total = (self.run.record.get(key, 0) for key in ("rewind_to", "iterations"))
-        return strategy.restart(self.rewind(seed), trained, at, total).state.params
+        start: Start = strategy.restart(self.rewind(seed), trained, at, total)
+        return start.state.params
 
     def choice(self, *keys: str) -> Any | NotKnown:
         """What the config chooses there, made from it, if it is lth's own."""
         node: Any = self.run.config
         for key in keys:
             node = node.get(key, {}) if isinstance(node, Mapping) else {}
-        made = own(node)
+        made = own(keys[0], node)
         if made is not None:
             return made
         target = node.get("_target_") if isinstance(node, Mapping) else None

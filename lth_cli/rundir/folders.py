@@ -4,12 +4,15 @@ import errno
 import os
 import shutil
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import BaseFileLock, Timeout, UnixFileLock, WindowsFileLock
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # that there are no locks here, which `sole_writer` says
+    from filelock import BaseFileLock, Timeout, UnixFileLock, WindowsFileLock
 
 # By name: filelock's choice where there is no flock takes a file that is left of an earlier run for a held lock.
 _Lock: type[BaseFileLock] = WindowsFileLock if sys.platform == "win32" else UnixFileLock

@@ -8,16 +8,16 @@ from typing import Any
 from lth_cli.setup.conf import own_targets
 
 
-def own(node: Any) -> Any | None:
-    """What a config's node names, made with its arguments; None where conf/ does not name its target.
+def own(group: str, node: Any) -> Any | None:
+    """What a config's node names, made with its arguments; None where conf/GROUP does not name its target.
 
-    So nothing is imported that a run directory names, but what lth itself is made of.
+    So nothing is imported or called that a run directory names, but lth's own choices of that group.
 
     Raises:
         ValueError, TypeError: the arguments are not its own.
     """
     target = node.get("_target_") if isinstance(node, Mapping) else None
-    if target not in own_targets() or not str(target).startswith("lth_cli."):
+    if target not in own_targets(group):
         return None
     module, _, name = str(target).rpartition(".")
     made = getattr(import_module(module), name)

@@ -38,7 +38,7 @@ def rehearse_controls(
     Raises:
         ConfigError: a control cannot be made, is not what it says, or is its ticket.
     """
-    if not controls:
+    if not controls or not rounds:
         return
     first = init(generator(0, "rehearsal"))
     moved = _moved(first)
