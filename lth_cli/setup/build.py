@@ -16,6 +16,7 @@ from lth_cli.core.state import State
 from lth_cli.datasets.dataset import Dataset, validate
 from lth_cli.datasets.streaming import Streamed
 from lth_cli.lottery.pruned_to import PRUNED_TO, PrunedTo
+from lth_cli.models import ties
 from lth_cli.models.network import initialiser, logits, prunable
 from lth_cli.rundir import names
 from lth_cli.setup.instantiate import instantiate, named
@@ -38,6 +39,7 @@ class Experiment:
         seeds: one per replicate.
         parameters: how many the network has, prunable or not.
         layers: the prunable ones.
+        in_state_dict: how its state_dict differs from parameters and buffers by name.
         way: how tickets are found.
         executor: the name of the one chosen.
         checkpoint_every: so many iterations, or seconds.
@@ -48,6 +50,7 @@ class Experiment:
     init: Callable[[torch.Generator], State]
     parameters: int
     layers: dict[str, Layer]
+    in_state_dict: dict[str, Any]
     way: Way
     controls: Callable[[int], dict[str, Control]]
     pruned_to: PrunedTo
@@ -79,9 +82,7 @@ def build(config: DictConfig, choices: Mapping[str, Any]) -> Experiment:
     except ValueError as error:
         raise ConfigError(f"{named('dataset', config, choices)}: {error}") from None
     make: Build = partial(instantiate, "model", config, choices, nn.Module, shape=data.shape, classes=data.classes)
-    with torch.device("meta"):
-        network = make()
-    layers = prunable(network)
+    network, layers = _network(make, config, choices)
     recipe, per_epoch = _recipe(config, len(data.train))
     eval_every = max(1, intervals.iterations(config.eval_every, per_epoch))
     fresh = initialiser(make, config.init)
@@ -103,6 +104,7 @@ def build(config: DictConfig, choices: Mapping[str, Any]) -> Experiment:
         init=fresh,
         parameters=sum(p.numel() for p in network.parameters()),
         layers=layers,
+        in_state_dict=ties.in_state_dict(network),
         way=way,
         controls=lambda round: controls if round in at else {},
         pruned_to=PRUNED_TO[config.pruned_to],
@@ -113,6 +115,21 @@ def build(config: DictConfig, choices: Mapping[str, Any]) -> Experiment:
         checkpoint_every=_checkpoint_every(config.checkpoint_every, per_epoch),
         fit=fit,
     )
+
+
+def _network(make: Build, config: DictConfig, choices: Mapping[str, Any]) -> tuple[nn.Module, dict[str, Layer]]:
+    """The network without values, and its prunable layers."""
+    with torch.device("meta"):
+        network = make()
+    try:
+        ties.check(network)
+        layers = prunable(network)
+        if not layers:
+            raise ValueError("it has no linear or convolutional layer: there is nothing to prune")
+    except ValueError as error:
+        raise ConfigError(f"{named('model', config, choices)}: {error}") from None
+    assert sum(layer.size for layer in layers.values()) <= sum(p.numel() for p in network.parameters())
+    return network, layers
 
 
 def _executor(
