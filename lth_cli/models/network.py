@@ -143,10 +143,13 @@ def _constructed(build: Callable[[], nn.Module], generator: torch.Generator) -> 
     with torch.random.fork_rng([]), _Unset():
         torch.default_generator.manual_seed(seed)
         model = build()
-        for module in model.modules():
+        for at, module in model.named_modules():
             reset = getattr(module, "reset_parameters", None)
             if callable(reset) and any(_is_unset(tensor) for tensor in own(module).values()):
-                reset()
+                try:
+                    reset()
+                except Exception as error:  # it may be the user's own
+                    raise ValueError(f"{at}.reset_parameters: {type(error).__name__}: {error}") from error
     with torch.no_grad():
         for tensor in (*model.parameters(), *model.buffers()):
             if _is_unset(tensor):

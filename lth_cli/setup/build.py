@@ -23,6 +23,7 @@ from lth_cli.setup.instantiate import instantiate, named
 from lth_cli.setup.rehearsal import rehearse_controls
 from lth_cli.setup.schema import ConfigError, check, control_rounds
 from lth_cli.setup.search import Way, given, searched
+from lth_cli.setup.trial import fresh_state, try_out
 from lth_cli.training.executors import Executor, Traits, choose
 from lth_cli.training.hooks import Hooks
 from lth_cli.training.jobs import Fit
@@ -85,7 +86,7 @@ def build(config: DictConfig, choices: Mapping[str, Any]) -> Experiment:
     network, layers = _network(make, config, choices)
     recipe, per_epoch = _recipe(config, len(data.train))
     eval_every = max(1, intervals.iterations(config.eval_every, per_epoch))
-    fresh = initialiser(make, config.init)
+    fresh = _initialiser(make, config, choices, data, device)
     if config.ticket is None:
         way = searched(config, choices, layers, fresh, logits(make, device), data.train, recipe.iterations)
     else:
@@ -130,6 +131,18 @@ def _network(make: Build, config: DictConfig, choices: Mapping[str, Any]) -> tup
         raise ConfigError(f"{named('model', config, choices)}: {error}") from None
     assert sum(layer.size for layer in layers.values()) <= sum(p.numel() for p in network.parameters())
     return network, layers
+
+
+def _initialiser(
+    make: Build, config: DictConfig, choices: Mapping[str, Any], data: Dataset, device: torch.device
+) -> Callable[[torch.Generator], State]:
+    """What makes fresh networks, one of which was tried on the data set."""
+    fresh = initialiser(make, config.init)
+    try:
+        try_out(make, fresh_state(fresh), data, device)
+    except ValueError as error:
+        raise ConfigError(f"{named('model', config, choices)} {error}") from error
+    return fresh
 
 
 def _executor(

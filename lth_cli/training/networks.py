@@ -9,6 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from lth_cli.core.spelling import gist
 from lth_cli.core.state import Mask, Params, State
 from lth_cli.models.network import empty
 from lth_cli.models.ties import Functional
@@ -181,7 +182,7 @@ def does_not_stack(build: Build, shape: Sequence[int]) -> str | None:
     try:
         torch.func.vmap(row, randomness="error")(values, images, keys)
     except RuntimeError as error:
-        return str(error).splitlines()[0]
+        return gist(str(error))
     return None
 
 
