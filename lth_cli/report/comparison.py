@@ -12,6 +12,8 @@ from lth_cli.core.files import write
 from lth_cli.core.spelling import brief
 from lth_cli.report import table
 from lth_cli.results.compare import Row, compare
+from lth_cli.rundir import names
+from lth_cli.rundir.claims import changed_in
 from lth_cli.rundir.find import find, latest
 from lth_cli.rundir.read import Damaged, Run, read
 
@@ -78,7 +80,9 @@ def collect(paths: Sequence[str]) -> tuple[list[Run], list[str]]:
             except Damaged as damaged:
                 skipped.append(f"damaged: {damaged}")
                 continue
-            if run.status == "done":
+            if lost := changed_in(folder, run.record):
+                skipped.append(f"damaged: {folder / names.RECORD}: {', '.join(lost)}: not what was written")
+            elif run.status == "done":
                 runs[folder.resolve()] = run
                 skipped += [f"diverged: {folder}: {one['what']}" for one in run.record.get("diverged", [])]
             else:
