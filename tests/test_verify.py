@@ -196,6 +196,46 @@ def test_verify_on_the_command_line(lth: Lth, run: Path, tmp_path: Path) -> None
         assert (missing.returncode, missing.stdout, len(missing.stderr.splitlines())) == (2, "", 1)
 
 
+def test_a_sweep_says_how_many_jobs_were_expected_and_how_many_are_there(lth: Lth, tmp_path: Path) -> None:
+    options = ("-m", "seed=range(3)", "rounds=1", "controls=[]", "train.iterations=2it", "hydra.sweep.dir=sweep")
+    assert lth("run", *options).returncode == 0
+    (whole,) = json.loads(lth("compare", "sweep", "--format", "json").stdout)["sweeps"]
+    assert whole == {"path": "sweep", "expected": 3, "found": 3, "missing": []}
+    verified = lth("verify", ".")
+    assert (verified.returncode, verified.stdout.splitlines()[-2]) == (0, "sweep: 3 jobs expected, 3 found")
+    shutil.rmtree(tmp_path / "sweep" / "seed=1")
+    words = "sweep: 3 jobs expected, 2 found; missing: seed=1"
+    for form in ("table", "json", "csv"):
+        compared = lth("compare", "sweep", "--format", form)
+        assert (compared.returncode, compared.stderr) == (0, f"lth: sweep: {words}\n")
+        assert form == "csv" or words in compared.stdout
+    verified = lth("verify", "sweep")
+    assert (verified.returncode, verified.stdout.splitlines()[-2]) == (1, f"{words} (FAILED)")
+    for seed in (0, 2):
+        shutil.rmtree(tmp_path / "sweep" / f"seed={seed}")
+    assert lth("verify", "sweep").returncode == 1
+    assert "3 jobs expected, 0 found; missing: seed=0, seed=1, seed=2" in lth("compare", "sweep").stderr
+
+
+@pytest.mark.parametrize("change", ["hydra.sweep.subdir=${hydra.job.num}", "rewind=glob(n*)"])
+def test_without_names_the_jobs_of_a_sweep_are_counted(change: str, lth: Lth, tmp_path: Path) -> None:
+    options = ("-m", "seed=0,1", "rounds=1", "controls=[]", "train.iterations=2it", "hydra.sweep.dir=sweep")
+    assert lth("run", *options, change).returncode == 0
+    assert lth("verify", "sweep").returncode == 0
+    for folder in [path for path in (tmp_path / "sweep").iterdir() if path.is_dir()][1:]:
+        shutil.rmtree(folder)
+    assert "sweep: 2 jobs expected, 1 found (FAILED)" in lth("verify", "sweep").stdout
+
+
+def test_an_older_or_damaged_record_of_a_sweep_expects_nothing(run: Path, lth: Lth, tmp_path: Path) -> None:
+    (tmp_path / "sweep").mkdir()
+    run.rename(tmp_path / "sweep" / "a")
+    for record in ('{"format": 1, "command": "lth run -m seed=0,1"}', '{"expected": -1}', '{"jobs": [3]}', "[]"):
+        (tmp_path / "sweep" / "sweep.json").write_text(record)
+        assert (lth("compare", "sweep").stderr, lth("verify", "sweep").returncode) == ("", 0)
+    assert "1 jobs found, the sweep does not say how many were expected" in lth("verify", "sweep").stdout
+
+
 def test_a_broken_pattern_is_found(finished: Callable[..., Path], tmp_path: Path) -> None:
     """The mask keeps as many weights as it should, all of them together."""
     run = Path(shutil.copytree(finished("pattern=n_m", "sparsity.target=0.5", "rounds=1"), tmp_path / "run"))

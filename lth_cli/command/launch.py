@@ -96,12 +96,14 @@ def _run(folder: Folder, line: Line, words: list[str], resumed: bool) -> int:
 
 def _sweep(folder: Folder, line: Line, words: list[str], resumed: bool) -> int:
     """A sweep in `folder`, whose lock we hold."""
-    resume.record_sweep(folder.path, line.portable())
+    expected = sum(1 for _ in overrides.jobs(line.overrides))
+    theirs = any(text.startswith(("hydra.sweep.subdir=", "hydra/sweeper=")) for text in line.overrides)
+    names_known = [] if theirs else overrides.known_names(line.overrides)
+    resume.record_sweep(folder.path, line.portable(), expected, names_known)
     if not any(text.startswith("hydra.sweep.subdir=") for text in line.overrides):
         keys = ",".join(overrides.swept(line.overrides))
         subdir = f"${{lth.job_name:${{hydra.overrides.task}},[{keys}]}}"
         words = [*words, overrides.quoted("hydra.sweep.subdir", subdir)]
-    expected = sum(1 for _ in overrides.jobs(line.overrides))
     stopped = list[Exception]()
     try:
         _hand_to_hydra(words, task(resumed, stopped))

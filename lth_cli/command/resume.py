@@ -48,10 +48,16 @@ def command(path: Path) -> tuple[list[str], bool]:
     return words[2:], sweep
 
 
-def record_sweep(path: Path, arguments: Sequence[str]) -> None:
-    """Write what `command` reads of a sweep."""
+def record_sweep(path: Path, arguments: Sequence[str], expected: int, jobs: Sequence[str]) -> None:
+    """Write what `command` reads of a sweep, and what its jobs are.
+
+    Args:
+        expected: how many jobs there must be, at least.
+        jobs: their names, as far as they are known.
+    """
     started = datetime.now(UTC).isoformat(timespec="seconds")
-    document = {"format": 1, "command": shlex.join(["lth", "run", *arguments]), "started": started}
+    words = shlex.join(["lth", "run", *arguments])
+    document = {"format": 1, "command": words, "started": started, "expected": expected, "jobs": list(jobs)}
     write(path / names.SWEEP, json.dumps(document, indent=2).encode() + b"\n")
 
 

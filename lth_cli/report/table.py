@@ -14,6 +14,7 @@ from rich.table import Table
 
 from lth_cli.core.metrics import Metric, further
 from lth_cli.results.compare import Row
+from lth_cli.rundir.sweep import Sweep
 
 Column = tuple[str, Callable[[Row], str]]
 
@@ -161,7 +162,12 @@ def to_csv(rows: Sequence[Row]) -> str:
     return text.getvalue()
 
 
-def to_json(rows: Sequence[Row], tolerance: float, skipped: Sequence[str]) -> str:
-    """Every field of every row, with the tolerance of the verdicts and the runs that were left out."""
-    document = {"tolerance": tolerance, "rows": [_flat(row) for row in rows], "skipped": list(skipped)}
+def to_json(rows: Sequence[Row], tolerance: float, skipped: Sequence[str], found: Sequence[Sweep] = ()) -> str:
+    """Every field of every row, with the tolerance of the verdicts, the runs that were left out, and the sweeps."""
+    document = {
+        "tolerance": tolerance,
+        "rows": [_flat(row) for row in rows],
+        "skipped": list(skipped),
+        "sweeps": [{**asdict(sweep), "path": str(sweep.path)} for sweep in found],
+    }
     return json.dumps(document, indent=2) + "\n"
