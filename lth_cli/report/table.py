@@ -77,7 +77,7 @@ SUMMARY: tuple[Column, ...] = (
     ("prunable kept", lambda row: f"{row.remaining:,}"),
     _DENSITY,
     *_MEASURED,
-    ("retained of dense %", lambda row: f"{100 * row.retained:.1f}"),
+    ("retained of dense %", lambda row: "" if row.retained is None else f"{100 * row.retained:.1f}"),
     _GAP,
     _EARLY,
     ("time", lambda row: f"{row.seconds:.1f} s"),
@@ -170,4 +170,4 @@ def to_json(rows: Sequence[Row], tolerance: float, skipped: Sequence[str], found
         "skipped": list(skipped),
         "sweeps": [{**asdict(sweep), "path": str(sweep.path)} for sweep in found],
     }
-    return json.dumps(document, indent=2) + "\n"
+    return json.dumps(document, indent=2, allow_nan=False) + "\n"

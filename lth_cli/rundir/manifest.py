@@ -49,7 +49,7 @@ class Manifest:
         """
         file = path / names.MANIFEST
         try:
-            document = json.loads(file.read_text())
+            document = json.loads(file.read_text("utf-8"))
             files = {str(name): str(digest) for name, digest in document["files"].items()}
             rows = {int(round): dict(digests) for round, digests in document["rows"].items()}
             claims = {str(key): str(digest) for key, digest in document.get("claims", {}).items()}

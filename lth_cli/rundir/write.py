@@ -113,7 +113,7 @@ class Writer:
                 "order_position": job.start.order,
                 "iterations": job.start.iterations,
                 "sha256": {"mask": tensors.sha256(fitted.mask), "weights": tensors.sha256(job.start.state.params)},
-                "config": (self.path / names.CONFIG).read_text(),
+                "config": (self.path / names.CONFIG).read_text("utf-8"),
             },
         )
         make_dir(self.path / names.TICKETS)

@@ -18,5 +18,5 @@ def conf_dir() -> Path:
 @cache
 def own_targets() -> frozenset[str]:
     """The targets that conf/ names."""
-    texts = (file.read_text() for file in conf_dir().rglob("*.yaml"))
+    texts = (file.read_text("utf-8") for file in conf_dir().rglob("*.yaml"))
     return frozenset(target for text in texts for target in re.findall(r"(?:_target_|class): *([\w.]+)", text))

@@ -16,7 +16,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lth_cli.core import lengths as intervals
-from lth_cli.core.spelling import nearest
+from lth_cli.core.spelling import brief, nearest
 
 
 class ConfigError(Exception):
@@ -156,7 +156,8 @@ def check(config: DictConfig) -> None:
             OmegaConf.select(config, key, throw_on_missing=True)
         for key, least in _LENGTHS.items():
             _check_length(key, OmegaConf.select(config, key, throw_on_missing=True), least)
-        if not re.fullmatch(r"\d+(\.\d+)?min", config.checkpoint_every):
+        minutes = re.fullmatch(r"(\d+(?:\.\d+)?)min", config.checkpoint_every)
+        if minutes is None or not math.isfinite(float(minutes[1])):
             _check_length("checkpoint_every", config.checkpoint_every, 1)
         for fraction in config.train.milestones:
             _require(0 < fraction < 1, "train.milestones", fraction, "fractions of training, in (0, 1)")
@@ -215,10 +216,10 @@ def _check_length(key: str, value: Any, least: int) -> None:
         intervals.check(value)
         long_enough = float(value[:-2]) >= least or (value.endswith("ep") and float(value[:-2]) > 0)
     except ValueError as error:
-        raise ConfigError(f"{key}={value}: {error}") from None
+        raise ConfigError(f"{key}={brief(str(value), 1, 80)}: {error}") from None
     _require(long_enough, key, value, "longer than nothing")
 
 
 def _require(holds: bool, key: str, value: Any, words: str) -> None:
     if not holds:
-        raise ConfigError(f"{key}={value}: {words}")
+        raise ConfigError(f"{key}={brief(str(value), 1, 80)}: {words}")
