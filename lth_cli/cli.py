@@ -84,7 +84,8 @@ def _dispatch(arguments: list[str]) -> int:
 
         return launch(arguments[1:])
     if arguments and not arguments[0].startswith("-") and arguments[0] not in _COMMANDS:
-        raise UsageError(f"{arguments[0]}: the commands are {', '.join(_COMMANDS)}{nearest(arguments[0], _COMMANDS)}")
+        hint = "; a sweep is lth run -m" if arguments[0] == "sweep" else nearest(arguments[0], _COMMANDS)
+        raise UsageError(f"{arguments[0]}: the commands are {', '.join(_COMMANDS)}{hint}")
     try:
         parsed = _parser().parse_args(arguments or ["--help"])
     except SystemExit:  # after --help, as its errors are raised

@@ -103,7 +103,12 @@ def _unknown_key(key: str, arguments: Sequence[str]) -> str:
     known = list(_keys(OmegaConf.to_container(config)))
     head, _, tail = key.rpartition(".")
     siblings = [name.rpartition(".")[2] for name in known if name.rpartition(".")[0] == head]
-    guess = nearest(key, known) or nearest(tail, [name.rpartition(".")[2] for name in known])
+    inner = [name for name in known if name.rpartition(".")[2] == key]  # lr is train.lr
+    guess = (
+        nearest(inner[0], inner)
+        if inner
+        else nearest(key, known) or nearest(tail, [name.rpartition(".")[2] for name in known])
+    )
     listed = f"\n     keys{f' of {head}' if head else ''}: {', '.join(siblings)}" if siblings else ""
     return f"{key}: there is no such key{guess}{listed}"
 

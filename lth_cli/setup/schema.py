@@ -123,6 +123,7 @@ def _choices(schema: type, prefix: str = "") -> Iterator[tuple[str, list[str]]]:
 
 
 CHOICES = dict(_choices(Config))
+_MEANT = {"gpu": "cuda", "local": "layerwise"}  # what others call a choice
 _LENGTHS = {"train.iterations": 1, "train.warmup": 0, "eval_every": 1}
 _NUMBERS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "seed": (lambda v: 0 <= v < 2**63, "a whole number from 0"),
@@ -194,7 +195,10 @@ def wrong_choice(error: BaseException | None) -> str | None:
     if not isinstance(error, OmegaConfBaseException) or not isinstance(error.value, str | int | float):
         return None
     key, value = error.full_key, str(error.value)
-    return f"{key}={value}: {allowed(key)}{nearest(value, CHOICES[key])}" if key in CHOICES else None
+    if key not in CHOICES:
+        return None
+    meant = f"; did you mean {_MEANT[value]}?" if _MEANT.get(value) in CHOICES[key] else nearest(value, CHOICES[key])
+    return f"{key}={value}: {allowed(key)}{meant}"
 
 
 def control_rounds(at: Any, rounds: int) -> Sequence[int]:
