@@ -64,7 +64,7 @@ def _named(folder: Path, words: set[str], any_name: bool, seen: set[Path]) -> It
 def _parsed(file: Path) -> yaml.Node | None:
     """The graph of a file, in which an alias is one more way to a node; None for junk, an error where it is chosen."""
     try:
-        node: yaml.Node | None = yaml.compose(file.read_text(), yaml.SafeLoader)
+        node: yaml.Node | None = yaml.compose(file.read_text("utf-8"), yaml.SafeLoader)
         return node
     except (OSError, ValueError, RecursionError, yaml.YAMLError):
         return None

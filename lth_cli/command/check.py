@@ -47,6 +47,8 @@ def checked(line: Line, resumed: Path | None) -> DictConfig:
         composer = Composer(name or "config", folder)
         with _named(jobs[0]):
             first = composer.whole(jobs[0])
+        if line.sweep:
+            _check_subdir(first)
         for job, folder_name in zip(jobs, names, strict=True):
             with _named(job):
                 composed = composer.job(job) if line.sweep else split(first)
@@ -80,6 +82,14 @@ def _names(line: Line, jobs: list[list[str]]) -> list[str]:
             raise ConfigError(f"{name}: this sweep has the same job twice")
         names[name] = None
     return list(names)
+
+
+def _check_subdir(config: DictConfig) -> None:
+    """As far as it can be known before Hydra resolves it for each job, which then looks once more."""
+    subdir = str(OmegaConf.to_container(config.hydra.sweep, resolve=False)["subdir"])  # type: ignore[index, call-overload]
+    parts = [part for part in Path(subdir).parts if part != "."]
+    if not parts or ".." in parts or Path(subdir).is_absolute():
+        raise ConfigError(f"hydra.sweep.subdir={subdir}: the name of a folder within the sweep")
 
 
 def _check_values(config: DictConfig) -> None:

@@ -16,6 +16,7 @@ from lth_cli.command import overrides, resume
 from lth_cli.command.compose import without
 from lth_cli.core.signals import Signals
 from lth_cli.core.spelling import brief
+from lth_cli.core.streams import give_up_stdout
 from lth_cli.rundir import names
 from lth_cli.rundir.folders import Busy, sole_writer
 from lth_cli.rundir.intact import reopen
@@ -50,6 +51,8 @@ def job(config: DictConfig, resumed: bool) -> Exception | None:
     sweep = hydra.mode == RunMode.MULTIRUN
     with Signals().in_order():
         try:
+            if sweep and Path(hydra.sweep.dir).resolve() not in path.resolve().parents:
+                raise ConfigError(f"hydra.sweep.subdir={hydra.sweep.subdir}: the name of a folder within the sweep")
             with sole_writer(path) if sweep else contextlib.nullcontext():
                 _run(config, path, sweep, resumed)
         except Exception as error:
@@ -99,4 +102,4 @@ class _Console(Console):
     def on_broken_pipe(self) -> None:
         """Go on without a reader: `lth run | head` must not lose the run."""
         self.quiet = True
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        give_up_stdout()

@@ -20,6 +20,7 @@ from lth_cli.command.job import spin_less, task
 from lth_cli.command.line import Line, parse
 from lth_cli.core.signals import Signals
 from lth_cli.core.spelling import brief
+from lth_cli.core.streams import give_up_stdout
 from lth_cli.rundir import names
 from lth_cli.rundir.folders import Busy, Folder, discard, free_dir, sole_writer
 from lth_cli.rundir.read import Damaged
@@ -36,6 +37,8 @@ def launch(arguments: Sequence[str]) -> int:
             os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra raises instead of printing and exiting
             return _launch(list(arguments))
     except (ConfigError, HydraException, OmegaConfBaseException, OSError, Busy, Damaged) as error:
+        if isinstance(error, OSError) and error.filename is None and error.errno is not None:  # of no file, as stdout
+            raise
         if wants_traceback:
             traceback.print_exc()
         print(brief(f"lth: {explain(error, arguments)}"), file=sys.stderr)
@@ -45,6 +48,8 @@ def launch(arguments: Sequence[str]) -> int:
             traceback.print_exception(failed.error)
         text = failure(failed.error) or f"{first_line(failed.error)} (HYDRA_FULL_ERROR=1 shows where)"
         print(f"{brief(f'lth: {text}')}{_to_go_on(failed.path)}", file=sys.stderr)
+        if isinstance(failed.error, OSError) and failed.error.filename is None:
+            give_up_stdout()
         return 1
 
 
@@ -56,6 +61,7 @@ class JobFailed(Exception):
 
 
 def _launch(arguments: list[str]) -> int:
+    _refuse_nowhere()
     line = parse(arguments)
     old = _to_resume(line)
     if old is not None:
@@ -64,7 +70,7 @@ def _launch(arguments: list[str]) -> int:
     if options.shell_completion:
         return _complete(words)
     if options.help or options.hydra_help or options.cfg or options.info:
-        _hand_to_hydra(words, task(False, []))
+        _show(words)
         return 0
     config = checked(line, old)
     key = "hydra.sweep.dir" if line.sweep else "hydra.run.dir"
@@ -85,6 +91,14 @@ def _launch(arguments: list[str]) -> int:
             discard(folder)
 
 
+def _refuse_nowhere() -> None:
+    """Paths are resolved here and there, by Hydra too, which all fail where the working directory was removed."""
+    try:
+        os.getcwd()
+    except OSError:
+        raise ConfigError("the working directory was removed: change to one that is there") from None
+
+
 def _run(folder: Folder, line: Line, words: list[str], resumed: bool) -> int:
     """One run in `folder`, whose lock we hold."""
     stopped = list[Exception]()
@@ -96,12 +110,14 @@ def _run(folder: Folder, line: Line, words: list[str], resumed: bool) -> int:
 
 def _sweep(folder: Folder, line: Line, words: list[str], resumed: bool) -> int:
     """A sweep in `folder`, whose lock we hold."""
-    resume.record_sweep(folder.path, line.portable())
+    expected = sum(1 for _ in overrides.jobs(line.overrides))
+    theirs = any(text.startswith(("hydra.sweep.subdir=", "hydra/sweeper=")) for text in line.overrides)
+    names_known = [] if theirs else overrides.known_names(line.overrides)
+    resume.record_sweep(folder.path, line.portable(), expected, names_known)
     if not any(text.startswith("hydra.sweep.subdir=") for text in line.overrides):
         keys = ",".join(overrides.swept(line.overrides))
         subdir = f"${{lth.job_name:${{hydra.overrides.task}},[{keys}]}}"
         words = [*words, overrides.quoted("hydra.sweep.subdir", subdir)]
-    expected = sum(1 for _ in overrides.jobs(line.overrides))
     stopped = list[Exception]()
     try:
         _hand_to_hydra(words, task(resumed, stopped))
@@ -148,6 +164,16 @@ def _complete(words: list[str]) -> int:
     with contextlib.suppress(Exception), contextlib.redirect_stderr(None):
         _hand_to_hydra(words, task(False, []))
     return 0
+
+
+def _show(words: list[str]) -> None:
+    """What Hydra only shows: help, a config, or how it was composed."""
+    try:
+        _hand_to_hydra(words, task(False, []))
+    except (HydraException, OmegaConfBaseException, OSError):
+        raise
+    except Exception as error:  # such as a --package that is none
+        raise ConfigError(f"{' '.join(words)}: {first_line(error)}") from error
 
 
 def _hand_to_hydra(words: list[str], call: Callable[[DictConfig], None]) -> None:

@@ -48,10 +48,16 @@ def command(path: Path) -> tuple[list[str], bool]:
     return words[2:], sweep
 
 
-def record_sweep(path: Path, arguments: Sequence[str]) -> None:
-    """Write what `command` reads of a sweep."""
+def record_sweep(path: Path, arguments: Sequence[str], expected: int, jobs: Sequence[str]) -> None:
+    """Write what `command` reads of a sweep, and what its jobs are.
+
+    Args:
+        expected: how many jobs there must be, at least.
+        jobs: their names, as far as they are known.
+    """
     started = datetime.now(UTC).isoformat(timespec="seconds")
-    document = {"format": 1, "command": shlex.join(["lth", "run", *arguments]), "started": started}
+    words = shlex.join(["lth", "run", *arguments])
+    document = {"format": 1, "command": words, "started": started, "expected": expected, "jobs": list(jobs)}
     write(path / names.SWEEP, json.dumps(document, indent=2).encode() + b"\n")
 
 
@@ -137,7 +143,7 @@ def _flat(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]
 
 def _sweep_record(file: Path) -> dict[str, Any]:
     try:
-        record = json.loads(file.read_text())
+        record = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise Damaged(f"{file}: {str(error)[:80]}") from None
     if not isinstance(record, dict) or not isinstance(record.get("format"), int):
@@ -151,7 +157,7 @@ def _overrides(path: Path, sweep: bool, damaged: Damaged) -> list[str]:
     """The arguments of a run or sweep as Hydra recorded them; raises `damaged` where it did not."""
     file = path / (names.HYDRA_SWEEP if sweep else names.HYDRA_RUN)
     try:
-        found = parse_yaml(file.read_text())
+        found = parse_yaml(file.read_text("utf-8"))
         if sweep:
             found = found["hydra"]["overrides"]["task"]
     except UNREADABLE:

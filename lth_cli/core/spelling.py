@@ -12,9 +12,13 @@ def nearest(word: str, allowed: Iterable[str]) -> str:
 
 
 def brief(text: str, lines: int = 6, width: int = 240) -> str:
-    """A message cut to a few lines of a readable length, without control characters."""
+    """A message cut to a few lines of a readable length, without control characters.
+
+    A long line loses its middle: it begins with the key, and ends with what is wrong with its value.
+    """
     kept = ["".join(c if c.isprintable() else "�" for c in line) for line in text.split("\n")[:lines]]
-    return "\n".join(line if len(line) <= width else f"{line[: width - 1]}…" for line in kept)
+    half = width // 2
+    return "\n".join(line if len(line) <= width else f"{line[: width - half]}…{line[1 - half :]}" for line in kept)
 
 
 def gist(text: str) -> str:

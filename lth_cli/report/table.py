@@ -14,6 +14,7 @@ from rich.table import Table
 
 from lth_cli.core.metrics import Metric, further
 from lth_cli.results.compare import Row
+from lth_cli.rundir.sweep import Sweep
 
 Column = tuple[str, Callable[[Row], str]]
 
@@ -76,7 +77,7 @@ SUMMARY: tuple[Column, ...] = (
     ("prunable kept", lambda row: f"{row.remaining:,}"),
     _DENSITY,
     *_MEASURED,
-    ("retained of dense %", lambda row: f"{100 * row.retained:.1f}"),
+    ("retained of dense %", lambda row: "" if row.retained is None else f"{100 * row.retained:.1f}"),
     _GAP,
     _EARLY,
     ("time", lambda row: f"{row.seconds:.1f} s"),
@@ -161,7 +162,12 @@ def to_csv(rows: Sequence[Row]) -> str:
     return text.getvalue()
 
 
-def to_json(rows: Sequence[Row], tolerance: float, skipped: Sequence[str]) -> str:
-    """Every field of every row, with the tolerance of the verdicts and the runs that were left out."""
-    document = {"tolerance": tolerance, "rows": [_flat(row) for row in rows], "skipped": list(skipped)}
-    return json.dumps(document, indent=2) + "\n"
+def to_json(rows: Sequence[Row], tolerance: float, skipped: Sequence[str], found: Sequence[Sweep] = ()) -> str:
+    """Every field of every row, with the tolerance of the verdicts, the runs that were left out, and the sweeps."""
+    document = {
+        "tolerance": tolerance,
+        "rows": [_flat(row) for row in rows],
+        "skipped": list(skipped),
+        "sweeps": [{**asdict(sweep), "path": str(sweep.path)} for sweep in found],
+    }
+    return json.dumps(document, indent=2, allow_nan=False) + "\n"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lth_cli.rundir.find import find
 from lth_cli.rundir.read import Damaged, read
+from lth_cli.rundir.sweep import sweeps
 
 _MOST_LINES = 10  # of one check that are shown
 
@@ -13,11 +14,14 @@ _MOST_LINES = 10  # of one check that are shown
 def report(paths: Sequence[Path]) -> int:
     """Verify the runs at or below `paths`, print a line per check, and return 0 if all is well, else 1.
 
+    Of a sweep, all jobs that were expected must be there.
+
     Raises:
         ValueError: no run is there.
     """
     runs = [run for path in paths for run in find(path)]
-    if not runs:
+    found = sweeps(paths)
+    if not runs and not found:
         raise ValueError(f"no run directory: {', '.join(map(str, paths))}")
     from lth_cli.results.verify import verify
 
@@ -41,5 +45,7 @@ def report(paths: Sequence[Path]) -> int:
                 print(f"          and {len(check.wrong) - _MOST_LINES} more")
         bad += any(check.wrong for check in checks)
         sys.stdout.flush()
+    for sweep in found:
+        print(f"{sweep}{' (FAILED)' if sweep.lacks else ''}")
     print(f"{len(runs) - bad} of {len(runs)} {'run is' if len(runs) == 1 else 'runs are'} in order")
-    return 1 if bad else 0
+    return 1 if bad or any(sweep.lacks for sweep in found) else 0

@@ -155,7 +155,7 @@ def tickets(files: Files) -> Iterator[str]:
             yield f"{name}: not the mask of round {keys[-1][0]}"
         if ticket.metadata.get("sha256") != {"mask": sha256(ticket.mask), "weights": sha256(ticket.weights)}:
             yield f"{name}: its metadata names other hashes"
-        if ticket.metadata.get("config") != (files.run.path / names.CONFIG).read_text():
+        if ticket.metadata.get("config") != (files.run.path / names.CONFIG).read_text("utf-8"):
             yield f"{name}: its metadata holds another config"
         if isinstance(start, NotKnown):
             yield start

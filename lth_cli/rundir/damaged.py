@@ -24,7 +24,7 @@ class Newer(Damaged):
 def parsed(path: Path, parser: Callable[[str], T]) -> T:
     """What is in a file; raises Damaged, or Newer."""
     try:
-        return parser(path.read_text())
+        return parser(path.read_text("utf-8"))
     except FileNotFoundError:
         raise Damaged(f"{path}: missing") from None
     except Newer as newer:

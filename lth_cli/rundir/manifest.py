@@ -28,14 +28,17 @@ class Manifest:
     Args:
         files: SHA-256 by path within the run directory.
         rows: by round, the SHA-256 of its rows in each table.
+        claims: SHA-256 of what run.json says from the start on, by key; empty in an older run.
     """
 
     files: dict[str, str] = field(default_factory=dict)
     rows: dict[int, dict[str, str]] = field(default_factory=dict)
+    claims: dict[str, str] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
         """Write it into a run directory."""
-        write(path / names.MANIFEST, json.dumps({"files": self.files, "rows": self.rows}, indent=1).encode() + b"\n")
+        document = {"files": self.files, "rows": self.rows, "claims": self.claims}
+        write(path / names.MANIFEST, json.dumps(document, indent=1).encode() + b"\n")
 
     @classmethod
     def load(cls, path: Path) -> "Manifest":
@@ -46,9 +49,10 @@ class Manifest:
         """
         file = path / names.MANIFEST
         try:
-            document = json.loads(file.read_text())
+            document = json.loads(file.read_text("utf-8"))
             files = {str(name): str(digest) for name, digest in document["files"].items()}
             rows = {int(round): dict(digests) for round, digests in document["rows"].items()}
+            claims = {str(key): str(digest) for key, digest in document.get("claims", {}).items()}
         except FileNotFoundError:
             raise Damaged(f"{file}: missing") from None
         except (*UNREADABLE, AttributeError) as error:
@@ -58,10 +62,10 @@ class Manifest:
                 raise Damaged(f"{file}: {name[:80]!r} is no file of a run")
         if any(set(digests) != set(TABLES) for digests in rows.values()):
             raise Damaged(f"{file}: rows of other tables than {', '.join(TABLES)}")
-        return cls(files, rows)
+        return cls(files, rows, claims)
 
     def upto(self, rounds: int) -> "Manifest":
-        """What it says of the first `rounds` rounds; no tickets."""
+        """What it says of the first `rounds` rounds; no tickets, and no claims."""
         states = {name for round, states in self.states().items() if round < rounds for name in states}
         files = {name: digest for name, digest in self.files.items() if name in states}
         return Manifest(files, {round: digests for round, digests in self.rows.items() if round < rounds})

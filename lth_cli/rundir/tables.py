@@ -24,7 +24,7 @@ def read_table(path: Path, table: str, version: int) -> dict[Key, list[Row]]:
         Damaged: it is missing, or not that.
     """
     try:
-        return by_key((path / table).read_text(), table, version)
+        return by_key((path / table).read_text("utf-8"), table, version)
     except UNREADABLE as error:
         raise Damaged(f"{path / table}: {str(error)[:80]}") from None
 

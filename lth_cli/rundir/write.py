@@ -13,6 +13,7 @@ from lth_cli.core import tensors
 from lth_cli.core.files import make_dir, remove_temporary, write
 from lth_cli.core.ticket import Ticket
 from lth_cli.rundir import names
+from lth_cli.rundir.claims import digests
 from lth_cli.rundir.columns import FORMAT, TABLES
 from lth_cli.rundir.intact import Intact
 from lth_cli.rundir.manifest import Manifest, sha256
@@ -50,11 +51,15 @@ class Writer:
         write(path / names.CONFIG, config.encode())
         self.manifest.files[names.CONFIG] = sha256(config.encode())
         self._save_record()
+        self.manifest.claims.update(digests(self.record))
+        if intact is not None:
+            self.manifest.save(path)
 
     def _take_over(self, intact: Intact) -> None:
         """The manifest comes first: from then on, rounds that it no longer lists do not count.
 
-        run.json comes last: until then, a table of an older format may lack what that format lacks.
+        run.json comes last: until then, a table of an older format may lack what that format lacks. Only then the
+        manifest has its claims, so that a kill never makes them look wrong.
         """
         remove_temporary(self.path)
         self.manifest = intact.manifest
@@ -109,7 +114,7 @@ class Writer:
                 "order_position": job.start.order,
                 "iterations": job.start.iterations,
                 "sha256": {"mask": tensors.sha256(fitted.mask), "weights": tensors.sha256(job.start.state.params)},
-                "config": (self.path / names.CONFIG).read_text(),
+                "config": (self.path / names.CONFIG).read_text("utf-8"),
             },
         )
         make_dir(self.path / names.TICKETS)
