@@ -23,6 +23,7 @@ from lth_cli.core.spelling import brief
 from lth_cli.rundir import names
 from lth_cli.rundir.folders import Busy, Folder, discard, free_dir, sole_writer
 from lth_cli.rundir.read import Damaged
+from lth_cli.rundir.within import refuse_odd
 from lth_cli.setup.conf import conf_dir
 from lth_cli.setup.schema import ConfigError
 
@@ -121,6 +122,7 @@ def _to_resume(line: Line) -> Path | None:
         return None
     if len(line.resume) > 1 or line.resume[0] == "" or not Path(line.resume[0]).is_dir():
         raise ConfigError(f"resume={','.join(line.resume)}: the folder of a run or a sweep")
+    refuse_odd(Path(line.resume[0]))
     return Path(line.resume[0])
 
 

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from lth_cli.core.counts import Counts
-from lth_cli.core.files import write
-from lth_cli.rundir import names
+from lth_cli.rundir import names, within
 from lth_cli.rundir.config import parse_config, parse_yaml, read_config
-from lth_cli.rundir.damaged import UNREADABLE, Damaged, Newer
+from lth_cli.rundir.damaged import UNREADABLE, Damaged, Newer, parsed
 from lth_cli.rundir.intact import Intact
 from lth_cli.rundir.manifest import Manifest, sha256
 from lth_cli.rundir.record import read_record
@@ -34,7 +33,7 @@ def command(path: Path) -> tuple[list[str], bool]:
         raise ConfigError(f"resume={path}: no run or sweep is there")
     file = path / (names.SWEEP if sweep else names.RECORD)
     try:
-        record = _sweep_record(file) if sweep else read_record(path)
+        record = _sweep_record(path) if sweep else read_record(path)
     except Newer:
         raise
     except Damaged as damaged:
@@ -52,7 +51,7 @@ def record_sweep(path: Path, arguments: Sequence[str]) -> None:
     """Write what `command` reads of a sweep."""
     started = datetime.now(UTC).isoformat(timespec="seconds")
     document = {"format": 1, "command": shlex.join(["lth", "run", *arguments]), "started": started}
-    write(path / names.SWEEP, json.dumps(document, indent=2).encode() + b"\n")
+    within.write(path, names.SWEEP, json.dumps(document, indent=2).encode() + b"\n")
 
 
 def is_complete(intact: Intact, config: str) -> bool:
@@ -135,11 +134,8 @@ def _flat(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]
             yield f"{prefix}{key}", value
 
 
-def _sweep_record(file: Path) -> dict[str, Any]:
-    try:
-        record = json.loads(file.read_text())
-    except (OSError, ValueError, RecursionError) as error:
-        raise Damaged(f"{file}: {str(error)[:80]}") from None
+def _sweep_record(path: Path) -> dict[str, Any]:
+    file, record = path / names.SWEEP, parsed(path, names.SWEEP, json.loads)
     if not isinstance(record, dict) or not isinstance(record.get("format"), int):
         raise Damaged(f"{file}: not the record of a sweep")
     if record["format"] > 1:
@@ -149,9 +145,8 @@ def _sweep_record(file: Path) -> dict[str, Any]:
 
 def _overrides(path: Path, sweep: bool, damaged: Damaged) -> list[str]:
     """The arguments of a run or sweep as Hydra recorded them; raises `damaged` where it did not."""
-    file = path / (names.HYDRA_SWEEP if sweep else names.HYDRA_RUN)
     try:
-        found = parse_yaml(file.read_text())
+        found = parse_yaml(within.read(path, names.HYDRA_SWEEP if sweep else names.HYDRA_RUN).decode())
         if sweep:
             found = found["hydra"]["overrides"]["task"]
     except UNREADABLE:
