@@ -52,6 +52,9 @@ def checked(line: Line, resumed: Path | None) -> DictConfig:
                 composed = composer.job(job) if line.sweep else split(first)
                 _check_values(composed.config)
                 imported |= foreign(composed.config, composed.hydra)
+                if composed.config.safe and composed.steered:
+                    key, value = next(iter(composed.steered.items()))
+                    raise ConfigError(f"{key}={value}: safe=true keeps to the folder and the environment of the run")
             if resumed is not None:
                 grows = check_config(resumed / folder_name, OmegaConf.to_yaml(composed.config, resolve=True))
                 if grows and line.sweep:

@@ -89,7 +89,10 @@ def _launch(arguments: list[str]) -> int:
 def _run(folder: Folder, line: Line, words: list[str], resumed: bool) -> int:
     """One run in `folder`, whose lock we hold."""
     stopped = list[Exception]()
-    _hand_to_hydra(words, task(resumed, stopped))
+    try:
+        _hand_to_hydra(words, task(resumed, stopped))
+    except ValueError as error:  # of logging, which Hydra sets up
+        raise ConfigError(f"Hydra cannot begin: {first_line(error)}: {error.__cause__ or ''}") from error
     for error in stopped:
         raise error if isinstance(error, ConfigError | Damaged) else JobFailed(error, folder.path)
     return 0
@@ -132,7 +135,9 @@ def _on_top(path: Path, line: Line) -> Line:
     if line.sweep and not is_sweep:
         raise ConfigError(f"resume={path}: a run, not a sweep: leave out -m")
     before = parse(arguments)
-    return parse([*before.flags, *line.flags, *overrides.merge(before.overrides, line.overrides)])
+    merged = parse([*before.flags, *line.flags, *overrides.merge(before.overrides, line.overrides)])
+    resume.refuse_steering(path, before, line, merged)
+    return merged
 
 
 def _to_go_on(path: Path) -> str:

@@ -1,6 +1,7 @@
 """`lth run resume=DIR`: the command line of a run or sweep on disk, and what may change when it goes on."""
 
 import json
+import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -8,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from lth_cli.command import overrides
+from lth_cli.command.line import Line
 from lth_cli.core.counts import Counts
 from lth_cli.rundir import names, within
 from lth_cli.rundir.config import parse_config, parse_yaml, read_config
@@ -17,6 +20,10 @@ from lth_cli.rundir.manifest import Manifest, sha256
 from lth_cli.rundir.record import read_record
 from lth_cli.rundir.sameness import may_change, may_grow
 from lth_cli.setup.schema import ConfigError
+
+# What may be recorded of Hydra: how a sweep's jobs are started, by launchers that are installed.
+_OURS = re.compile(r"hydra/launcher=\w+|hydra\.launcher\.n_jobs=-?\d+|hydra\.mode=\w+|hydra\.(run|sweep)\.dir=.*")
+_FLAGS = re.compile(r"-m|--config-dir=.*|--config-name=.*")
 
 
 def command(path: Path) -> tuple[list[str], bool]:
@@ -45,6 +52,32 @@ def command(path: Path) -> tuple[list[str], bool]:
     if words[:2] != ["lth", "run"]:
         raise Damaged(f"{file}: the command is not lth run")
     return words[2:], sweep
+
+
+def refuse_steering(path: Path, recorded: Line, typed: Line, merged: Line) -> None:
+    """Refuse what only the record asks of Hydra: it would decide where files go, and what runs.
+
+    Under ``safe=true``, a folder of YAML that only the record names is refused, too.
+
+    Raises:
+        ConfigError: naming it; whoever wants it types it again.
+    """
+    for text in recorded.flags:
+        if not _FLAGS.fullmatch(text):
+            raise ConfigError(f"{text} is recorded there, and no option of a run")
+    if not all(text.isprintable() for text in recorded.overrides):  # Hydra may print them
+        raise ConfigError(f"resume={path}: a command with control characters is recorded there")
+    for text in merged.overrides:
+        key = text.lstrip("+~").partition("=")[0]
+        of_hydra = re.match(r"hydra\b", key) or re.search(r"@(_global_\.)?hydra\b", key)
+        if of_hydra and text not in typed.overrides and text in recorded.overrides and not _OURS.fullmatch(text):
+            raise ConfigError(f"{text} is recorded there; type it again if it is yours")
+    typed_options, options = typed.options, merged.options
+    if overrides.says_yes(merged.overrides, "safe"):
+        for flag in ("config_dir", "config_name"):
+            if getattr(options, flag) is not None and getattr(typed_options, flag) is None:
+                said = f"--{flag.replace('_', '-')}={getattr(options, flag)}"
+                raise ConfigError(f"{said} is recorded there; under safe=true type it again")
 
 
 def record_sweep(path: Path, arguments: Sequence[str]) -> None:
