@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from lth_cli.core.signals import Terminated
-from lth_cli.core.spelling import brief, nearest
+from lth_cli.core.spelling import brief, nearest, say
 
 _COMMANDS = ("run", "compare", "verify", "list")
 _DESCRIPTION = """
@@ -48,16 +48,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except KeyboardInterrupt as interrupt:
-        print(f"lth: interrupted{interrupt}", file=sys.stderr)
+        say(f"lth: interrupted{interrupt}", file=sys.stderr)
         return 143 if isinstance(interrupt, Terminated) else 130
     except BrokenPipeError:  # the reader of our output has gone, as in `lth compare | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except UsageError as error:
-        print(brief(f"lth: {error}"), file=sys.stderr)
+        say(brief(f"lth: {error}"), file=sys.stderr)
         return 2
     except OSError as error:
-        print(brief(f"lth: {error}"), file=sys.stderr)
+        say(brief(f"lth: {error}"), file=sys.stderr)
         return 1
 
 
@@ -74,7 +74,7 @@ def _dispatch(arguments: list[str]) -> int:
     if parsed.version:
         from lth_cli import __version__
 
-        print(f"lth {__version__}")
+        say(f"lth {__version__}")
         return 0
     call: Callable[[argparse.Namespace], int] = parsed.call
     return call(parsed)
@@ -162,7 +162,7 @@ def _list(arguments: argparse.Namespace) -> int:
     from lth_cli.report.listing import listing
 
     try:
-        print(listing(arguments.kind, arguments.config_dir), end="")
+        say(listing(arguments.kind, arguments.config_dir).removesuffix("\n"))
     except ValueError as error:
         raise UsageError(str(error)) from None
     return 0

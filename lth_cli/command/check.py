@@ -18,7 +18,7 @@ from lth_cli.command.foreign import foreign
 from lth_cli.command.line import Line
 from lth_cli.command.resume import check_config, check_rounds
 from lth_cli.core.counts import Counts
-from lth_cli.core.spelling import brief
+from lth_cli.core.spelling import brief, say
 from lth_cli.rundir.intact import reopen
 from lth_cli.setup.conf import conf_dir
 from lth_cli.setup.schema import ConfigError, check
@@ -60,7 +60,7 @@ def checked(line: Line, resumed: Path | None) -> DictConfig:
                 if grows and line.sweep:
                     _check_growth(resumed / folder_name, composed.config, keeps)
     for key, target in imported.items():
-        print(brief(f"lth: {key} imports {target}"), file=sys.stderr)
+        say(brief(f"lth: {key} imports {target}"), file=sys.stderr)
     return first
 
 

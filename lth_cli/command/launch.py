@@ -19,7 +19,7 @@ from lth_cli.command.explain import explain, failure, first_line
 from lth_cli.command.job import spin_less, task
 from lth_cli.command.line import Line, parse
 from lth_cli.core.signals import Signals
-from lth_cli.core.spelling import brief
+from lth_cli.core.spelling import brief, say
 from lth_cli.rundir import names
 from lth_cli.rundir.folders import Busy, Folder, discard, free_dir, sole_writer
 from lth_cli.rundir.read import Damaged
@@ -39,13 +39,13 @@ def launch(arguments: Sequence[str]) -> int:
     except (ConfigError, HydraException, OmegaConfBaseException, OSError, Busy, Damaged) as error:
         if wants_traceback:
             traceback.print_exc()
-        print(brief(f"lth: {explain(error, arguments)}"), file=sys.stderr)
+        say(brief(f"lth: {explain(error, arguments)}"), file=sys.stderr)
         return 2
     except JobFailed as failed:
         if wants_traceback:
             traceback.print_exception(failed.error)
         text = failure(failed.error) or f"{first_line(failed.error)} (HYDRA_FULL_ERROR=1 shows where)"
-        print(f"{brief(f'lth: {text}')}{_to_go_on(failed.path)}", file=sys.stderr)
+        say(f"{brief(f'lth: {text}')}{_to_go_on(failed.path)}", file=sys.stderr)
         return 1
 
 
@@ -77,7 +77,7 @@ def _launch(arguments: list[str]) -> int:
     try:
         with sole_writer(path) as note:
             if note is not None:
-                print(brief(f"lth: {note}", lines=1), file=sys.stderr)
+                say(brief(f"lth: {note}", lines=1), file=sys.stderr)
             return work(folder, line, [*words, overrides.quoted(key, str(path))], old is not None)
     except KeyboardInterrupt as error:
         raise type(error)(_to_go_on(path)) from None
@@ -113,7 +113,7 @@ def _sweep(folder: Folder, line: Line, words: list[str], resumed: bool) -> int:
         if not (folder.path / names.HYDRA_SWEEP).exists():
             raise
         # A launcher whose worker was killed: the jobs that ended tell for themselves.
-        print(f"lth: the launcher stopped: {first_line(error)}", file=sys.stderr)
+        say(f"lth: the launcher stopped: {first_line(error)}", file=sys.stderr)
         sweep.end(folder, 0, ours=not resumed)
         return 1
     return sweep.end(folder, expected, ours=not resumed) or (1 if stopped else 0)
