@@ -91,8 +91,8 @@ def _run(folder: Folder, line: Line, words: list[str], resumed: bool) -> int:
     stopped = list[Exception]()
     try:
         _hand_to_hydra(words, task(resumed, stopped))
-    except ValueError as error:  # of logging, which Hydra sets up
-        raise ConfigError(f"Hydra cannot begin: {first_line(error)}: {error.__cause__ or ''}") from error
+    except ValueError as wrong:  # of logging, which Hydra sets up
+        raise ConfigError(f"Hydra cannot begin: {first_line(wrong)}: {wrong.__cause__ or ''}") from wrong
     for error in stopped:
         raise error if isinstance(error, ConfigError | Damaged) else JobFailed(error, folder.path)
     return 0
