@@ -15,7 +15,7 @@ from lth_cli.rundir.names import Key
 Row = dict[str, Any]
 
 # Which are read in seconds; a run of 1,000 rounds with 20 arms and seeds has 20,000 rows of history.
-_MOST_ROWS = {names.HISTORY: 200_000, names.LAYERS: 1_000_000, names.CURVES: 1_000_000}
+_MOST_ROWS = {names.HISTORY: 100_000, names.LAYERS: 1_000_000, names.CURVES: 1_000_000}
 
 
 def read_table(path: Path, table: str, version: int) -> dict[Key, list[Row]]:
