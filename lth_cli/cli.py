@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from lth_cli.core.signals import Terminated
-from lth_cli.core.spelling import brief, nearest
+from lth_cli.core.spelling import brief, nearest, say
 from lth_cli.core.streams import described, give_up_stdout, open_closed
 
 _COMMANDS = ("run", "compare", "verify", "list")
@@ -51,17 +51,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except KeyboardInterrupt as interrupt:
-        print(f"lth: interrupted{interrupt}", file=sys.stderr)
+        say(f"lth: interrupted{interrupt}", file=sys.stderr)
         return 143 if isinstance(interrupt, Terminated) else 130
     except BrokenPipeError:  # the reader of our output has gone, as in `lth compare | head`
         give_up_stdout()
         return 0
     except UsageError as error:
-        print(brief(f"lth: {error}{_nowhere()}"), file=sys.stderr)
+        say(brief(f"lth: {error}{_nowhere()}"), file=sys.stderr)
         return 2
     except OSError as error:
         nowhere = _nowhere()
-        print(brief(f"lth: {described(error)}{nowhere}"), file=sys.stderr)
+        say(brief(f"lth: {described(error)}{nowhere}"), file=sys.stderr)
         if error.filename is None:
             give_up_stdout()
         return 2 if nowhere else 1
@@ -93,7 +93,7 @@ def _dispatch(arguments: list[str]) -> int:
     if parsed.version:
         from lth_cli import __version__
 
-        print(f"lth {__version__}")
+        say(f"lth {__version__}")
         return 0
     call: Callable[[argparse.Namespace], int] = parsed.call
     return call(parsed)
@@ -181,7 +181,7 @@ def _list(arguments: argparse.Namespace) -> int:
     from lth_cli.report.listing import listing
 
     try:
-        print(listing(arguments.kind, arguments.config_dir), end="")
+        say(listing(arguments.kind, arguments.config_dir).removesuffix("\n"))
     except ValueError as error:
         raise UsageError(str(error)) from None
     return 0

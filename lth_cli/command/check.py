@@ -18,7 +18,7 @@ from lth_cli.command.foreign import foreign
 from lth_cli.command.line import Line
 from lth_cli.command.resume import check_config, check_rounds
 from lth_cli.core.counts import Counts
-from lth_cli.core.spelling import brief
+from lth_cli.core.spelling import brief, say
 from lth_cli.rundir.intact import reopen
 from lth_cli.setup.conf import conf_dir
 from lth_cli.setup.schema import ConfigError, check
@@ -54,12 +54,15 @@ def checked(line: Line, resumed: Path | None) -> DictConfig:
                 composed = composer.job(job) if line.sweep else split(first)
                 _check_values(composed.config)
                 imported |= foreign(composed.config, composed.hydra)
+                if composed.config.safe and composed.steered:
+                    key, value = next(iter(composed.steered.items()))
+                    raise ConfigError(f"{key}={value}: safe=true keeps to the folder and the environment of the run")
             if resumed is not None:
                 grows = check_config(resumed / folder_name, OmegaConf.to_yaml(composed.config, resolve=True))
                 if grows and line.sweep:
                     _check_growth(resumed / folder_name, composed.config, keeps)
     for key, target in imported.items():
-        print(brief(f"lth: {key} imports {target}"), file=sys.stderr)
+        say(brief(f"lth: {key} imports {target}"), file=sys.stderr)
     return first
 
 

@@ -19,11 +19,12 @@ from lth_cli.command.explain import explain, failure, first_line
 from lth_cli.command.job import spin_less, task
 from lth_cli.command.line import Line, parse
 from lth_cli.core.signals import Signals
-from lth_cli.core.spelling import brief
+from lth_cli.core.spelling import brief, say
 from lth_cli.core.streams import give_up_stdout
 from lth_cli.rundir import names
 from lth_cli.rundir.folders import Busy, Folder, discard, free_dir, sole_writer
 from lth_cli.rundir.read import Damaged
+from lth_cli.rundir.within import refuse_odd
 from lth_cli.setup.conf import conf_dir
 from lth_cli.setup.schema import ConfigError
 
@@ -41,13 +42,13 @@ def launch(arguments: Sequence[str]) -> int:
             raise
         if wants_traceback:
             traceback.print_exc()
-        print(brief(f"lth: {explain(error, arguments)}"), file=sys.stderr)
+        say(brief(f"lth: {explain(error, arguments)}"), file=sys.stderr)
         return 2
     except JobFailed as failed:
         if wants_traceback:
             traceback.print_exception(failed.error)
         text = failure(failed.error) or f"{first_line(failed.error)} (HYDRA_FULL_ERROR=1 shows where)"
-        print(f"{brief(f'lth: {text}')}{_to_go_on(failed.path)}", file=sys.stderr)
+        say(f"{brief(f'lth: {text}')}{_to_go_on(failed.path)}", file=sys.stderr)
         if isinstance(failed.error, OSError) and failed.error.filename is None:
             give_up_stdout()
         return 1
@@ -82,7 +83,7 @@ def _launch(arguments: list[str]) -> int:
     try:
         with sole_writer(path) as note:
             if note is not None:
-                print(brief(f"lth: {note}", lines=1), file=sys.stderr)
+                say(brief(f"lth: {note}", lines=1), file=sys.stderr)
             return work(folder, line, [*words, overrides.quoted(key, str(path))], old is not None)
     except KeyboardInterrupt as error:
         raise type(error)(_to_go_on(path)) from None
@@ -102,7 +103,10 @@ def _refuse_nowhere() -> None:
 def _run(folder: Folder, line: Line, words: list[str], resumed: bool) -> int:
     """One run in `folder`, whose lock we hold."""
     stopped = list[Exception]()
-    _hand_to_hydra(words, task(resumed, stopped))
+    try:
+        _hand_to_hydra(words, task(resumed, stopped))
+    except ValueError as wrong:  # of logging, which Hydra sets up
+        raise ConfigError(f"Hydra cannot begin: {first_line(wrong)}: {wrong.__cause__ or ''}") from wrong
     for error in stopped:
         raise error if isinstance(error, ConfigError | Damaged) else JobFailed(error, folder.path)
     return 0
@@ -125,7 +129,7 @@ def _sweep(folder: Folder, line: Line, words: list[str], resumed: bool) -> int:
         if not (folder.path / names.HYDRA_SWEEP).exists():
             raise
         # A launcher whose worker was killed: the jobs that ended tell for themselves.
-        print(f"lth: the launcher stopped: {first_line(error)}", file=sys.stderr)
+        say(f"lth: the launcher stopped: {first_line(error)}", file=sys.stderr)
         sweep.end(folder, 0, ours=not resumed)
         return 1
     return sweep.end(folder, expected, ours=not resumed) or (1 if stopped else 0)
@@ -137,6 +141,7 @@ def _to_resume(line: Line) -> Path | None:
         return None
     if len(line.resume) > 1 or line.resume[0] == "" or not Path(line.resume[0]).is_dir():
         raise ConfigError(f"resume={','.join(line.resume)}: the folder of a run or a sweep")
+    refuse_odd(Path(line.resume[0]))
     return Path(line.resume[0])
 
 
@@ -146,7 +151,9 @@ def _on_top(path: Path, line: Line) -> Line:
     if line.sweep and not is_sweep:
         raise ConfigError(f"resume={path}: a run, not a sweep: leave out -m")
     before = parse(arguments)
-    return parse([*before.flags, *line.flags, *overrides.merge(before.overrides, line.overrides)])
+    merged = parse([*before.flags, *line.flags, *overrides.merge(before.overrides, line.overrides)])
+    resume.refuse_steering(path, before, line, merged)
+    return merged
 
 
 def _to_go_on(path: Path) -> str:

@@ -74,6 +74,12 @@ def known_names(overrides: list[str]) -> list[str]:
     return [job_name(job, [override.key_or_group for override in several]) for job in jobs(overrides)]
 
 
+def says_yes(overrides: list[str], key: str) -> bool:
+    """Whether a key is set, and to anything but false or nothing."""
+    values = [override.value() for override in _parsed(overrides) if override.key_or_group == key]
+    return bool(values) and values[-1] not in (False, None, "false", 0)
+
+
 def quoted(key: str, value: str) -> str:
     """An override that gives a key just this text."""
     return f"{key}={QuotedString(value, Quote.single).with_quotes()}"

@@ -9,8 +9,9 @@ from pathlib import Path
 from rich.console import Console
 
 from lth_cli.core.files import write
-from lth_cli.core.spelling import brief
+from lth_cli.core.spelling import brief, say
 from lth_cli.report import table
+from lth_cli.report.terminal import Terminal
 from lth_cli.results.compare import Row, compare
 from lth_cli.rundir import names
 from lth_cli.rundir.claims import changed_in
@@ -44,7 +45,7 @@ def report(
     found = sweeps(_expand(paths))
     skipped += [f"sweep: {one}" for one in found if one.lacks]
     for line in skipped:
-        print(brief(f"lth: {line}", lines=1), file=sys.stderr)
+        say(brief(f"lth: {line}", lines=1), file=sys.stderr)
     rows = compare(runs, tolerance, every_round)
     if not rows:
         raise NothingToCompare("nothing to compare: no finished run" + _where(paths))
@@ -54,13 +55,13 @@ def report(
 
         left_out = draw(compare(runs, tolerance, every_round=True), plot)
         if left_out is not None:
-            print(brief(f"lth: {plot}: {left_out}", lines=1), file=sys.stderr)
+            say(brief(f"lth: {plot}: {left_out}", lines=1), file=sys.stderr)
         written.append(plot)
     if output is not None:
         Path(output).parent.mkdir(parents=True, exist_ok=True)
         write(Path(output), _text(rows, tolerance, form, skipped, found).encode())
         written.append(output)
-    console = Console()
+    console = Terminal()
     if output is None and form == "table":
         _print(console, rows, tolerance, found)
     elif output is None:
@@ -126,5 +127,5 @@ def _text(rows: Sequence[Row], tolerance: float, form: str, skipped: Sequence[st
     if form == "markdown":
         return table.markdown(rows) + "\n" + "\n\n".join(_legend(rows, tolerance, found)) + "\n"
     text = io.StringIO()
-    _print(Console(file=text, width=200), rows, tolerance, found)
+    _print(Terminal(file=text, width=200), rows, tolerance, found)
     return text.getvalue()

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from lth_cli.rundir import names
+from lth_cli.rundir import names, within
 from lth_cli.rundir.claims import changed
 from lth_cli.rundir.columns import TABLES
 from lth_cli.rundir.damaged import Damaged, Newer
@@ -68,7 +68,7 @@ def reopen(path: Path) -> Intact:
     manifest = manifest.upto(rounds)
     tables = dict.fromkeys(TABLES, b"")
     for table in TABLES if rounds else ():
-        text = (path / table).read_bytes()
+        text = within.read(path, table)
         rows, lacking = rows_by_round(text), younger(table, text, record["format"])
         for round in range(rounds):
             new = filled(rows[b"%d" % round], lacking)

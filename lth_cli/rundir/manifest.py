@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
-from lth_cli.core.files import write
-from lth_cli.rundir import names
+from lth_cli.rundir import names, within
 from lth_cli.rundir.columns import TABLES
-from lth_cli.rundir.damaged import UNREADABLE, Damaged
+from lth_cli.rundir.damaged import UNREADABLE, Damaged, why
 from lth_cli.rundir.tables import filled, rows_by_round, younger
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -38,7 +37,7 @@ class Manifest:
     def save(self, path: Path) -> None:
         """Write it into a run directory."""
         document = {"files": self.files, "rows": self.rows, "claims": self.claims}
-        write(path / names.MANIFEST, json.dumps(document, indent=1).encode() + b"\n")
+        within.write(path, names.MANIFEST, json.dumps(document, indent=1).encode() + b"\n")
 
     @classmethod
     def load(cls, path: Path) -> "Manifest":
@@ -49,14 +48,14 @@ class Manifest:
         """
         file = path / names.MANIFEST
         try:
-            document = json.loads(file.read_text("utf-8"))
+            document = json.loads(within.read(path, names.MANIFEST))
             files = {str(name): str(digest) for name, digest in document["files"].items()}
             rows = {int(round): dict(digests) for round, digests in document["rows"].items()}
             claims = {str(key): str(digest) for key, digest in document.get("claims", {}).items()}
         except FileNotFoundError:
             raise Damaged(f"{file}: missing") from None
         except (*UNREADABLE, AttributeError) as error:
-            raise Damaged(f"{file}: {type(error).__name__}: {str(error)[:80]}") from None
+            raise Damaged(f"{file}: {type(error).__name__}: {why(error)[:80]}") from None
         for name, digest in files.items():
             if not names.is_listed(name) or not _SHA256.fullmatch(digest):
                 raise Damaged(f"{file}: {name[:80]!r} is no file of a run")
@@ -95,7 +94,7 @@ def damage(path: Path, manifest: Manifest) -> Iterator[tuple[str, str]]:
     for table in TABLES:
         text = b""
         try:
-            text = (path / table).read_bytes()
+            text = within.read(path, table)
         except OSError as error:
             yield table, error.strerror or "unreadable"
         rows, lacking = rows_by_round(text), younger(table, text)
@@ -116,9 +115,11 @@ def intact_rounds(manifest: Manifest, broken: Collection[str]) -> int:
 
 
 def _wrong(path: Path, name: str, digest: str) -> str | None:
-    file = path / name
-    if file.is_symlink() or not file.is_file():
-        return "missing" if not file.exists() else "not a file"
-    with open(file, "rb") as content:
-        found = hashlib.file_digest(content, "sha256").hexdigest()
+    try:
+        with within.opened(path, name) as content:
+            found = hashlib.file_digest(content, "sha256").hexdigest()
+    except FileNotFoundError:
+        return "missing"
+    except OSError as error:
+        return error.strerror or "unreadable"
     return None if found == digest else "not the bytes that were written"

@@ -32,7 +32,7 @@ _STATUSES = ("running", "done", "failed", "interrupted")
 
 def read_record(path: Path) -> Record:
     """run.json of a run directory, checked; raises Damaged, or Newer."""
-    return parsed(path / names.RECORD, _parse)
+    return parsed(path, names.RECORD, _parse)
 
 
 def status(record: Record) -> str:

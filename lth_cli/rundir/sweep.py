@@ -61,7 +61,7 @@ def _folders(path: Path) -> list[Path]:
 
 def _sweep(path: Path) -> Sweep:
     try:
-        expected, jobs = parsed(path / names.SWEEP, _parse)
+        expected, jobs = parsed(path, names.SWEEP, _parse)
     except Damaged:
         expected, jobs = None, []
     found = find(path)
