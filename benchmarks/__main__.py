@@ -21,6 +21,7 @@ from rich.table import Table
 import benchmarks.machine as machine
 from benchmarks.plain import PlainScript, write_mnist
 from benchmarks.workloads import Workload, images, ours, workloads
+from lth_cli.core.counts import Counts
 from lth_cli.core.seeds import generator
 from lth_cli.core.select import select
 
@@ -107,7 +108,7 @@ def selection() -> dict[str, float]:
     mask = {"w": torch.ones_like(scores, dtype=torch.bool)}
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     began = time.perf_counter()
-    kept = select({"w": scores}, mask, 10_000_000)
+    kept = select({"w": scores}, mask, Counts(10_000_000))
     seconds = time.perf_counter() - began
     assert int(kept["w"].sum()) == 10_000_000
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

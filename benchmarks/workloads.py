@@ -13,6 +13,7 @@ from torchvision.models.resnet import BasicBlock, ResNet
 import benchmarks.machine as machine
 from lth_cli import models
 from lth_cli.core import masks
+from lth_cli.core.counts import Counts
 from lth_cli.core.seeds import generator
 from lth_cli.core.select import select
 from lth_cli.core.state import Start
@@ -110,7 +111,9 @@ def ours(workload: Workload, device: torch.device) -> Callable[[], float]:
     for seed in range(workload.rows):
         state = init(generator(seed, "init"))
         mask = masks.ones(state.params, prunable(workload.build()))
-        mask = select({n: state.params[n].abs() for n in mask}, mask, {n: m.numel() // 2 for n, m in mask.items()})
+        mask = select(
+            {n: state.params[n].abs() for n in mask}, mask, Counts.each({n: m.numel() // 2 for n, m in mask.items()})
+        )
         jobs.append(Job(1, "winning", seed, Start(state, 0, 0, workload.iterations), mask))
 
     def measure() -> float:
