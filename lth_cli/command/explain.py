@@ -9,7 +9,7 @@ from hydra.errors import ConfigCompositionException, HydraException, MissingConf
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lth_cli.core.spelling import nearest
+from lth_cli.core.spelling import gist, nearest
 from lth_cli.setup.conf import conf_dir
 from lth_cli.setup.schema import ConfigError, allowed, wrong_choice
 
@@ -57,12 +57,12 @@ def _composition(error: ConfigCompositionException, text: str, arguments: Sequen
 
 
 def _cause(error: Exception) -> str:
-    return (str(error.__cause__ or "").splitlines() or [""])[0]
+    return gist(str(error.__cause__ or ""))
 
 
 def first_line(error: Exception) -> str:
-    """The kind of an error and the first line of its text."""
-    return f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"
+    """The kind of an error and the first line of its text that says something."""
+    return f"{type(error).__name__}: {gist(str(error)) or 'without a word'}"
 
 
 def failure(error: Exception) -> str | None:

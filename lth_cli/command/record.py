@@ -21,6 +21,7 @@ def record_of(experiment: Experiment, source: Mapping[str, Any]) -> dict[str, An
         "seeds": experiment.seeds,
         "parameters": experiment.parameters,
         "prunable_weights": sum(layer.size for layer in experiment.layers.values()),
+        **experiment.in_state_dict,
         "layers": {name: {"kind": layer.kind, "weights": layer.size} for name, layer in experiment.layers.items()},
         "keep": [counts.plain() for counts in experiment.way.search.keep],
         "iterations": experiment.recipe.iterations,

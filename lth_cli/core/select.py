@@ -40,7 +40,8 @@ def _top(scores: Mapping[str, Tensor], mask: Mask, k: int, where: str) -> Mask:
         raise ValueError(f"cannot keep {k:,} weights of {where}: {alive:,} are alive")
     values = _alive_values(scores, mask, alive)
     if bool(values.isnan().any()):
-        raise ValueError(f"a score in {where} is NaN")
+        wrong = [name for name, m in mask.items() if bool(scores[name][m].isnan().any())]
+        raise ValueError(f"a score of {wrong[0]} is NaN")
     if k == 0:
         return {name: torch.zeros_like(m) for name, m in mask.items()}
     threshold, kind = _kth_largest(values, k), values.dtype

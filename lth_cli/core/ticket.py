@@ -27,7 +27,8 @@ class Ticket:
         weights: all parameters at the rewind point, unmasked.
         buffers: such as running statistics of batch norm.
         pruned_to: values of pruned weights by name, or empty: they are zero.
-        metadata: round, seed, density, accuracies, positions and the config, as JSON values.
+        metadata: round, seed, density, accuracies, positions and the config, as JSON values. Where the network has
+            them: tied (other name -> name, of what has several), transient (buffers that are in no state_dict).
     """
 
     mask: Mask
@@ -37,8 +38,14 @@ class Ticket:
     pruned_to: Params = field(default_factory=dict)
 
     def state_dict(self) -> Params:
-        """Parameters with pruned weights at what they are pruned to, and buffers, for ``load_state_dict``."""
-        return {**apply_mask(self.mask, self.weights, self.pruned_to or None), **self.buffers}
+        """Parameters with pruned weights at what they are pruned to, and buffers, for ``load_state_dict``.
+
+        What has several names in the network, such as a tied weight, is under all of them, the same tensor.
+        """
+        values = {**apply_mask(self.mask, self.weights, self.pruned_to or None), **self.buffers}
+        tied = {name: values[first] for name, first in self.metadata.get("tied", {}).items()}
+        transient = self.metadata.get("transient", ())
+        return {**{name: value for name, value in values.items() if name not in transient}, **tied}
 
     def save(self, path: str | Path) -> None:
         """Write the ticket into an existing folder, as `to_bytes` has it."""
@@ -68,4 +75,8 @@ class Ticket:
         if not isinstance(metadata, dict):
             raise ValueError(f"{path} is not a ticket: no metadata")
         mask, weights, buffers, at_rest = (part(tensors, name) for name in ("mask", "weights", "buffers", "pruned_to"))
+        tied, transient = metadata.get("tied", {}), metadata.get("transient", [])
+        known = isinstance(tied, dict) and isinstance(transient, list)
+        if not known or any(str(name) not in {**weights, **buffers} for name in (*tied.values(), *transient)):
+            raise ValueError(f"{path} is not a ticket: its tied or transient tensors are not in it")
         return cls(mask, weights, buffers, metadata, at_rest)

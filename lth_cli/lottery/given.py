@@ -54,6 +54,7 @@ def fit_to(ticket: Ticket, fresh: State, layers: Mapping[str, Layer]) -> Given:
         return {name: value for name, value in values.items() if name not in new}
 
     mask = {**ticket.mask, **masks.ones(fresh.params, [name for name in new if name in layers])}
+    mask = {name: mask[name] for name in layers}  # a file has them in another order
     notes = [f"{output[0]} is new, fresh and dense: {len(theirs[output[0]])} classes there"] if new else []
     if ticket.pruned_to:
         notes.append("where the ticket was found its pruned weights were not zero; here they are what pruned_to says")

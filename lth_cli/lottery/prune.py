@@ -1,6 +1,6 @@
 """Pruning a network: a criterion's scores, at one of three points, turned into a mask of a pattern."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -77,9 +77,20 @@ class Pruner:
             ValueError: a layer has no scores, or not one per weight.
         """
         scores = self.score(self.view(replicate, replicate.mask, generator(0, "rehearsal")))
+        if not isinstance(scores, Mapping):
+            raise ValueError(f"the criterion gives a {type(scores).__name__}, not scores by layer")
         for name, m in replicate.mask.items():
-            if not isinstance(scores.get(name), torch.Tensor) or scores[name].shape != m.shape:
-                raise ValueError(f"the criterion gives no score for each weight of {name}, {tuple(m.shape)}")
+            score = scores.get(name)
+            if not isinstance(score, torch.Tensor) or score.shape != m.shape:
+                what = tuple(score.shape) if isinstance(score, torch.Tensor) else type(score).__name__
+                given = "nothing" if score is None else what
+                raise ValueError(
+                    f"the criterion gives no score for each weight of {name}, {tuple(m.shape)}, but {given}"
+                )
+            if score.is_complex():
+                raise ValueError(f"the criterion gives complex scores for {name}")
+            if bool(score.isnan().any()):
+                raise ValueError(f"the criterion gives NaN for a weight of {name}")
 
     def _draw(self, number: int, stream: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         taken = self.train.take(torch.randperm(len(self.train), generator=stream)[:number])

@@ -104,6 +104,7 @@ class Writer:
             pruned_to=job.pruned_to or {},
             metadata={
                 **{key: row[key] for key in _IN_TICKET},
+                **{key: self.record[key] for key in ("tied", "transient") if key in self.record},
                 "schedule_position": job.start.schedule,
                 "order_position": job.start.order,
                 "iterations": job.start.iterations,

@@ -17,12 +17,14 @@ from lth_cli.core.state import Init
 from lth_cli.datasets.dataset import Dataset, validate
 from lth_cli.datasets.streaming import Streamed
 from lth_cli.lottery.pruned_to import PRUNED_TO, PrunedTo
+from lth_cli.models import ties
 from lth_cli.models.network import initialiser, logits, prunable
 from lth_cli.rundir import names
 from lth_cli.setup.instantiate import instantiate, named
 from lth_cli.setup.rehearsal import rehearse_controls
 from lth_cli.setup.schema import ConfigError, check, control_rounds
 from lth_cli.setup.search import Way, given, searched
+from lth_cli.setup.trial import fresh_state, try_out
 from lth_cli.training.executors import Executor, Traits, choose
 from lth_cli.training.hooks import Hooks
 from lth_cli.training.jobs import Fit
@@ -39,6 +41,7 @@ class Experiment:
         seeds: one per replicate.
         parameters: how many the network has, prunable or not.
         layers: the prunable ones.
+        in_state_dict: how its state_dict differs from parameters and buffers by name.
         way: how tickets are found.
         executor: the name of the one chosen.
         checkpoint_every: so many iterations, or seconds.
@@ -49,6 +52,7 @@ class Experiment:
     init: Init
     parameters: int
     layers: dict[str, Layer]
+    in_state_dict: dict[str, Any]
     way: Way
     controls: Callable[[int], dict[str, Control]]
     pruned_to: PrunedTo
@@ -80,12 +84,10 @@ def build(config: DictConfig, choices: Mapping[str, Any]) -> Experiment:
     except ValueError as error:
         raise ConfigError(f"{named('dataset', config, choices)}: {error}") from None
     make: Build = partial(instantiate, "model", config, choices, nn.Module, shape=data.shape, classes=data.classes)
-    with torch.device("meta"):
-        network = make()
-    layers = prunable(network)
+    network, layers = _network(make, config, choices)
     recipe, per_epoch = _recipe(config, len(data.train))
     eval_every = max(1, intervals.iterations(config.eval_every, per_epoch))
-    fresh = initialiser(make, config.init)
+    fresh = _initialiser(make, config, choices, data, device)
     if config.ticket is None:
         way = searched(config, choices, layers, fresh, logits(make, device), data.train, recipe.iterations)
     else:
@@ -104,6 +106,7 @@ def build(config: DictConfig, choices: Mapping[str, Any]) -> Experiment:
         init=fresh,
         parameters=sum(p.numel() for p in network.parameters()),
         layers=layers,
+        in_state_dict=ties.in_state_dict(network),
         way=way,
         controls=lambda round: controls if round in at else {},
         pruned_to=PRUNED_TO[config.pruned_to],
@@ -114,6 +117,33 @@ def build(config: DictConfig, choices: Mapping[str, Any]) -> Experiment:
         checkpoint_every=_checkpoint_every(config.checkpoint_every, per_epoch),
         fit=fit,
     )
+
+
+def _network(make: Build, config: DictConfig, choices: Mapping[str, Any]) -> tuple[nn.Module, dict[str, Layer]]:
+    """The network without values, and its prunable layers."""
+    with torch.device("meta"):
+        network = make()
+    try:
+        ties.check(network)
+        layers = prunable(network)
+        if not layers:
+            raise ValueError("it has no linear or convolutional layer: there is nothing to prune")
+    except ValueError as error:
+        raise ConfigError(f"{named('model', config, choices)}: {error}") from None
+    assert sum(layer.size for layer in layers.values()) <= sum(p.numel() for p in network.parameters())
+    return network, layers
+
+
+def _initialiser(
+    make: Build, config: DictConfig, choices: Mapping[str, Any], data: Dataset, device: torch.device
+) -> Callable[[torch.Generator], State]:
+    """What makes fresh networks, one of which was tried on the data set."""
+    fresh = initialiser(make, config.init)
+    try:
+        try_out(make, fresh_state(fresh), data, device)
+    except ValueError as error:
+        raise ConfigError(f"{named('model', config, choices)} {error}") from error
+    return fresh
 
 
 def _executor(

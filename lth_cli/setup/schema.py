@@ -16,7 +16,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lth_cli.core import lengths as intervals
-from lth_cli.core.spelling import nearest
+from lth_cli.core.spelling import gist, nearest
 
 
 class ConfigError(Exception):
@@ -176,7 +176,7 @@ def check(config: DictConfig) -> None:
         if wrong := wrong_choice(error):
             raise ConfigError(wrong) from None
         cause = error.__cause__ or error.__context__
-        raise ConfigError(str(cause if isinstance(cause, ConfigError) else error).splitlines()[0]) from None
+        raise ConfigError(gist(str(cause if isinstance(cause, ConfigError) else error))) from None
 
 
 def allowed(key: str) -> str | None:

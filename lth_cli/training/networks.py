@@ -9,8 +9,10 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from lth_cli.core.spelling import gist
 from lth_cli.core.state import Mask, Params, State
 from lth_cli.models.network import empty
+from lth_cli.models.ties import Functional
 from lth_cli.training.jobs import Job
 from lth_cli.training.layout import mask_factors, masked, plain, pruned_to
 from lth_cli.training.noise import noise_of
@@ -68,8 +70,9 @@ class One:
     def __init__(self, build: Build, job: Job, device: torch.device) -> None:
         self.job = job
         self.module = empty(build, device)
-        self.module.load_state_dict({**masked(job), **job.start.state.buffers})
+        fill(self.module, State(masked(job), job.start.state.buffers))
         self.module.to(memory_format=torch.channels_last)
+        self._function = Functional(self.module)
         self.params: Params = dict(self.module.named_parameters())
         self.buffers: Params = dict(self.module.named_buffers())
         self._noise = noise_of(self.module)
@@ -84,7 +87,7 @@ class One:
         return lambda images: self._forward(weights, images).unsqueeze(0)
 
     def _forward(self, weights: Params, images: Tensor) -> Tensor:
-        logits: Tensor = _functional(self.module, weights, images) if weights else self.module(images)
+        logits: Tensor = self._function(weights, images) if weights else self.module(images)
         return logits
 
     def masks(self) -> dict[str, Tensor]:
@@ -110,7 +113,7 @@ class Stack:
     def __init__(self, build: Build, jobs: Sequence[Job], device: torch.device) -> None:
         self.jobs, self.rows = jobs, len(jobs)
         self.module = empty(build, torch.device("meta"))
-        self._noise = noise_of(self.module)
+        self._function, self._noise = Functional(self.module), noise_of(self.module)
         starts = [masked(job) for job in jobs]
         buffers = [job.start.state.buffers for job in jobs]
 
@@ -126,7 +129,7 @@ class Stack:
 
         def row(values: Params, x: Tensor, key: Tensor) -> Tensor:
             with self._noise(key):
-                return _functional(self.module, values, x)
+                return self._function(values, x)
 
         values = {**self.params, **self.buffers, **weights}
         batches = images.view(self.rows, -1, *images.shape[1:])
@@ -137,7 +140,7 @@ class Stack:
         values = {**self.params, **self.buffers, **weights}
 
         def row(values: Params, x: Tensor) -> Tensor:
-            return _functional(self.module, values, x)
+            return self._function(values, x)
 
         def logits(images: Tensor) -> Tensor:
             return torch.func.vmap(row, in_dims=(0, None))(values, images)
@@ -168,17 +171,18 @@ def does_not_stack(build: Build, shape: Sequence[int]) -> str | None:
     """
     meta = torch.device("meta")
     module = empty(build, meta)
+    function = Functional(module)
     values = {name: torch.stack([t, t]) for name, t in (*module.named_parameters(), *module.named_buffers())}
 
     def row(values: Params, x: Tensor, key: Tensor) -> Tensor:
         with noise_of(module)(key):
-            return _functional(module, values, x)
+            return function(values, x)
 
     images, keys = torch.empty((2, 2, *shape), device=meta), torch.empty(2, dtype=torch.int64, device=meta)
     try:
         torch.func.vmap(row, randomness="error")(values, images, keys)
     except RuntimeError as error:
-        return str(error).splitlines()[0]
+        return gist(str(error))
     return None
 
 
@@ -187,12 +191,15 @@ def network_of(build: Build, jobs: Sequence[Job], device: torch.device) -> Plain
     return One(build, jobs[0], device) if len(jobs) == 1 else Stack(build, jobs, device)
 
 
+def fill(module: nn.Module, state: State) -> None:
+    """Copy parameters and buffers into a module, each into all its places."""
+    with torch.no_grad():
+        for values, places in ((state.params, module.named_parameters()), (state.buffers, module.named_buffers())):
+            for name, tensor in places:
+                tensor.copy_(values[name])
+
+
 def _mode(module: nn.Module, training: bool) -> None:
     """Walks the modules only when the mode changes."""
     if module.training != training:
         module.train(training)
-
-
-def _functional(module: nn.Module, values: Params, images: Tensor) -> Tensor:
-    logits: Tensor = torch.func.functional_call(module, values, (images,))
-    return logits

@@ -37,10 +37,10 @@ class Step:
         self.network, self.feed, self.optimizer = network, feed, optimizer
         self.autocast, self.noise, self.scope = autocast, noise, scope
         self.params = list(network.params.values())
-        masks = network.masks()
-        self.masks = list(masks.values())
-        pruned_to = network.pruned_to()
-        self.pruned_to = [pruned_to[name] for name in masks if name in pruned_to]
+        masks, pruned_to = network.masks(), network.pruned_to()
+        named = [name for name in network.params if name in masks]
+        self.masks = [masks[name] for name in named]
+        self.pruned_to = [pruned_to[name] for name in named if name in pruned_to]
         self._masked = [i for i, name in enumerate(network.params) if name in masks]
         self.loss = torch.zeros(network.rows, device=noise.device)
         self.at = torch.zeros(1, dtype=torch.int64, device=noise.device)
