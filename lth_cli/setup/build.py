@@ -136,7 +136,7 @@ def _network(make: Build, config: DictConfig, choices: Mapping[str, Any]) -> tup
 
 def _initialiser(
     make: Build, config: DictConfig, choices: Mapping[str, Any], data: Dataset, device: torch.device
-) -> Callable[[torch.Generator], State]:
+) -> Init:
     """What makes fresh networks, one of which was tried on the data set."""
     fresh = initialiser(make, config.init)
     try:
