@@ -119,7 +119,7 @@ def test_sigterm_ends_in_order_and_the_run_goes_on(tmp_path: Path) -> None:
         assert process.poll() is None
     process.terminate()
     _, errors = process.communicate(timeout=10)
-    assert process.returncode == 143
+    assert process.returncode == 143, errors
     assert errors == f"lth: interrupted\n     to go on: lth run resume={path.relative_to(tmp_path)}\n"
     assert read(path).status == "interrupted"
     assert reopen(path).rounds >= 2
@@ -132,7 +132,7 @@ def test_sigterm_ends_a_sweep_in_worker_processes(tmp_path: Path) -> None:
         time.sleep(0.05)
     process.terminate()
     _, errors = process.communicate(timeout=10)
-    assert process.returncode == 143
+    assert process.returncode == 143, errors
     assert "Traceback" not in errors
     assert f"to go on: lth run resume={only_run(tmp_path).relative_to(tmp_path)}" in errors
 

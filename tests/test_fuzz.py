@@ -22,7 +22,7 @@ from tests.configs import compose
 @pytest.mark.parametrize("part", range(4))
 def test_any_command_line_ends_with_0_or_2_and_a_short_message(part: int, tmp_path: Path) -> None:
     @seed(part)
-    @settings(max_examples=500, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=250, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(fuzz.lines)
     def check(line: list[str]) -> None:
         assert fuzz.complaint(line) is None
@@ -72,7 +72,7 @@ def test_any_value_of_a_group_builds_or_is_named(tmp_path: Path) -> None:
     built: list[DictConfig] = []
 
     @seed(0)
-    @settings(max_examples=150, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=80, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(st.sampled_from(GROUPS), NUMBERS)
     def check(key: str, value: str) -> None:
         with contextlib.suppress(ConfigError, HydraException, OmegaConfBaseException, ValueError):

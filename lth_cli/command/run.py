@@ -88,12 +88,23 @@ def run(
             writer.finish("interrupted")
         raise
     except Exception as error:
+        if (told := _told_to_stop(error)) is not None:
+            with suppress(OSError):
+                writer.finish("interrupted")
+            raise told from None
         with suppress(OSError):  # where the disk is full or gone, the error itself is what counts
             writer.finish("failed", f"{type(error).__name__}: {described(error)}")
         raise
     if live:
         show(console, summary(compare([read(path)])))
         console.print(str(path), highlight=False, markup=False, soft_wrap=True)
+
+
+def _told_to_stop(error: BaseException | None) -> KeyboardInterrupt | None:
+    """The interrupt behind an error: a library that is interrupted while it tidies up may raise one of its own."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error
 
 
 def mark_unstarted(path: Path, config: DictConfig, source: Mapping[str, Any], error: BaseException) -> None:
