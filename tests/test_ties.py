@@ -59,7 +59,7 @@ def test_what_is_trained_is_the_real_network(name: str, executor: str, lth: Lth,
     assert (record["parameters"], record["prunable_weights"]) == (parameters, PRUNABLE[name])
     for row in history(path):
         key = int(row["round"]), row["arm"], int(row["seed"])
-        mask, state = read_state(path / names.state(key))
+        mask, state = read_state(path, names.state(key))
         trained = Ticket(
             mask, state.params, state.buffers, {k: record[k] for k in ("tied", "transient") if k in record}
         )

@@ -31,7 +31,8 @@ def described(error: BaseException) -> str:
 def _is_of_stdout(error: OSError) -> bool:
     """Where it was standard output that could not be written, an empty line cannot either."""
     try:
-        print(flush=True)
+        sys.stdout.write("\n")
+        sys.stdout.flush()
     except OSError as again:
         return again.errno == error.errno
     return False
