@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from lth_cli.core.signals import Terminated
-from lth_cli.core.spelling import brief, nearest
+from lth_cli.core.spelling import brief, nearest, say
+from lth_cli.core.streams import described, give_up_stdout, open_closed
 
 _COMMANDS = ("run", "compare", "verify", "list")
 _DESCRIPTION = """
@@ -38,27 +39,41 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    open_closed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without ± still gets its table
     try:
-        if any(not word.isascii() and word != word.encode(errors="replace").decode() for word in arguments):
-            raise UsageError("the command line is not UTF-8")
+        if foreign := [word for word in arguments if word != word.encode(errors="replace").decode()]:
+            name = foreign[0].encode("ascii", "backslashreplace").decode()
+            raise UsageError(f"{name}: the command line is not UTF-8, or this locale is not: try LC_ALL=C.UTF-8")
         code = _dispatch(arguments)
         sys.stdout.flush()
         return code
     except KeyboardInterrupt as interrupt:
-        print(f"lth: interrupted{interrupt}", file=sys.stderr)
+        say(f"lth: interrupted{interrupt}", file=sys.stderr)
         return 143 if isinstance(interrupt, Terminated) else 130
     except BrokenPipeError:  # the reader of our output has gone, as in `lth compare | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        give_up_stdout()
         return 0
     except UsageError as error:
-        print(brief(f"lth: {error}"), file=sys.stderr)
+        say(brief(f"lth: {error}{_nowhere()}"), file=sys.stderr)
         return 2
     except OSError as error:
-        print(brief(f"lth: {error}"), file=sys.stderr)
-        return 1
+        nowhere = _nowhere()
+        say(brief(f"lth: {described(error)}{nowhere}"), file=sys.stderr)
+        if error.filename is None:
+            give_up_stdout()
+        return 2 if nowhere else 1
+
+
+def _nowhere() -> str:
+    """What to add to an error where the working directory was removed, so that no relative path leads anywhere."""
+    try:
+        os.getcwd()
+    except OSError:
+        return "\n     the working directory was removed: change to one that is there"
+    return ""
 
 
 def _dispatch(arguments: list[str]) -> int:
@@ -69,12 +84,16 @@ def _dispatch(arguments: list[str]) -> int:
 
         return launch(arguments[1:])
     if arguments and not arguments[0].startswith("-") and arguments[0] not in _COMMANDS:
-        raise UsageError(f"{arguments[0]}: the commands are {', '.join(_COMMANDS)}{nearest(arguments[0], _COMMANDS)}")
-    parsed = _parser().parse_args(arguments or ["--help"])
+        hint = "; a sweep is lth run -m" if arguments[0] == "sweep" else nearest(arguments[0], _COMMANDS)
+        raise UsageError(f"{arguments[0]}: the commands are {', '.join(_COMMANDS)}{hint}")
+    try:
+        parsed = _parser().parse_args(arguments or ["--help"])
+    except SystemExit:  # after --help, as its errors are raised
+        return 0
     if parsed.version:
         from lth_cli import __version__
 
-        print(f"lth {__version__}")
+        say(f"lth {__version__}")
         return 0
     call: Callable[[argparse.Namespace], int] = parsed.call
     return call(parsed)
@@ -162,7 +181,7 @@ def _list(arguments: argparse.Namespace) -> int:
     from lth_cli.report.listing import listing
 
     try:
-        print(listing(arguments.kind, arguments.config_dir), end="")
+        say(listing(arguments.kind, arguments.config_dir).removesuffix("\n"))
     except ValueError as error:
         raise UsageError(str(error)) from None
     return 0

@@ -1,13 +1,16 @@
 """What the files of a run can be made to say that is not so."""
 
+import json
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
 
 from lth_cli.results.verify import verify
+from lth_cli.rundir.claims import digests
 from lth_cli.rundir.manifest import Manifest, sha256
 from lth_cli.rundir.tables import rows_by_round
 
@@ -19,13 +22,15 @@ def wrong(path: Path) -> dict[str, list[str]]:
 
 
 def believed(path: Path) -> None:
-    """Write the hashes anew, as one would who wants to be believed."""
+    """Write the hashes anew, as one would who wants to be believed; of what run.json claims, too."""
     manifest = Manifest.load(path)
     for name in manifest.files:
         manifest.files[name] = sha256((path / name).read_bytes())
     for round, tables in manifest.rows.items():
         for table in tables:
             tables[table] = sha256(rows_by_round((path / table).read_bytes()).get(b"%d" % round, b""))
+    with suppress(ValueError, RecursionError):  # what is planted there may be anything
+        manifest.claims.update(digests(json.loads((path / "run.json").read_text())))
     manifest.save(path)
 
 
@@ -43,6 +48,17 @@ def swap(name: str, old: str, new: str) -> Lie:
         text = (path / name).read_text()
         assert old in text
         (path / name).write_text(text.replace(old, new, 1))
+
+    return lie
+
+
+def claim(key: str, value: object) -> Lie:
+    """Let run.json say something else."""
+
+    def lie(path: Path) -> None:
+        record = json.loads((path / "run.json").read_text())
+        assert record[key] != value
+        (path / "run.json").write_text(json.dumps({**record, key: value}))
 
     return lie
 

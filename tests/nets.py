@@ -1,11 +1,21 @@
 """Networks of one's own, as users bring them: `hidden[0]` is their width."""
 
+import json
+import random
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+from lth_cli.core import masks
+from lth_cli.core.ticket import Ticket
+from lth_cli.datasets.dataset import Examples
 from lth_cli.models.lenet import Shape
+from lth_cli.rundir import names
+from lth_cli.rundir.restore import read_state
+from tests.command import history
 
 
 class Tied(nn.Module):
@@ -65,6 +75,46 @@ class Words(nn.Module):
         return self.output(self.unembed(x.mean(1)) * self.scale)  # type: ignore[no-any-return]
 
 
+class Any(nn.Module):
+    """Drawn by `seed`: convolutions, grouped or not, norms, dropout, ties, and modules that are used twice."""
+
+    width = 8
+
+    def __init__(self, channels: int, classes: int, seed: int) -> None:
+        super().__init__()
+        draw, width = random.Random(seed), self.width
+        self.first = nn.Conv2d(channels, width, 3, stride=2, bias=draw.random() < 0.5)
+        self.grouped = nn.Conv2d(width, width, 3, groups=draw.choice((1, 2, width)))
+        self.blocks = nn.ModuleList([nn.Linear(width, width)])
+        for _ in range(draw.randint(2, 6)):
+            self.blocks.append(self._block(draw.choice(("linear", "tied", "again", "nested", "norm", "dropout")), draw))
+        self.borrows = draw.random() < 0.5  # a weight, with no module for it
+        self.gain = nn.Parameter(torch.ones(width))
+        self.register_buffer("offset", torch.zeros(width), persistent=draw.random() < 0.5)
+        self.output = nn.Linear(width, classes)
+
+    def _block(self, kind: str, draw: random.Random) -> nn.Module:
+        linear = draw.choice([block for block in self.blocks if isinstance(block, nn.Linear)])
+        if kind == "again":
+            return linear
+        if kind == "norm":
+            return draw.choice((nn.BatchNorm1d, nn.LayerNorm, lambda n: nn.GroupNorm(2, n)))(self.width)
+        if kind == "dropout":
+            return nn.Dropout(0.1)
+        new = nn.Linear(self.width, self.width)
+        if kind == "tied":
+            new.weight = linear.weight
+        return nn.Sequential(new, nn.ReLU(), linear) if kind == "nested" else new
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.grouped(self.first(x).relu()).flatten(2).mean(2)
+        for block in self.blocks:
+            x = block(x).relu() + x
+        if self.borrows:
+            x = F.linear(x, self.blocks[0].weight.t())  # type: ignore[union-attr, operator]
+        return self.output(x * self.gain + self.offset)  # type: ignore[no-any-return]
+
+
 def tied(shape: Shape, classes: int, hidden: Sequence[int]) -> nn.Module:
     return Tied(shape[0] * shape[1] * shape[2], classes, hidden[0], norms=False)
 
@@ -79,3 +129,30 @@ def twice(shape: Shape, classes: int, hidden: Sequence[int]) -> nn.Module:
 
 def words(shape: Shape, classes: int, hidden: Sequence[int]) -> nn.Module:
     return Words(shape[0] * shape[1] * shape[2], classes, hidden[0])
+
+
+def any_network(shape: Shape, classes: int, hidden: Sequence[int]) -> nn.Module:
+    """`hidden[0]` is its seed."""
+    return Any(shape[0], classes, hidden[0])
+
+
+def assert_trained(path: Path, real: nn.Module, test: Examples) -> None:
+    """What the run in `path` trained is this network: what it saved loads strictly, and scores what history says."""
+    record = json.loads((path / "run.json").read_text())
+    assert record["parameters"] == sum(p.numel() for p in real.parameters())
+    assert record["prunable_weights"] <= record["parameters"]
+    ((images, labels),) = test.batches(len(test))
+    for row in history(path):
+        mask, state = read_state(path, names.state((int(row["round"]), row["arm"], int(row["seed"]))))
+        naming = {key: record[key] for key in ("tied", "transient") if key in record}
+        real.load_state_dict(Ticket(mask, state.params, state.buffers, naming).state_dict())
+        real.eval()
+        with torch.inference_mode():
+            right = (real(images).argmax(1) == labels).sum().item()
+        assert abs(right / len(labels) - float(row["test_accuracy"])) < 1e-12
+        assert int(row["total"]) == masks.total(mask) == record["prunable_weights"]
+    for seed in record["seeds"]:
+        ticket = Ticket.load(path / names.ticket(seed))
+        real.load_state_dict(ticket.state_dict())
+        pruned = {name: p for name, p in real.named_parameters() if name in ticket.mask}
+        assert all(bool((p[~ticket.mask[name]] == 0).all()) for name, p in pruned.items())

@@ -1,6 +1,6 @@
-"""What is done to real runs for as long as one likes: kills, and damage. `make soak` does it many times.
+"""What is done to real runs for as long as one likes: kills, damage, attacks. `make soak` does it many times.
 
-python -m tests.soak --kills 100 --fuzz 20000 --damage 200
+python -m tests.soak --kills 100 --fuzz 20000 --damage 200 --hostile 100 --streams 100 --networks 50
 """
 
 import argparse
@@ -19,8 +19,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from lth_cli.core.spelling import clean
+from lth_cli.results.verify import verify
 from lth_cli.rundir.intact import reopen
-from tests.interrupted import results
+from lth_cli.setup.build import build
+from tests import hostile
+from tests.interrupted import config, results, start
+from tests.nets import any_network, assert_trained
 
 COMMAND = [sys.executable, "-m", "lth_cli", "run"]
 # Four rounds of two seeds and all controls, a few seconds of work after three of starting.
@@ -147,6 +152,56 @@ def soak_damage(folder: Path, times: int, stream: random.Random) -> list[tuple[s
     return [("corruptions detected", detected, times)]
 
 
+def soak_hostile(folder: Path, cases: int, seed: int) -> list[tuple[str, int, int]]:
+    """Directories in which something was planted, compared, verified and gone on with."""
+    return [("hostile directories that lead nowhere", _held(hostile.complaint, folder, cases, seed), cases)]
+
+
+def soak_streams(folder: Path, cases: int, seed: int) -> list[tuple[str, int, int]]:
+    return [("commands without some of their streams", _held(hostile.stream_complaint, folder, cases, seed), cases)]
+
+
+def _held(complaint: hostile.Complaint, folder: Path, cases: int, seed: int) -> int:
+    """How many cases gave no complaint, as many at a time as there are cores; what the others gave is printed."""
+    finished = folder / "finished"
+    start(finished)
+
+    def one(case: int) -> bool:
+        place = folder / str(case)
+        place.mkdir()
+        found = complaint(finished, place, random.Random(f"{seed}/{case}"))
+        if found is not None:
+            print(f"case {case}: {clean(found)}")
+        shutil.rmtree(place)
+        return found is None
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return sum(pool.map(one, range(cases)))
+
+
+def soak_networks(folder: Path, cases: int) -> list[tuple[str, int, int]]:
+    """Networks of one's own, drawn: what is saved is the network that was trained, and verify agrees."""
+    good = 0
+    for case in range(cases):
+        stream, path = random.Random(case), folder / str(case)
+        options = (
+            f"model={{_target_:tests.nets.any_network,hidden:[{case}]}}",
+            f"executor={stream.choice((*EXECUTORS, 'auto'))}",
+            f"rewind={stream.choice(('init', 'learning_rate', 'none'))}",
+            f"pruner={stream.choice(('magnitude', 'snip', 'movement', 'random'))}",
+            "replicates=2",
+            "rounds=2",
+        )
+        start(path, *options)
+        try:
+            assert_trained(path, any_network((1, 8, 8), 10, [case]), build(config(*options), {}).data.test)
+            assert not any(check.wrong for check in verify(path))
+            good += 1
+        except AssertionError as error:
+            print(f"network {case}, {options[1:4]}: {error!r:.300}")
+    return [("own networks that are what was trained", good, cases)]
+
+
 def soak_fuzz(folder: Path, cases: int, seed: int, until: float) -> list[tuple[str, int, int]]:
     """In parts of a thousand, as long as there is time."""
     from hypothesis import HealthCheck, given, settings
@@ -176,6 +231,9 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--damage", type=int, default=500)
     parser.add_argument("--fuzz", type=int, default=20_000)
+    parser.add_argument("--hostile", type=int, default=200)
+    parser.add_argument("--streams", type=int, default=200)
+    parser.add_argument("--networks", type=int, default=60)
     parser.add_argument("--minutes", type=float, default=28, help="no more fuzz cases are begun after that")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
@@ -183,6 +241,9 @@ def main() -> int:
     parts: list[Callable[[Path], list[tuple[str, int, int]]]] = [
         lambda folder: soak_kills(folder, arguments.kills, arguments.seed),
         lambda folder: soak_damage(folder, arguments.damage, stream),
+        lambda folder: soak_networks(folder, arguments.networks),
+        lambda folder: soak_streams(folder, arguments.streams, arguments.seed),
+        lambda folder: soak_hostile(folder, arguments.hostile, arguments.seed),
         lambda folder: soak_fuzz(folder, arguments.fuzz, arguments.seed, start + 60 * arguments.minutes),
     ]
     table = Table("what", "passed", "of", "minutes")

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from lth_cli.report import table
 from lth_cli.report.plot import draw
 from lth_cli.results.compare import Row, compare, half_width, verdict
 from lth_cli.rundir.sameness import ROLES, Role
+from tests.command import Lth
 from tests.records import run
 
 
@@ -144,6 +146,27 @@ def test_every_format_has_every_row() -> None:
     table.show(Console(file=text, width=40), table.comparison(rows))
     assert "93.00 ± 2.83" in text.getvalue()
     assert "…" not in text.getvalue()
+
+
+@pytest.mark.parametrize("seconds", ["1e308", "inf", "nan", "-1.0", "9" * 400])
+def test_a_number_that_cannot_be_in_one_run_hides_no_other(seconds: str, run: Path, lth: Lth, tmp_path: Path) -> None:
+    other = Path(shutil.copytree(run, tmp_path / "other"))
+    lines = (other / "history.csv").read_text().splitlines()
+    at = lines[0].split(",").index("train_seconds")
+    changed = [",".join([*cells[:at], seconds, *cells[at + 1 :]]) for cells in (line.split(",") for line in lines[1:])]
+    (other / "history.csv").write_text("\n".join([lines[0], *changed]) + "\n")
+    compared = lth("compare", "run", "other", "--format", "json")
+    assert compared.returncode == 0
+    assert compared.stderr.startswith("lth: damaged: other/history.csv: ")
+    assert {row["seeds"] for row in json.loads(compared.stdout)["rows"]} == {1}
+
+
+def test_json_never_holds_nan() -> None:
+    """Where dense has nothing right, nothing is retained of it."""
+    rows = compare([run({(0, "dense", 0): 0.0, (1, "winning", 0): 0.5})])
+    assert [row.retained for row in rows] == [None, None]
+    assert "NaN" not in table.to_json(rows, 1.0, [])
+    table.show(Console(file=io.StringIO()), table.summary(rows))
 
 
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf"])

@@ -165,11 +165,11 @@ from lth_cli.rundir.write import Writer
 
 def die_after(writes):
     replace, left = os.replace, [writes]
-    def dying(*paths):
+    def dying(*paths, **folders):
         if not left[0]:
             os._exit(0)
         left[0] -= 1
-        replace(*paths)
+        replace(*paths, **folders)
     os.replace = dying
 
 for writes in range(7):

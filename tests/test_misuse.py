@@ -47,6 +47,24 @@ WRONG = [
     (("run", "+pruner.score.foo=3"), "pruner.score: a function of (view) is needed"),
     (("run", "model.hidden=[0]"), "hidden: a list of whole numbers from 1"),
     (("run", "output="), "output=: a folder"),
+    (("run", "lr=0.01"), "lr: there is no such key; did you mean train.lr?"),
+    (("run", "device=gpu"), "did you mean cuda?"),
+    (("run", "pruner.scope=local"), "did you mean layerwise?"),
+    (("sweep", "seed=0,1"), "sweep: the commands are run, compare, verify, list; a sweep is lth run -m"),
+    (("run", "-m", "--cfg", "job"), "-m --cfg: only one of --run, -m, --cfg, --info"),
+    (("run", "--run", "-m", "seed=0,1"), "--run -m: only one of --run, -m, --cfg, --info"),
+    (("run", "-m", "--info"), "-m --info: only one of"),
+    (("run", "--cfg", "job", "--info"), "--cfg --info: only one of"),
+    (("run", "--resolve"), "--resolve: only with --cfg or --help"),
+    (("run", f"train.iterations={'9' * 400}ep"), "9ep: a length of at most 1,000,000,000,000"),
+    (("run", f"train.warmup={'9' * 400}ep"), "lth: train.warmup=999"),
+    (("run", f"eval_every={'9' * 400}ep"), "lth: eval_every=999"),
+    (("run", f"checkpoint_every={'9' * 400}ep"), "lth: checkpoint_every=999"),
+    (("run", f"checkpoint_every={'9' * 400}min"), "lth: checkpoint_every=999"),
+    (("run", "rewind=early", f"rewind.iteration={'9' * 400}ep"), "a length of at most 1,000,000,000,000"),
+    (("run", "-m", "seed=0,1", "hydra.sweep.subdir=."), "hydra.sweep.subdir=.: the name of a folder within"),
+    (("run", "-m", "seed=0,1", "hydra.sweep.subdir=../../o/${hydra.job.num}"), "subdir=../../o/${hydra.job.num}: the"),
+    (("run", "-m", "seed=0,1", "hydra.sweep.subdir=/tmp/${seed}"), "subdir=/tmp/${seed}: the name of a folder"),
     (("run", "output=a=b"), "special characters need quotes"),
     (("run", "hydra.run.dir=."), "hydra.run.dir=.: the name of a new folder"),
     (("run", "-m", "seed=0,0"), "seed=0: this sweep has the same job twice"),
@@ -117,6 +135,15 @@ def test_jobs_that_would_share_a_folder_are_counted(lth: Lth, tmp_path: Path) ->
     swept = lth("run", "-m", "seed=0,1", shared, "rounds=1", "train.iterations=2it", "controls=[]")
     assert swept.returncode == 1
     assert "1 done, 1 without a folder of their own in" in swept.stdout
+
+
+def test_jobs_that_hydra_would_put_beside_their_sweep_do_no_work(lth: Lth, tmp_path: Path) -> None:
+    """Where that is known only when Hydra resolves it."""
+    subdir = "hydra.sweep.subdir=${oc.env:THERE}/${hydra.job.num}"
+    swept = lth("run", "-m", "seed=0,1", subdir, "rounds=1", "train.iterations=2it", THERE="../../there")
+    assert swept.returncode == 2
+    assert "lth: 1: hydra.sweep.subdir=../../there/1: the name of a folder within the sweep" in swept.stderr
+    assert not list(tmp_path.rglob("run.json"))
 
 
 def test_broken_yaml_is_named_with_its_line(lth: Lth, tmp_path: Path) -> None:

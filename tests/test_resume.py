@@ -266,6 +266,7 @@ def test_a_resumed_sweep_skips_what_is_done_and_makes_what_is_not(lth: Lth, lth_
     assert {seed: results(sweep / f"seed={seed}") for seed in (0, 1)} == whole
     assert (sweep / "seed=0" / "run.json").read_bytes() == untouched
     assert read(sweep / "seed=2").status == "done"
+    assert f"{sweep}: 3 jobs expected, 3 found.\n" in lth("compare", str(sweep)).stdout
     again = lth_process("run", f"resume={sweep}", "hydra/launcher=joblib")
     assert (again.returncode, again.stderr) == (0, "")
     assert "3 done in" in again.stdout

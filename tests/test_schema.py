@@ -129,7 +129,7 @@ def test_comments_name_every_choice() -> None:
     [
         ("init=glorotnormal", "init=glorotnormal: one of glorot_normal, signed_constant; did you mean glorot_normal?"),
         ("init='a word'", "init=a word: one of glorot_normal, signed_constant"),
-        ("++device=gpu", "device=gpu: one of auto, cpu, cuda, mps; did you mean cpu?"),
+        ("++device=gpu", "device=gpu: one of auto, cpu, cuda, mps; did you mean cuda?"),
         ("train={schedule:cosin}", "train.schedule=cosin: one of constant, step, cosine; did you mean cosine?"),
         ("init=${pruned_to}", "init=zero: one of glorot_normal, signed_constant"),
         ("precision=32", "precision=32: one of fp32, bf16; did you mean fp32?"),

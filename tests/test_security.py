@@ -4,6 +4,8 @@ import ast
 import json
 import os
 import pickle
+import re
+import shlex
 import struct
 import zipfile
 from collections.abc import Callable, Iterator
@@ -158,6 +160,9 @@ def command(run: Path, words: str) -> None:
     (run / "run.json").write_text(json.dumps({**record, "command": words}))
 
 
+REFUSED = r"safe=true allows only what lth's own conf/ names|is recorded there"
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -167,13 +172,32 @@ def command(run: Path, words: str) -> None:
         "lth run hydra.launcher._target_=os.system",
         "lth run +hydra.job_logging.handlers.x.class=os.system",
         "lth run hydra.searchpath=[pkg://os]",
+        "lth run 'hydra.job_logging.root.level=\"ext://evil.x\"'",
+        "lth run 'model.hidden=[\"ext://evil.x\"]'",
+        "lth run '+model.extra=\"ext://evil.x\"'",
+        shlex.join(["lth", "run", "+model.extra='${oc.create:\"{_target_: evil.x}\"}'"]),
+        "lth run --config-dir=own model=evil",
+        "lth run --config-dir=own --config-name=evil",
+        "lth run --config-path=pkg://evil --cfg=job",
+        "lth run --info=all hydra.searchpath=[pkg://evil]",
+        "lth run hydra.output_subdir=../victim",
+        "lth run -m hydra.sweep.subdir=../../x seed=0,1",
+        "lth run +hydra.job.env_set.PYTHONPATH=own",
+        "lth run +model@hydra.x=lenet5",
     ],
 )
 def test_a_safe_resume_imports_nothing_but_lth(words: str, run: Path, lth: Lth) -> None:
+    folder = run.absolute().parent
+    (folder / "evil.py").write_text("import pathlib\npathlib.Path('made').touch()\nx = dict\n")
+    (folder / "own" / "model").mkdir(parents=True)
+    (folder / "own" / "model" / "evil.yaml").write_text("_target_: lth_cli.models.mlp\nhidden: [3]\n")
+    (folder / "own" / "evil.yaml").write_text("defaults: [config]\nhydra: {searchpath: ['pkg://evil']}\n")
     command(run, words)
+    before = sorted(folder.rglob("*"))
     done = lth("run", "resume=run", "safe=true")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "safe=true allows only what lth's own conf/ names" in done.stderr or "a package is imported" in done.stderr
+    assert re.search(REFUSED, done.stderr), done.stderr
+    assert sorted(folder.rglob("*")) == before
 
 
 @pytest.mark.parametrize("words", ["rm -rf x", "lth compare", "lth run 'unclosed", "lth run --experimental-rerun x", 7])
@@ -194,3 +218,63 @@ def test_what_a_config_imports_is_said(lth: Lth, tmp_path: Path) -> None:
     assert refused.stderr == "lth: model._target_=mine.net: safe=true allows only what lth's own conf/ names\n"
     assert "lth_cli.models.conv" in known()
     assert "os.system" not in known()
+
+
+IMPORTING = [
+    "hydra.job_logging.root.level='ext://evil.x'",
+    "hydra.job_logging.root.level='${output}'",
+    "+hydra.callbacks.x='${oc.create:\"{_target_: evil.x}\"}'",
+    "+model.extra='${oc.create:\"{_target_: evil.x}\"}'",
+    "+model.extra=[' ext://evil.x']",
+]
+
+
+@pytest.mark.parametrize("override", IMPORTING)
+@pytest.mark.parametrize("sweep", [[], ["-m", "seed=0,1"]])
+def test_what_makes_something_import_is_refused_or_said_whatever_its_key(
+    sweep: list[str], override: str, lth: Lth, tmp_path: Path
+) -> None:
+    (tmp_path / "evil.py").write_text("import pathlib\npathlib.Path('made').touch()\n")
+    refused = lth("run", *sweep, override, "safe=true")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "safe=true allows only what lth's own conf/ names" in refused.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["evil.py"]
+    key = override.lstrip("+").partition("=")[0]
+    assert lth("run", *sweep, override, "rounds=1", "train.iterations=1it").stderr.startswith(f"lth: {key}")
+
+
+@pytest.mark.parametrize("override", ["hydra.output_subdir=../x", "+hydra.job.env_set.A=b", "hydra.job.chdir=true"])
+def test_a_safe_run_keeps_to_its_folder_and_environment(override: str, lth: Lth, tmp_path: Path) -> None:
+    refused = lth("run", override, "safe=true")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "safe=true keeps to the folder and the environment of the run" in refused.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_packages_are_not_searched_for_a_file_of_yaml(lth: Lth, tmp_path: Path) -> None:
+    (tmp_path / "evil.py").write_text("import pathlib\npathlib.Path('made').touch()\n")
+    (tmp_path / "own").mkdir()
+    for text in ("['pkg://evil']", "['${oc.env:WHERE}']"):
+        (tmp_path / "own" / "mine.yaml").write_text(f"defaults: [config]\nhydra:\n  searchpath: {text}\n")
+        refused = lth("run", "--config-dir=own", "--config-name=mine", WHERE="pkg://evil")
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert "a package is imported when it is searched" in refused.stderr
+    assert not (tmp_path / "made").exists()
+
+
+def test_what_is_typed_again_goes_on(lth: Lth, tmp_path: Path) -> None:
+    """What a record may not ask of Hydra, its owner may."""
+    (tmp_path / "own" / "model").mkdir(parents=True)
+    (tmp_path / "own" / "model" / "mine.yaml").write_text("_target_: lth_cli.models.mlp\nhidden: [3]\n")
+    short = ("model=mine", "rounds=1", "sparsity=0.5", "train.iterations=1it", "controls=[]", "eval_every=1it")
+    subdir = "hydra.sweep.subdir=x${hydra.job.num}"
+    began = lth("run", "-m", "--config-dir=own", *short, "seed=0,1", subdir)
+    assert began.returncode == 0, began.stdout
+    (sweep,) = (path for day in (tmp_path / "outputs").iterdir() for path in day.iterdir())
+    for typed, words in (((), subdir), ((subdir, "safe=true"), "--config-dir")):
+        refused = lth("run", f"resume={sweep}", *typed)
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert words in refused.stderr
+        assert "type it again" in refused.stderr
+    resumed = lth("run", f"resume={sweep}", subdir, "--config-dir=own", "safe=true")
+    assert (resumed.returncode, resumed.stderr) == (0, "")

@@ -1,6 +1,5 @@
 """Weights in several places of a network, modules under several names: one value and one mask, from start to ticket."""
 
-import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -15,12 +14,11 @@ from lth_cli.core.seeds import generator
 from lth_cli.core.ticket import Ticket
 from lth_cli.models import ties
 from lth_cli.models.network import initialiser, logits, prunable
-from lth_cli.rundir import names
-from lth_cli.rundir.restore import read_state
 from lth_cli.setup.build import build
 from tests import nets
 from tests.command import Lth, history
 from tests.interrupted import config, cut_after, results, start
+from tests.nets import assert_trained
 from tests.stopping import same, stopped_and_resumed
 from tests.tiny import CLASSES, SHAPE, job, trainer
 
@@ -53,28 +51,8 @@ def test_what_is_trained_is_the_real_network(name: str, executor: str, lth: Lth,
         executor = "auto"
     path = tmp_path / "run"
     start(path, *options(name, executor))
-    real, test = network(name), build(config(*options(name)), {}).data.test
-    parameters = sum(p.numel() for p in real.parameters())
-    record = json.loads((path / "run.json").read_text())
-    assert (record["parameters"], record["prunable_weights"]) == (parameters, PRUNABLE[name])
-    for row in history(path):
-        key = int(row["round"]), row["arm"], int(row["seed"])
-        mask, state = read_state(path / names.state(key))
-        trained = Ticket(
-            mask, state.params, state.buffers, {k: record[k] for k in ("tied", "transient") if k in record}
-        )
-        real.load_state_dict(trained.state_dict())
-        real.eval()
-        ((images, labels),) = test.batches(len(test))
-        with torch.inference_mode():
-            right = (real(images).argmax(1) == labels).sum().item()
-        assert right / len(labels) == pytest.approx(float(row["test_accuracy"]), abs=1e-12)
-        assert int(row["total"]) == masks.total(mask) == PRUNABLE[name]
-    for seed in (0, 1):
-        ticket = Ticket.load(path / names.ticket(seed))
-        real.load_state_dict(ticket.state_dict())
-        pruned = {n: p for n, p in real.named_parameters() if n in ticket.mask}
-        assert all(bool((p[~ticket.mask[n]] == 0).all()) for n, p in pruned.items())
+    assert_trained(path, network(name), build(config(*options(name)), {}).data.test)
+    assert {int(row["total"]) for row in history(path)} == {PRUNABLE[name]}
     verified = lth("verify", str(path))
     assert verified.returncode == 0, verified.stdout
 

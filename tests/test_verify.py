@@ -12,7 +12,7 @@ from lth_cli.core.ticket import Ticket
 from lth_cli.results.verify import verify
 from tests.command import Lth
 from tests.interrupted import start
-from tests.lies import Lie, believed, change, copy, swap, wrong
+from tests.lies import Lie, believed, change, claim, copy, swap, wrong
 
 
 @pytest.fixture
@@ -112,6 +112,69 @@ def test_a_lie_is_found_by_its_hash_and_without_it(name: str, lie: Lie, words: s
     assert any(words in line for line in found[name])
 
 
+CLAIMS = [
+    ("parameters", 7, "parameters is 7, the state of round 0, dense, seed 0 has 610"),
+    ("prunable_weights", 7, "prunable_weights is 7, the state of round 0, dense, seed 0 has 592"),
+    ("layers", {"fc1.weight": {"kind": "fc", "weights": 512}}, "layers says None of output.weight"),
+    ("keep", [592, 2, 3, 4], "keep says 2 of round 1, the mask of round 1, winning, seed 0 keeps 275"),
+    ("keep", [592, 275, {"fc1.weight": 128}, 59], "keep says {'fc1.weight': 128} of round 2"),
+    ("keep", [592, 275, 128], "keep is of 2 rounds, config.yaml asks for 3"),
+    ("seeds", [0], "seeds is [0], config.yaml asks for 2 from 0"),
+    ("iterations", 400, "iterations is 400, round 0, dense, seed 0 has 4, its curve 4"),
+    ("diverged", [{"round": 2, "arm": "winning", "seed": 1, "what": "no"}], "round 2, winning, seed 1 diverged, but"),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "words"), CLAIMS, ids=[words for _, _, words in CLAIMS])
+def test_a_false_claim_is_found_though_it_is_believed(key: str, value: object, words: str, run: Path) -> None:
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**record, key: value}))
+    believed(run)
+    assert any(line.startswith(f"run.json: {words}") or words in line for line in wrong(run)["claims"])
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("data_sha256", "0" * 64),
+        ("test_examples", 10_000),
+        ("choices", {"model": "resnet20"}),
+        ("versions", {}),
+        ("started", "2001-01-01T00:00:00+00:00"),
+        ("parameters", 7),
+    ],
+)
+def test_a_claim_that_changed_is_found_by_its_hash(key: str, value: object, run: Path, lth: Lth) -> None:
+    """Also by compare, which leaves the run out; resume makes it right."""
+    claim(key, value)(run)
+    assert f"run.json: {key} is not what was written" in wrong(run)["claims"]
+    compared = lth("compare", "run")
+    assert (compared.returncode, compared.stdout) == (2, "")
+    assert compared.stderr.startswith(f"lth: damaged: run/run.json: {key}: not what was written\n")
+    resumed = lth("run", "resume=run")
+    assert resumed.returncode == 0, resumed.stderr
+    assert f"run.json: {key}: not what was written" in resumed.stdout
+    assert wrong(run) == {}
+    assert json.loads((run / "run.json").read_text())[key] != value
+
+
+def test_what_is_said_while_a_run_works_is_no_claim(run: Path) -> None:
+    record = json.loads((run / "run.json").read_text())
+    later = {"status": "interrupted", "ended": None, "notes": ["a remark"], "resumed": [{"at": "now", "round": 1}]}
+    (run / "run.json").write_text(json.dumps({**record, **later}))
+    assert wrong(run) == {}
+
+
+def test_an_older_run_whose_manifest_lacks_the_claims_is_said_to(run: Path, lth: Lth) -> None:
+    manifest = json.loads((run / "manifest.json").read_text())
+    del manifest["claims"]
+    (run / "manifest.json").write_text(json.dumps(manifest))
+    done = lth("verify", "run")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "not known here: what only run.json says, such as the data's hash" in done.stdout
+    assert lth("compare", "run").returncode == 0
+
+
 def test_verify_on_the_command_line(lth: Lth, run: Path, tmp_path: Path) -> None:
     good = lth("verify", str(run))
     assert (good.returncode, good.stderr) == (0, "")
@@ -131,6 +194,46 @@ def test_verify_on_the_command_line(lth: Lth, run: Path, tmp_path: Path) -> None
     for nothing in (("verify", "nowhere"), ("verify",)):
         missing = lth(*nothing)
         assert (missing.returncode, missing.stdout, len(missing.stderr.splitlines())) == (2, "", 1)
+
+
+def test_a_sweep_says_how_many_jobs_were_expected_and_how_many_are_there(lth: Lth, tmp_path: Path) -> None:
+    options = ("-m", "seed=range(3)", "rounds=1", "controls=[]", "train.iterations=2it", "hydra.sweep.dir=sweep")
+    assert lth("run", *options).returncode == 0
+    (whole,) = json.loads(lth("compare", "sweep", "--format", "json").stdout)["sweeps"]
+    assert whole == {"path": "sweep", "expected": 3, "found": 3, "missing": []}
+    verified = lth("verify", ".")
+    assert (verified.returncode, verified.stdout.splitlines()[-2]) == (0, "sweep: 3 jobs expected, 3 found")
+    shutil.rmtree(tmp_path / "sweep" / "seed=1")
+    words = "sweep: 3 jobs expected, 2 found; missing: seed=1"
+    for form in ("table", "json", "csv"):
+        compared = lth("compare", "sweep", "--format", form)
+        assert (compared.returncode, compared.stderr) == (0, f"lth: sweep: {words}\n")
+        assert form == "csv" or words in compared.stdout
+    verified = lth("verify", "sweep")
+    assert (verified.returncode, verified.stdout.splitlines()[-2]) == (1, f"{words} (FAILED)")
+    for seed in (0, 2):
+        shutil.rmtree(tmp_path / "sweep" / f"seed={seed}")
+    assert lth("verify", "sweep").returncode == 1
+    assert "3 jobs expected, 0 found; missing: seed=0, seed=1, seed=2" in lth("compare", "sweep").stderr
+
+
+@pytest.mark.parametrize("change", ["hydra.sweep.subdir=${hydra.job.num}", "rewind=glob(n*)"])
+def test_without_names_the_jobs_of_a_sweep_are_counted(change: str, lth: Lth, tmp_path: Path) -> None:
+    options = ("-m", "seed=0,1", "rounds=1", "controls=[]", "train.iterations=2it", "hydra.sweep.dir=sweep")
+    assert lth("run", *options, change).returncode == 0
+    assert lth("verify", "sweep").returncode == 0
+    for folder in [path for path in (tmp_path / "sweep").iterdir() if path.is_dir()][1:]:
+        shutil.rmtree(folder)
+    assert "sweep: 2 jobs expected, 1 found (FAILED)" in lth("verify", "sweep").stdout
+
+
+def test_an_older_or_damaged_record_of_a_sweep_expects_nothing(run: Path, lth: Lth, tmp_path: Path) -> None:
+    (tmp_path / "sweep").mkdir()
+    run.rename(tmp_path / "sweep" / "a")
+    for record in ('{"format": 1, "command": "lth run -m seed=0,1"}', '{"expected": -1}', '{"jobs": [3]}', "[]"):
+        (tmp_path / "sweep" / "sweep.json").write_text(record)
+        assert (lth("compare", "sweep").stderr, lth("verify", "sweep").returncode) == ("", 0)
+    assert "1 jobs found, the sweep does not say how many were expected" in lth("verify", "sweep").stdout
 
 
 def test_a_broken_pattern_is_found(finished: Callable[..., Path], tmp_path: Path) -> None:

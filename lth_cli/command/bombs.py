@@ -24,7 +24,7 @@ def refuse_bombs(folder: Path, chosen: Iterable[str]) -> None:
         chosen: overrides, and the name of the primary config.
 
     Raises:
-        ConfigError: a file stands for too many values.
+        ConfigError: a file stands for too many values, or has packages searched.
     """
     texts = list(chosen)
     words = {word for text in texts for word in _words(text)}
@@ -37,6 +37,8 @@ def refuse_bombs(folder: Path, chosen: Iterable[str]) -> None:
             if _size(root, {}) > _MOST_VALUES:
                 raise ConfigError(f"{file}: its aliases stand for more than {_MOST_VALUES:,} values")
             scalars = list(_scalars(root, set()))
+            if any("pkg:" in text or "${" in text for text in _searched(root, set())):
+                raise ConfigError(f"{file}: searchpath: a package is imported when it is searched; name folders")
             words.update(word for text in scalars for word in _words(text))
             any_name |= any("${" in text for text in _scalars(_defaults(root), set()))  # such as model: ${dataset}_net
 
@@ -64,7 +66,7 @@ def _named(folder: Path, words: set[str], any_name: bool, seen: set[Path]) -> It
 def _parsed(file: Path) -> yaml.Node | None:
     """The graph of a file, in which an alias is one more way to a node; None for junk, an error where it is chosen."""
     try:
-        node: yaml.Node | None = yaml.compose(file.read_text(), yaml.SafeLoader)
+        node: yaml.Node | None = yaml.compose(file.read_text("utf-8"), yaml.SafeLoader)
         return node
     except (OSError, ValueError, RecursionError, yaml.YAMLError):
         return None
@@ -91,6 +93,17 @@ def _scalars(node: Any, seen: set[int]) -> Iterator[str]:
             yield str(node.value)
         for part in _inner(node):
             yield from _scalars(part, seen)
+
+
+def _searched(node: Any, seen: set[int]) -> Iterator[str]:
+    """The texts of each searchpath under a node."""
+    if id(node) not in seen:
+        seen.add(id(node))
+        for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
+            if key.value == "searchpath":
+                yield from _scalars(value, set())
+        for part in _inner(node):
+            yield from _searched(part, seen)
 
 
 def _defaults(root: Any) -> Any:

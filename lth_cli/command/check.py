@@ -18,7 +18,7 @@ from lth_cli.command.foreign import foreign
 from lth_cli.command.line import Line
 from lth_cli.command.resume import check_config, check_rounds
 from lth_cli.core.counts import Counts
-from lth_cli.core.spelling import brief
+from lth_cli.core.spelling import brief, say
 from lth_cli.rundir.intact import reopen
 from lth_cli.setup.conf import conf_dir
 from lth_cli.setup.schema import ConfigError, check
@@ -47,17 +47,22 @@ def checked(line: Line, resumed: Path | None) -> DictConfig:
         composer = Composer(name or "config", folder)
         with _named(jobs[0]):
             first = composer.whole(jobs[0])
+        if line.sweep:
+            _check_subdir(first)
         for job, folder_name in zip(jobs, names, strict=True):
             with _named(job):
                 composed = composer.job(job) if line.sweep else split(first)
                 _check_values(composed.config)
                 imported |= foreign(composed.config, composed.hydra)
+                if composed.config.safe and composed.steered:
+                    key, value = next(iter(composed.steered.items()))
+                    raise ConfigError(f"{key}={value}: safe=true keeps to the folder and the environment of the run")
             if resumed is not None:
                 grows = check_config(resumed / folder_name, OmegaConf.to_yaml(composed.config, resolve=True))
                 if grows and line.sweep:
                     _check_growth(resumed / folder_name, composed.config, keeps)
     for key, target in imported.items():
-        print(brief(f"lth: {key} imports {target}"), file=sys.stderr)
+        say(brief(f"lth: {key} imports {target}"), file=sys.stderr)
     return first
 
 
@@ -80,6 +85,14 @@ def _names(line: Line, jobs: list[list[str]]) -> list[str]:
             raise ConfigError(f"{name}: this sweep has the same job twice")
         names[name] = None
     return list(names)
+
+
+def _check_subdir(config: DictConfig) -> None:
+    """As far as it can be known before Hydra resolves it for each job, which then looks once more."""
+    subdir = str(OmegaConf.to_container(config.hydra.sweep, resolve=False)["subdir"])  # type: ignore[index, call-overload]
+    parts = [part for part in Path(subdir).parts if part != "."]
+    if not parts or ".." in parts or Path(subdir).is_absolute():
+        raise ConfigError(f"hydra.sweep.subdir={subdir}: the name of a folder within the sweep")
 
 
 def _check_values(config: DictConfig) -> None:

@@ -3,6 +3,7 @@
 import copy
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.config_search_path import SearchPathQuery
@@ -12,7 +13,7 @@ from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from lth_cli.command.foreign import targets
+from lth_cli.command.foreign import steered, targets
 
 _MOST_BASES = 500  # that are held in memory, some 0.3 MB each
 
@@ -24,10 +25,12 @@ class Composed:
     Args:
         config: without the node of Hydra; the caller's own.
         hydra: the targets that the node of Hydra names, by key.
+        steered: what that node says that reaches beyond the run, by key.
     """
 
     config: DictConfig
     hydra: dict[str, str]
+    steered: dict[str, Any]
 
 
 class Composer:
@@ -75,7 +78,7 @@ class Composer:
         base = self._bases[choices]
         config = copy.deepcopy(base.config)
         ConfigLoaderImpl._apply_overrides_to_config(values, config)
-        return Composed(config, base.hydra)
+        return Composed(config, base.hydra, base.steered)
 
     def _gives_a_value(self, override: Override) -> bool:
         key = override.key_or_group
@@ -96,7 +99,7 @@ def split(whole: DictConfig) -> Composed:
     config = copy.deepcopy(whole)
     with open_dict(config):
         del config["hydra"]
-    return Composed(config, targets(OmegaConf.to_container(whole.hydra), "hydra"))
+    return Composed(config, targets(OmegaConf.to_container(whole.hydra), "hydra"), steered(whole.hydra))
 
 
 def without(config: DictConfig, *keys: str) -> DictConfig:

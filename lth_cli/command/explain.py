@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lth_cli.core.spelling import gist, nearest
+from lth_cli.core.streams import described
 from lth_cli.setup.conf import conf_dir
 from lth_cli.setup.schema import ConfigError, allowed, wrong_choice
 
@@ -67,9 +68,9 @@ def first_line(error: Exception) -> str:
 
 def failure(error: Exception) -> str | None:
     """What stopped a run, where it is not the run's own doing: the disk, or the memory; None for anything else."""
-    if isinstance(error, OSError) and error.filename:
-        return f"{error.filename}: {error.strerror}"
-    text = str(error)
+    text = described(error)
+    if isinstance(error, OSError) and text != str(error):
+        return text
     if isinstance(error, MemoryError) or re.search(
         "out of memory|not enough memory|(can't|annot) allocate memory", text
     ):
@@ -104,7 +105,12 @@ def _unknown_key(key: str, arguments: Sequence[str]) -> str:
         return f"{key}: there is such a key already; to change it, leave out the +"
     head, _, tail = key.rpartition(".")
     siblings = [name.rpartition(".")[2] for name in known if name.rpartition(".")[0] == head]
-    guess = nearest(key, known) or nearest(tail, [name.rpartition(".")[2] for name in known])
+    inner = [name for name in known if name.rpartition(".")[2] == key]  # lr is train.lr
+    guess = (
+        nearest(inner[0], inner)
+        if inner
+        else nearest(key, known) or nearest(tail, [name.rpartition(".")[2] for name in known])
+    )
     listed = f"\n     keys{f' of {head}' if head else ''}: {', '.join(siblings)}" if siblings else ""
     return f"{key}: there is no such key{guess}{listed}"
 

@@ -10,12 +10,13 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
-from rich.console import Console
 
 from lth_cli.command import overrides, resume
 from lth_cli.command.compose import without
 from lth_cli.core.signals import Signals
-from lth_cli.core.spelling import brief
+from lth_cli.core.spelling import brief, say
+from lth_cli.core.streams import give_up_stdout
+from lth_cli.report.terminal import Terminal
 from lth_cli.rundir import names
 from lth_cli.rundir.folders import Busy, sole_writer
 from lth_cli.rundir.intact import reopen
@@ -50,11 +51,13 @@ def job(config: DictConfig, resumed: bool) -> Exception | None:
     sweep = hydra.mode == RunMode.MULTIRUN
     with Signals().in_order():
         try:
+            if sweep and Path(hydra.sweep.dir).resolve() not in path.resolve().parents:
+                raise ConfigError(f"hydra.sweep.subdir={hydra.sweep.subdir}: the name of a folder within the sweep")
             with sole_writer(path) if sweep else contextlib.nullcontext():
                 _run(config, path, sweep, resumed)
         except Exception as error:
             if sweep and isinstance(error, ConfigError | Busy | Damaged):
-                print(brief(f"lth: {path.name}: {error}"), file=sys.stderr)
+                say(brief(f"lth: {path.name}: {error}"), file=sys.stderr)
             return error
     return None
 
@@ -73,7 +76,7 @@ def _run(config: DictConfig, path: Path, sweep: bool, resumed: bool) -> None:
     intact = reopen(path) if resumed else None
     config = without(config, "resume")
     if intact is not None and resume.is_complete(intact, OmegaConf.to_yaml(config, resolve=True)):
-        print(f"{path} is done, and all of it is as it was written")
+        say(f"{path} is done, and all of it is as it was written")
         return
     spin_less()
     from lth_cli.command.run import mark_unstarted, run
@@ -95,8 +98,8 @@ def _run(config: DictConfig, path: Path, sweep: bool, resumed: bool) -> None:
         raise
 
 
-class _Console(Console):
+class _Console(Terminal):
     def on_broken_pipe(self) -> None:
         """Go on without a reader: `lth run | head` must not lose the run."""
         self.quiet = True
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        give_up_stdout()

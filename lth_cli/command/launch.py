@@ -19,10 +19,12 @@ from lth_cli.command.explain import explain, failure, first_line
 from lth_cli.command.job import spin_less, task
 from lth_cli.command.line import Line, parse
 from lth_cli.core.signals import Signals
-from lth_cli.core.spelling import brief
+from lth_cli.core.spelling import brief, say
+from lth_cli.core.streams import give_up_stdout
 from lth_cli.rundir import names
 from lth_cli.rundir.folders import Busy, Folder, discard, free_dir, sole_writer
 from lth_cli.rundir.read import Damaged
+from lth_cli.rundir.within import refuse_odd
 from lth_cli.setup.conf import conf_dir
 from lth_cli.setup.schema import ConfigError
 
@@ -36,15 +38,19 @@ def launch(arguments: Sequence[str]) -> int:
             os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra raises instead of printing and exiting
             return _launch(list(arguments))
     except (ConfigError, HydraException, OmegaConfBaseException, OSError, Busy, Damaged) as error:
+        if isinstance(error, OSError) and error.filename is None and error.errno is not None:  # of no file, as stdout
+            raise
         if wants_traceback:
             traceback.print_exc()
-        print(brief(f"lth: {explain(error, arguments)}"), file=sys.stderr)
+        say(brief(f"lth: {explain(error, arguments)}"), file=sys.stderr)
         return 2
     except JobFailed as failed:
         if wants_traceback:
             traceback.print_exception(failed.error)
         text = failure(failed.error) or f"{first_line(failed.error)} (HYDRA_FULL_ERROR=1 shows where)"
-        print(f"{brief(f'lth: {text}')}{_to_go_on(failed.path)}", file=sys.stderr)
+        say(f"{brief(f'lth: {text}')}{_to_go_on(failed.path)}", file=sys.stderr)
+        if isinstance(failed.error, OSError) and failed.error.filename is None:
+            give_up_stdout()
         return 1
 
 
@@ -56,6 +62,7 @@ class JobFailed(Exception):
 
 
 def _launch(arguments: list[str]) -> int:
+    _refuse_nowhere()
     line = parse(arguments)
     old = _to_resume(line)
     if old is not None:
@@ -64,7 +71,7 @@ def _launch(arguments: list[str]) -> int:
     if options.shell_completion:
         return _complete(words)
     if options.help or options.hydra_help or options.cfg or options.info:
-        _hand_to_hydra(words, task(False, []))
+        _show(words)
         return 0
     config = checked(line, old)
     key = "hydra.sweep.dir" if line.sweep else "hydra.run.dir"
@@ -76,7 +83,7 @@ def _launch(arguments: list[str]) -> int:
     try:
         with sole_writer(path) as note:
             if note is not None:
-                print(brief(f"lth: {note}", lines=1), file=sys.stderr)
+                say(brief(f"lth: {note}", lines=1), file=sys.stderr)
             return work(folder, line, [*words, overrides.quoted(key, str(path))], old is not None)
     except KeyboardInterrupt as error:
         raise type(error)(_to_go_on(path)) from None
@@ -85,10 +92,21 @@ def _launch(arguments: list[str]) -> int:
             discard(folder)
 
 
+def _refuse_nowhere() -> None:
+    """Paths are resolved here and there, by Hydra too, which all fail where the working directory was removed."""
+    try:
+        os.getcwd()
+    except OSError:
+        raise ConfigError("the working directory was removed: change to one that is there") from None
+
+
 def _run(folder: Folder, line: Line, words: list[str], resumed: bool) -> int:
     """One run in `folder`, whose lock we hold."""
     stopped = list[Exception]()
-    _hand_to_hydra(words, task(resumed, stopped))
+    try:
+        _hand_to_hydra(words, task(resumed, stopped))
+    except ValueError as wrong:  # of logging, which Hydra sets up
+        raise ConfigError(f"Hydra cannot begin: {first_line(wrong)}: {wrong.__cause__ or ''}") from wrong
     for error in stopped:
         raise error if isinstance(error, ConfigError | Damaged) else JobFailed(error, folder.path)
     return 0
@@ -96,12 +114,14 @@ def _run(folder: Folder, line: Line, words: list[str], resumed: bool) -> int:
 
 def _sweep(folder: Folder, line: Line, words: list[str], resumed: bool) -> int:
     """A sweep in `folder`, whose lock we hold."""
-    resume.record_sweep(folder.path, line.portable())
+    expected = sum(1 for _ in overrides.jobs(line.overrides))
+    theirs = any(text.startswith(("hydra.sweep.subdir=", "hydra/sweeper=")) for text in line.overrides)
+    names_known = [] if theirs else overrides.known_names(line.overrides)
+    resume.record_sweep(folder.path, line.portable(), expected, names_known)
     if not any(text.startswith("hydra.sweep.subdir=") for text in line.overrides):
         keys = ",".join(overrides.swept(line.overrides))
         subdir = f"${{lth.job_name:${{hydra.overrides.task}},[{keys}]}}"
         words = [*words, overrides.quoted("hydra.sweep.subdir", subdir)]
-    expected = sum(1 for _ in overrides.jobs(line.overrides))
     stopped = list[Exception]()
     try:
         _hand_to_hydra(words, task(resumed, stopped))
@@ -109,7 +129,7 @@ def _sweep(folder: Folder, line: Line, words: list[str], resumed: bool) -> int:
         if not (folder.path / names.HYDRA_SWEEP).exists():
             raise
         # A launcher whose worker was killed: the jobs that ended tell for themselves.
-        print(f"lth: the launcher stopped: {first_line(error)}", file=sys.stderr)
+        say(f"lth: the launcher stopped: {first_line(error)}", file=sys.stderr)
         sweep.end(folder, 0, ours=not resumed)
         return 1
     return sweep.end(folder, expected, ours=not resumed) or (1 if stopped else 0)
@@ -121,6 +141,7 @@ def _to_resume(line: Line) -> Path | None:
         return None
     if len(line.resume) > 1 or line.resume[0] == "" or not Path(line.resume[0]).is_dir():
         raise ConfigError(f"resume={','.join(line.resume)}: the folder of a run or a sweep")
+    refuse_odd(Path(line.resume[0]))
     return Path(line.resume[0])
 
 
@@ -130,7 +151,9 @@ def _on_top(path: Path, line: Line) -> Line:
     if line.sweep and not is_sweep:
         raise ConfigError(f"resume={path}: a run, not a sweep: leave out -m")
     before = parse(arguments)
-    return parse([*before.flags, *line.flags, *overrides.merge(before.overrides, line.overrides)])
+    merged = parse([*before.flags, *line.flags, *overrides.merge(before.overrides, line.overrides)])
+    resume.refuse_steering(path, before, line, merged)
+    return merged
 
 
 def _to_go_on(path: Path) -> str:
@@ -148,6 +171,16 @@ def _complete(words: list[str]) -> int:
     with contextlib.suppress(Exception), contextlib.redirect_stderr(None):
         _hand_to_hydra(words, task(False, []))
     return 0
+
+
+def _show(words: list[str]) -> None:
+    """What Hydra only shows: help, a config, or how it was composed."""
+    try:
+        _hand_to_hydra(words, task(False, []))
+    except (HydraException, OmegaConfBaseException, OSError):
+        raise
+    except Exception as error:  # such as a --package that is none
+        raise ConfigError(f"{' '.join(words)}: {first_line(error)}") from error
 
 
 def _hand_to_hydra(words: list[str], call: Callable[[DictConfig], None]) -> None:

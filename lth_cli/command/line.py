@@ -62,6 +62,7 @@ def parse(arguments: Sequence[str]) -> Line:
 
     parser.error = fail  # type: ignore[assignment, method-assign]
     options = parser.parse_intermixed_args(list(arguments))
+    _refuse_modes(options)
     for text in options.overrides:
         if text.startswith("~") and text.lstrip("~").partition("=")[0] in (field.name for field in fields(Config)):
             raise ConfigError(f"{text}: a run needs every key of the config")
@@ -77,6 +78,15 @@ def parse(arguments: Sequence[str]) -> Line:
         overrides.rewrite(others),
         [text.partition("=")[2] for text in resume],
     )
+
+
+def _refuse_modes(options: Namespace) -> None:
+    """What Hydra refuses with a traceback."""
+    modes = {"--run": options.run, "-m": options.multirun, "--cfg": options.cfg, "--info": options.info}
+    if len(given := [flag for flag, value in modes.items() if value]) > 1:
+        raise ConfigError(f"{' '.join(given)}: only one of {', '.join(modes)}")
+    if options.resolve and not options.cfg and not options.help:
+        raise ConfigError("--resolve: only with --cfg or --help")
 
 
 def _without(arguments: Sequence[str], overrides: list[str]) -> list[str]:

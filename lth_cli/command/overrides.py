@@ -66,6 +66,20 @@ def jobs(overrides: list[str]) -> Iterator[list[str]]:
     return (list(job) for job in itertools.product(*choices.values()))
 
 
+def known_names(overrides: list[str]) -> list[str]:
+    """The folders of a multirun's jobs; none where only Hydra, or another sweeper, knows what they are."""
+    several = [override for override in _parsed(overrides) if override.is_sweep_override()]
+    if not all(isinstance(override.value(), ChoiceSweep | RangeSweep) for override in several):
+        return []
+    return [job_name(job, [override.key_or_group for override in several]) for job in jobs(overrides)]
+
+
+def says_yes(overrides: list[str], key: str) -> bool:
+    """Whether a key is set, and to anything but false or nothing."""
+    values = [override.value() for override in _parsed(overrides) if override.key_or_group == key]
+    return bool(values) and values[-1] not in (False, None, "false", 0)
+
+
 def quoted(key: str, value: str) -> str:
     """An override that gives a key just this text."""
     return f"{key}={QuotedString(value, Quote.single).with_quotes()}"

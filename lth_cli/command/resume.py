@@ -1,6 +1,7 @@
 """`lth run resume=DIR`: the command line of a run or sweep on disk, and what may change when it goes on."""
 
 import json
+import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -8,16 +9,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from lth_cli.command import overrides
+from lth_cli.command.line import Line
 from lth_cli.core.counts import Counts
-from lth_cli.core.files import write
-from lth_cli.rundir import names
+from lth_cli.rundir import names, within
 from lth_cli.rundir.config import parse_config, parse_yaml, read_config
-from lth_cli.rundir.damaged import UNREADABLE, Damaged, Newer
+from lth_cli.rundir.damaged import UNREADABLE, Damaged, Newer, parsed
 from lth_cli.rundir.intact import Intact
 from lth_cli.rundir.manifest import Manifest, sha256
 from lth_cli.rundir.record import read_record
 from lth_cli.rundir.sameness import may_change, may_grow
 from lth_cli.setup.schema import ConfigError
+
+# What may be recorded of Hydra: how a sweep's jobs are started, by launchers that are installed.
+_OURS = re.compile(r"hydra/launcher=\w+|hydra\.launcher\.n_jobs=-?\d+|hydra\.mode=\w+|hydra\.(run|sweep)\.dir=.*")
+_FLAGS = re.compile(r"-m|--config-dir=.*|--config-name=.*")
 
 
 def command(path: Path) -> tuple[list[str], bool]:
@@ -34,7 +40,7 @@ def command(path: Path) -> tuple[list[str], bool]:
         raise ConfigError(f"resume={path}: no run or sweep is there")
     file = path / (names.SWEEP if sweep else names.RECORD)
     try:
-        record = _sweep_record(file) if sweep else read_record(path)
+        record = _sweep_record(path) if sweep else read_record(path)
     except Newer:
         raise
     except Damaged as damaged:
@@ -48,11 +54,43 @@ def command(path: Path) -> tuple[list[str], bool]:
     return words[2:], sweep
 
 
-def record_sweep(path: Path, arguments: Sequence[str]) -> None:
-    """Write what `command` reads of a sweep."""
+def refuse_steering(path: Path, recorded: Line, typed: Line, merged: Line) -> None:
+    """Refuse what only the record asks of Hydra: it would decide where files go, and what runs.
+
+    Under ``safe=true``, a folder of YAML that only the record names is refused, too.
+
+    Raises:
+        ConfigError: naming it; whoever wants it types it again.
+    """
+    for text in recorded.flags:
+        if not _FLAGS.fullmatch(text):
+            raise ConfigError(f"{text} is recorded there, and no option of a run")
+    if not all(text.isprintable() for text in recorded.overrides):  # Hydra may print them
+        raise ConfigError(f"resume={path}: a command with control characters is recorded there")
+    for text in merged.overrides:
+        key = text.lstrip("+~").partition("=")[0]
+        of_hydra = re.match(r"hydra\b", key) or re.search(r"@(_global_\.)?hydra\b", key)
+        if of_hydra and text not in typed.overrides and text in recorded.overrides and not _OURS.fullmatch(text):
+            raise ConfigError(f"{text} is recorded there; type it again if it is yours")
+    typed_options, options = typed.options, merged.options
+    if overrides.says_yes(merged.overrides, "safe"):
+        for flag in ("config_dir", "config_name"):
+            if getattr(options, flag) is not None and getattr(typed_options, flag) is None:
+                said = f"--{flag.replace('_', '-')}={getattr(options, flag)}"
+                raise ConfigError(f"{said} is recorded there; under safe=true type it again")
+
+
+def record_sweep(path: Path, arguments: Sequence[str], expected: int, jobs: Sequence[str]) -> None:
+    """Write what `command` reads of a sweep, and what its jobs are.
+
+    Args:
+        expected: how many jobs there must be, at least.
+        jobs: their names, as far as they are known.
+    """
     started = datetime.now(UTC).isoformat(timespec="seconds")
-    document = {"format": 1, "command": shlex.join(["lth", "run", *arguments]), "started": started}
-    write(path / names.SWEEP, json.dumps(document, indent=2).encode() + b"\n")
+    words = shlex.join(["lth", "run", *arguments])
+    document = {"format": 1, "command": words, "started": started, "expected": expected, "jobs": list(jobs)}
+    within.write(path, names.SWEEP, json.dumps(document, indent=2).encode() + b"\n")
 
 
 def is_complete(intact: Intact, config: str) -> bool:
@@ -135,11 +173,8 @@ def _flat(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]
             yield f"{prefix}{key}", value
 
 
-def _sweep_record(file: Path) -> dict[str, Any]:
-    try:
-        record = json.loads(file.read_text())
-    except (OSError, ValueError, RecursionError) as error:
-        raise Damaged(f"{file}: {str(error)[:80]}") from None
+def _sweep_record(path: Path) -> dict[str, Any]:
+    file, record = path / names.SWEEP, parsed(path, names.SWEEP, json.loads)
     if not isinstance(record, dict) or not isinstance(record.get("format"), int):
         raise Damaged(f"{file}: not the record of a sweep")
     if record["format"] > 1:
@@ -149,9 +184,8 @@ def _sweep_record(file: Path) -> dict[str, Any]:
 
 def _overrides(path: Path, sweep: bool, damaged: Damaged) -> list[str]:
     """The arguments of a run or sweep as Hydra recorded them; raises `damaged` where it did not."""
-    file = path / (names.HYDRA_SWEEP if sweep else names.HYDRA_RUN)
     try:
-        found = parse_yaml(file.read_text())
+        found = parse_yaml(within.read(path, names.HYDRA_SWEEP if sweep else names.HYDRA_RUN).decode())
         if sweep:
             found = found["hydra"]["overrides"]["task"]
     except UNREADABLE:

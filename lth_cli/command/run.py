@@ -17,6 +17,7 @@ from lth_cli.core import masks
 from lth_cli.core.arms import DENSE, WINNING
 from lth_cli.core.signals import Signals
 from lth_cli.core.state import Mask
+from lth_cli.core.streams import described
 from lth_cli.lottery.imp import run_imp
 from lth_cli.report.progress import Display
 from lth_cli.report.table import show, summary
@@ -92,7 +93,7 @@ def run(
                 writer.finish("interrupted")
             raise told from None
         with suppress(OSError):  # where the disk is full or gone, the error itself is what counts
-            writer.finish("failed", f"{type(error).__name__}: {error}")
+            writer.finish("failed", f"{type(error).__name__}: {described(error)}")
         raise
     if live:
         show(console, summary(compare([read(path)])))

@@ -29,7 +29,7 @@ class Counts:
             return cls(plain)
         if isinstance(plain, dict) and all(type(count) is int and count >= 0 for count in plain.values()):
             return cls.each(plain)
-        raise ValueError(f"{str(plain)[:40]} is no count of weights")
+        raise ValueError(f"{str(plain)[:40]} is no count of the weights that a round keeps")
 
     def plain(self) -> int | dict[str, int]:
         """As JSON has it: one number, or one per layer."""

@@ -1,38 +1,88 @@
-"""Folders that are never begun anew, and writes that a reader never sees half of."""
+"""Files, as they are opened here: regular ones of a bounded size, and written so that a reader never sees half of one.
 
+Below a `root`, such as a run directory, no link is followed: what somebody put there cannot lead out of it.
+"""
+
+import errno
 import os
-from contextlib import suppress
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
 
-
-def make_dir(path: Path) -> None:
-    """Make one folder, if it is missing; its parent must be there, so that a vanished run is never begun anew."""
-    try:
-        path.mkdir()
-    except FileExistsError:
-        return
-    _flush_dir(path.parent)
+_NOFOLLOW, _DIRECTORY = getattr(os, "O_NOFOLLOW", 0), getattr(os, "O_DIRECTORY", 0)
+# A pipe that nobody writes must not block, and a terminal must not become ours.
+_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
+_WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW | getattr(os, "O_BINARY", 0)
 
 
-def write(path: Path, data: bytes) -> None:
+def open_regular(path: Path, most: int, root: Path | None = None) -> BufferedReader:
+    """Open a file to read it.
+
+    Args:
+        most: bytes that it may have.
+        root: the folder below which no link is followed; None: links are.
+
+    Raises:
+        OSError: naming `path`; it is a folder, a pipe, a device, or too large, or a link below `root`.
+    """
+    with _naming(path), _folder(path, root) as (folder, name):
+        _check(os.stat(name, dir_fd=folder, follow_symlinks=root is None), most)  # to open a device may do something
+        file = os.fdopen(os.open(name, _READ | (_NOFOLLOW if root is not None else 0), dir_fd=folder), "rb")
+        try:
+            _check(os.fstat(file.fileno()), most)
+        except OSError:
+            file.close()
+            raise
+        return file
+
+
+def read(path: Path, most: int, root: Path | None = None) -> bytes:
+    """What is in a file; arguments and errors as of `open_regular`."""
+    with open_regular(path, most, root) as file:
+        return file.read(most)  # also where it grows meanwhile
+
+
+def make_dir(path: Path, root: Path | None = None) -> None:
+    """Make one folder, if it is missing; its parent must be there, so that a vanished run is never begun anew.
+
+    Raises:
+        OSError: naming `path`; there is something else, such as a link below `root`.
+    """
+    with _naming(path), _folder(path, root) as (folder, name):
+        try:
+            os.mkdir(name, dir_fd=folder)
+        except FileExistsError:
+            if root is not None and not stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+                raise OSError(errno.ENOTDIR, "not a folder") from None
+            return
+        _flush(path.parent, folder)
+
+
+def write(path: Path, data: bytes, root: Path | None = None) -> None:
     """Write under a temporary name, flush, and rename; the folder must be there.
+
+    Args:
+        root: the folder below which no link is followed; a link in place of the file itself is replaced.
 
     Raises:
         OSError: naming `path`.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        _flush_dir(path.parent)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from None
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+    with _naming(path), _folder(path, root) as (folder, name):
+        temporary = os.path.join(os.path.dirname(name), f".{path.name}.{os.getpid()}.tmp")
+        with suppress(FileNotFoundError):
+            os.unlink(temporary, dir_fd=folder)
+        try:
+            with os.fdopen(os.open(temporary, _WRITE, 0o666, dir_fd=folder), "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+            _flush(path.parent, folder)
+        finally:
+            with suppress(OSError):
+                os.unlink(temporary, dir_fd=folder)
 
 
 def remove_temporary(path: Path) -> None:
@@ -41,12 +91,73 @@ def remove_temporary(path: Path) -> None:
         file.unlink(missing_ok=True)
 
 
-def _flush_dir(path: Path) -> None:
+def odd(root: Path) -> Iterator[Path]:
+    """What is below a folder and is neither a folder nor a regular file: links, pipes, sockets, devices."""
+    folders = [root]
+    while folders:
+        with os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(Path(entry.path))
+                elif not entry.is_file(follow_symlinks=False):
+                    yield Path(entry.path)
+
+
+def _check(found: os.stat_result, most: int) -> None:
+    if stat.S_ISLNK(found.st_mode):
+        raise OSError(errno.ELOOP, "a link, which is not followed here")
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "not a file")
+    if found.st_size > most:
+        raise OSError(errno.EFBIG, f"{found.st_size:,} bytes; at most {most:,} are read")
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Let an error name the whole path."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
+
+
+@contextmanager
+def _folder(path: Path, root: Path | None) -> Iterator[tuple[int | None, str]]:
+    """The folder of a file, open, and the file's name in it; without a root, None and the whole path."""
+    if root is None:
+        yield None, str(path)
+        return
+    *folders, name = path.relative_to(root).parts
+    if ".." in (*folders, name):
+        raise OSError(errno.EINVAL, f"not below {root}")
+    if os.open not in os.supports_dir_fd:  # Windows
+        if any(parent.is_symlink() for parent in path.parents if parent.is_relative_to(root) and parent != root):
+            raise OSError(errno.ELOOP, "a link, which is not followed here")
+        yield None, str(path)
+        return
+    opened = os.open(root, os.O_RDONLY | _DIRECTORY)
+    try:
+        for folder in folders:
+            outer, opened = opened, _inner(folder, opened)
+            os.close(outer)
+        yield opened, name
+    finally:
+        os.close(opened)
+
+
+def _inner(folder: str, outer: int) -> int:
+    if stat.S_ISLNK(os.stat(folder, dir_fd=outer, follow_symlinks=False).st_mode):
+        raise OSError(errno.ELOOP, "a link, which is not followed here")
+    return os.open(folder, os.O_RDONLY | _DIRECTORY | _NOFOLLOW, dir_fd=outer)
+
+
+def _flush(path: Path, opened: int | None) -> None:
     """A rename is on the disk only when its folder is; where a folder cannot be opened (Windows), it has no say."""
     if os.name == "nt":
         return
-    folder = os.open(path, os.O_RDONLY)
+    folder = os.open(path, os.O_RDONLY) if opened is None else opened
     try:
         os.fsync(folder)
     finally:
-        os.close(folder)
+        if opened is None:
+            os.close(folder)

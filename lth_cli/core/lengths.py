@@ -2,6 +2,7 @@
 
 import re
 
+_LONGEST = 10**12  # beyond which nothing trains, and floating point no longer counts
 _PATTERN = re.compile(r"(\d+(?:\.\d+)?)(it|ep)")
 
 
@@ -10,6 +11,8 @@ def check(text: str) -> None:
     match = _PATTERN.fullmatch(text)
     if match is None or (match[2] == "it" and "." in match[1]):
         raise ValueError('a length like "500it" (iterations) or "20ep" (epochs)')
+    if float(match[1]) > _LONGEST:
+        raise ValueError(f"a length of at most {_LONGEST:,}")
 
 
 def iterations(text: str, per_epoch: int) -> int:

@@ -1,6 +1,8 @@
-"""Words for messages: the nearest right spelling, and no more text than one can read."""
+"""Words for messages: the nearest right spelling, no more than one can read, and nothing that steers a terminal."""
 
+import unicodedata
 from collections.abc import Iterable
+from typing import TextIO
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:
@@ -12,9 +14,13 @@ def nearest(word: str, allowed: Iterable[str]) -> str:
 
 
 def brief(text: str, lines: int = 6, width: int = 240) -> str:
-    """A message cut to a few lines of a readable length, without control characters."""
-    kept = ["".join(c if c.isprintable() else "�" for c in line) for line in text.split("\n")[:lines]]
-    return "\n".join(line if len(line) <= width else f"{line[: width - 1]}…" for line in kept)
+    """A message cut to a few lines of a readable length, without control characters.
+
+    A long line loses its middle: it begins with the key, and ends with what is wrong with its value.
+    """
+    kept = [clean(line) for line in text.split("\n")[:lines]]
+    half = width // 2
+    return "\n".join(line if len(line) <= width else f"{line[: width - half]}…{line[1 - half :]}" for line in kept)
 
 
 def gist(text: str) -> str:
@@ -25,3 +31,15 @@ def gist(text: str) -> str:
         if not line.endswith((":", "(most recent call last)", "interpreter.")):
             break
     return said
+
+
+def clean(text: str) -> str:
+    """A text in which no character steers a terminal, ends the line, or turns the direction of reading."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or unicodedata.category(c) == "Zs" else "�" for c in text)
+
+
+def say(text: str, file: TextIO | None = None) -> None:
+    """Print lines; the only place that does, beside `report.terminal`."""
+    print("\n".join(map(clean, text.split("\n"))), file=file)

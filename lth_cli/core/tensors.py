@@ -1,8 +1,10 @@
 """The one codec between a network, its mask and its state, and named tensors, as files and pipes carry them."""
 
 import hashlib
+import json
 from collections.abc import Mapping
 
+import safetensors.torch
 from torch import Tensor
 
 from lth_cli.core.state import Mask, Params, State
@@ -27,6 +29,17 @@ def part(tensors: Mapping[str, Tensor], prefix: str) -> Params:
     """The tensors whose names are below `prefix`, by the rest of their names."""
     start = f"{prefix}/"
     return {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
+
+
+def parse(data: bytes) -> tuple[dict[str, str], Params]:
+    """Metadata of a safetensors file, and its tensors in order of their names; no code in it can run.
+
+    Raises:
+        SafetensorError, ValueError, …: it is none.
+    """
+    tensors = dict(sorted(safetensors.torch.load(data).items()))  # which come in any order
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])  # which safetensors has checked
+    return header.get("__metadata__", {}), tensors
 
 
 def sha256(tensors: Mapping[str, Tensor]) -> str:

@@ -9,10 +9,12 @@ from typing import Any
 import safetensors
 import safetensors.torch
 
-from lth_cli.core.files import write
+from lth_cli.core.files import read, write
 from lth_cli.core.masks import apply as apply_mask
 from lth_cli.core.state import Mask, Params
-from lth_cli.core.tensors import part, under
+from lth_cli.core.tensors import parse, part, under
+
+_MOST = 2**32  # bytes
 
 
 @dataclass(frozen=True)
@@ -59,17 +61,20 @@ class Ticket:
         return safetensors.torch.save(tensors, {"ticket": json.dumps(self.metadata)})
 
     @classmethod
-    def load(cls, path: str | Path) -> "Ticket":
+    def load(cls, path: str | Path, root: Path | None = None) -> "Ticket":
         """Read a ticket; no code in it can run.
+
+        Args:
+            root: a folder below which no link is followed, such as the run directory that it is read from.
 
         Raises:
             ValueError: the file is not a ticket.
-            FileNotFoundError: there is no such file.
+            OSError: there is no such file, it is no regular one, or larger than 4 GiB.
         """
+        data = read(Path(path), _MOST, root)
         try:
-            with safetensors.safe_open(path, "pt") as file:
-                metadata = json.loads((file.metadata() or {})["ticket"])
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+            texts, tensors = parse(data)
+            metadata = json.loads(texts["ticket"])
         except (safetensors.SafetensorError, KeyError, ValueError, RecursionError) as error:
             raise ValueError(f"{path} is not a ticket: {error}") from None
         if not isinstance(metadata, dict):

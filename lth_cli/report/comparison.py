@@ -9,11 +9,15 @@ from pathlib import Path
 from rich.console import Console
 
 from lth_cli.core.files import write
-from lth_cli.core.spelling import brief
+from lth_cli.core.spelling import brief, say
 from lth_cli.report import table
+from lth_cli.report.terminal import Terminal
 from lth_cli.results.compare import Row, compare
+from lth_cli.rundir import names
+from lth_cli.rundir.claims import changed_in
 from lth_cli.rundir.find import find, latest
 from lth_cli.rundir.read import Damaged, Run, read
+from lth_cli.rundir.sweep import Sweep, sweeps
 
 
 class NothingToCompare(Exception):
@@ -38,8 +42,10 @@ def report(
         OSError: a file cannot be written.
     """
     runs, skipped = collect(paths)
+    found = sweeps(_expand(paths))
+    skipped += [f"sweep: {one}" for one in found if one.lacks]
     for line in skipped:
-        print(brief(f"lth: {line}", lines=1), file=sys.stderr)
+        say(brief(f"lth: {line}", lines=1), file=sys.stderr)
     rows = compare(runs, tolerance, every_round)
     if not rows:
         raise NothingToCompare("nothing to compare: no finished run" + _where(paths))
@@ -49,17 +55,17 @@ def report(
 
         left_out = draw(compare(runs, tolerance, every_round=True), plot)
         if left_out is not None:
-            print(brief(f"lth: {plot}: {left_out}", lines=1), file=sys.stderr)
+            say(brief(f"lth: {plot}: {left_out}", lines=1), file=sys.stderr)
         written.append(plot)
     if output is not None:
         Path(output).parent.mkdir(parents=True, exist_ok=True)
-        write(Path(output), _text(rows, tolerance, form, skipped).encode())
+        write(Path(output), _text(rows, tolerance, form, skipped, found).encode())
         written.append(output)
-    console = Console()
+    console = Terminal()
     if output is None and form == "table":
-        _print(console, rows, tolerance)
+        _print(console, rows, tolerance, found)
     elif output is None:
-        sys.stdout.write(_text(rows, tolerance, form, skipped))
+        sys.stdout.write(_text(rows, tolerance, form, skipped, found))
     for name in written if form == "table" or output is not None else ():
         console.print(f"wrote {name}", highlight=False, markup=False, soft_wrap=True)
 
@@ -78,7 +84,9 @@ def collect(paths: Sequence[str]) -> tuple[list[Run], list[str]]:
             except Damaged as damaged:
                 skipped.append(f"damaged: {damaged}")
                 continue
-            if run.status == "done":
+            if lost := changed_in(folder, run.record):
+                skipped.append(f"damaged: {folder / names.RECORD}: {', '.join(lost)}: not what was written")
+            elif run.status == "done":
                 runs[folder.resolve()] = run
                 skipped += [f"diverged: {folder}: {one['what']}" for one in run.record.get("diverged", [])]
             else:
@@ -101,19 +109,23 @@ def _where(paths: Sequence[str]) -> str:
     return f" in {', '.join(paths)}" if paths else " in outputs; name a run directory, or start with: lth run"
 
 
-def _print(console: Console, rows: Sequence[Row], tolerance: float) -> None:
+def _legend(rows: Sequence[Row], tolerance: float, found: Sequence[Sweep]) -> list[str]:
+    return [*table.legend(rows, tolerance), *(f"{one}." for one in found if one.expected is not None)]
+
+
+def _print(console: Console, rows: Sequence[Row], tolerance: float, found: Sequence[Sweep]) -> None:
     table.show(console, table.comparison(rows))
-    for line in table.legend(rows, tolerance):
-        console.print(line, highlight=False, soft_wrap=True, style="dim")
+    for line in _legend(rows, tolerance, found):
+        console.print(line, highlight=False, markup=False, soft_wrap=True, style="dim")
 
 
-def _text(rows: Sequence[Row], tolerance: float, form: str, skipped: Sequence[str]) -> str:
+def _text(rows: Sequence[Row], tolerance: float, form: str, skipped: Sequence[str], found: Sequence[Sweep]) -> str:
     if form == "csv":
         return table.to_csv(rows)
     if form == "json":
-        return table.to_json(rows, tolerance, skipped)
+        return table.to_json(rows, tolerance, skipped, found)
     if form == "markdown":
-        return table.markdown(rows) + "\n" + "\n\n".join(table.legend(rows, tolerance)) + "\n"
+        return table.markdown(rows) + "\n" + "\n\n".join(_legend(rows, tolerance, found)) + "\n"
     text = io.StringIO()
-    _print(Console(file=text, width=200), rows, tolerance)
+    _print(Terminal(file=text, width=200), rows, tolerance, found)
     return text.getvalue()

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
+from lth_cli.core.spelling import clean
 from lth_cli.results.compare import Row
 
 # Okabe & Ito (2008): told apart by readers who do not see red and green as two.
@@ -87,7 +88,7 @@ def _panel(panel: Axes, name: str, rows: Sequence[Row], style: Mapping[str, tupl
     panel.set_xlabel("density (fraction of prunable weights kept)")
     panel.set_ylabel("test accuracy (%)")
     title = f"{name}, {dense.seeds} seed{'s' * (dense.seeds > 1)}"
-    panel.set_title(textwrap.fill(title, 52), fontsize=10)
+    panel.set_title(textwrap.fill(clean(title).replace("$", r"\$"), 52), fontsize=10)
     panel.grid(alpha=0.25)
 
 

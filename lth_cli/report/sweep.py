@@ -7,6 +7,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from lth_cli.core.spelling import clean
+from lth_cli.report.terminal import Terminal
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -33,10 +36,10 @@ def summary(path: Path, jobs: Sequence[Ended], lost: int, removed: bool) -> None
         lost: how many jobs more there must have been.
         removed: whether the folder of the sweep is no longer there.
     """
-    console = Console()
+    console = Terminal()
     for job in jobs:
         if job.status != "done":
-            _say(console, f"{job.status}: {job.folder}{f': {job.error}' if job.error else ''}")
+            _say(console, f"{job.status}: {clean(str(job.folder))}{f': {job.error}' if job.error else ''}")
     if removed:
         _say(console, f"no job of the sweep could start; {path} is removed")
         return

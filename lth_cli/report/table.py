@@ -1,8 +1,10 @@
 """Rows of a comparison as a rich table, markdown, CSV or JSON."""
 
 import csv
+import html
 import io
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
 from typing import Literal
@@ -13,7 +15,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from lth_cli.core.metrics import Metric, further
+from lth_cli.core.spelling import clean
 from lth_cli.results.compare import Row
+from lth_cli.rundir.sweep import Sweep
 
 Column = tuple[str, Callable[[Row], str]]
 
@@ -76,7 +80,7 @@ SUMMARY: tuple[Column, ...] = (
     ("prunable kept", lambda row: f"{row.remaining:,}"),
     _DENSITY,
     *_MEASURED,
-    ("retained of dense %", lambda row: f"{100 * row.retained:.1f}"),
+    ("retained of dense %", lambda row: "" if row.retained is None else f"{100 * row.retained:.1f}"),
     _GAP,
     _EARLY,
     ("time", lambda row: f"{row.seconds:.1f} s"),
@@ -109,7 +113,7 @@ def comparison(rows: Sequence[Row]) -> Table:
         table.add_column(title, justify=_justify(title), no_wrap=True)
     for row, following in zip(rows, [*rows[1:], None], strict=True):
         style = _VERDICT_STYLE.get(row.verdict, "") if row.arm == "winning" else ""
-        table.add_row(*(escape(cell(row)) for _, cell in COMPARE), style=style)
+        table.add_row(*(escape(clean(cell(row))) for _, cell in COMPARE), style=style)
         if following is not None and following.run != row.run:
             table.add_section()
     return table
@@ -120,9 +124,11 @@ def summary(rows: Sequence[Row]) -> Table:
     table = Table(header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("")
     for row in rows:
-        table.add_column(row.arm, justify="right", no_wrap=True, style="green" if row.arm == "winning" else "")
+        table.add_column(
+            escape(clean(row.arm)), justify="right", no_wrap=True, style="green" if row.arm == "winning" else ""
+        )
     for title, cell in SUMMARY:
-        table.add_row(title, *(cell(row) for row in rows))
+        table.add_row(title, *(escape(clean(cell(row))) for row in rows))
     return table
 
 
@@ -140,8 +146,22 @@ def markdown(rows: Sequence[Row]) -> str:
     """A GitHub table."""
     lines = ["| " + " | ".join(title for title, _ in COMPARE) + " |"]
     lines.append("|" + "|".join(" --- " if _justify(title) == "left" else " ---: " for title, _ in COMPARE) + "|")
-    lines += ["| " + " | ".join(cell(row).replace("|", "\\|") for _, cell in COMPARE) + " |" for row in rows]
+    lines += ["| " + " | ".join(_in_markdown(cell(row)) for _, cell in COMPARE) + " |" for row in rows]
     return "\n".join(lines) + "\n"
+
+
+def _in_markdown(text: str) -> str:
+    """Text that is neither HTML nor a link, a picture, a mark or the end of a cell."""
+    text = re.sub(r"[\\`*|]", lambda found: f"\\{found[0]}", html.escape(clean(text), quote=False))
+    return text.replace("](", "]\\(")
+
+
+def _in_csv(value: object) -> object:
+    """A cell that no spreadsheet takes for a formula."""
+    if not isinstance(value, str):
+        return value
+    text = clean(value)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "�")) else text
 
 
 def _flat(row: Row) -> dict[str, object]:
@@ -157,11 +177,16 @@ def to_csv(rows: Sequence[Row]) -> str:
     names = [*(field.name for field in fields(Row) if field.name != "further"), *(m.column("test") for m in further())]
     table = csv.DictWriter(text, names, lineterminator="\n")
     table.writeheader()
-    table.writerows(map(_flat, rows))
+    table.writerows({key: _in_csv(value) for key, value in _flat(row).items()} for row in rows)
     return text.getvalue()
 
 
-def to_json(rows: Sequence[Row], tolerance: float, skipped: Sequence[str]) -> str:
-    """Every field of every row, with the tolerance of the verdicts and the runs that were left out."""
-    document = {"tolerance": tolerance, "rows": [_flat(row) for row in rows], "skipped": list(skipped)}
-    return json.dumps(document, indent=2) + "\n"
+def to_json(rows: Sequence[Row], tolerance: float, skipped: Sequence[str], found: Sequence[Sweep] = ()) -> str:
+    """Every field of every row, with the tolerance of the verdicts, the runs that were left out, and the sweeps."""
+    document = {
+        "tolerance": tolerance,
+        "rows": [_flat(row) for row in rows],
+        "skipped": list(skipped),
+        "sweeps": [{**asdict(sweep), "path": str(sweep.path)} for sweep in found],
+    }
+    return json.dumps(document, indent=2, allow_nan=False) + "\n"

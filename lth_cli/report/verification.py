@@ -4,8 +4,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from lth_cli.core.spelling import clean, say
 from lth_cli.rundir.find import find
 from lth_cli.rundir.read import Damaged, read
+from lth_cli.rundir.sweep import sweeps
 
 _MOST_LINES = 10  # of one check that are shown
 
@@ -13,11 +15,14 @@ _MOST_LINES = 10  # of one check that are shown
 def report(paths: Sequence[Path]) -> int:
     """Verify the runs at or below `paths`, print a line per check, and return 0 if all is well, else 1.
 
+    Of a sweep, all jobs that were expected must be there.
+
     Raises:
         ValueError: no run is there.
     """
     runs = [run for path in paths for run in find(path)]
-    if not runs:
+    found = sweeps(paths)
+    if not runs and not found:
         raise ValueError(f"no run directory: {', '.join(map(str, paths))}")
     from lth_cli.results.verify import verify
 
@@ -26,20 +31,22 @@ def report(paths: Sequence[Path]) -> int:
         try:
             checks, status = verify(run), read(run).status
         except Damaged as damaged:
-            print(f"{run}: damaged\n  FAILED  {damaged}")
+            say(f"{clean(str(run))}: damaged\n  FAILED  {clean(str(damaged))}")
             bad += 1
             continue
-        print(f"{run}: {status}")
+        say(f"{clean(str(run))}: {status}")
         for check in checks:
             verdict = "FAILED" if check.wrong else "?" if check.not_known else "ok"
-            print(f"  {verdict:<6}  {check.name:<9} {check.looked_at}")
+            say(f"  {verdict:<6}  {check.name:<9} {check.looked_at}")
             for line in check.wrong[:_MOST_LINES]:
-                print(f"          {line}")
+                say(f"          {clean(line)}")
             for line in check.not_known[:_MOST_LINES]:
-                print(f"          not known here: {line}")
+                say(f"          not known here: {clean(line)}")
             if len(check.wrong) > _MOST_LINES:
-                print(f"          and {len(check.wrong) - _MOST_LINES} more")
+                say(f"          and {len(check.wrong) - _MOST_LINES} more")
         bad += any(check.wrong for check in checks)
         sys.stdout.flush()
-    print(f"{len(runs) - bad} of {len(runs)} {'run is' if len(runs) == 1 else 'runs are'} in order")
-    return 1 if bad else 0
+    for sweep in found:
+        say(f"{sweep}{' (FAILED)' if sweep.lacks else ''}")
+    say(f"{len(runs) - bad} of {len(runs)} {'run is' if len(runs) == 1 else 'runs are'} in order")
+    return 1 if bad or any(sweep.lacks for sweep in found) else 0

@@ -14,7 +14,7 @@ from lth_cli.core.ticket import Ticket
 from lth_cli.lottery.invariants import pruned_are, pruned_are_zero, unchanged
 from lth_cli.pruners.learner import Learner
 from lth_cli.results.files import Files, NotKnown, where
-from lth_cli.rundir import names
+from lth_cli.rundir import names, within
 from lth_cli.rundir.columns import MEASURED, TABLES
 from lth_cli.rundir.manifest import Manifest, damage
 from lth_cli.rundir.names import Key
@@ -146,7 +146,7 @@ def tickets(files: Files) -> Iterator[str]:
             continue
         file = files.run.path / names.ticket(seed)
         try:
-            ticket = Ticket.load(file)
+            ticket = Ticket.load(file, files.run.path)
         except (OSError, ValueError) as error:
             yield f"{file.name}: {str(error)[:80]}"
             continue
@@ -155,7 +155,7 @@ def tickets(files: Files) -> Iterator[str]:
             yield f"{name}: not the mask of round {keys[-1][0]}"
         if ticket.metadata.get("sha256") != {"mask": sha256(ticket.mask), "weights": sha256(ticket.weights)}:
             yield f"{name}: its metadata names other hashes"
-        if ticket.metadata.get("config") != (files.run.path / names.CONFIG).read_text():
+        if ticket.metadata.get("config") != within.read(files.run.path, names.CONFIG).decode():
             yield f"{name}: its metadata holds another config"
         if isinstance(start, NotKnown):
             yield start

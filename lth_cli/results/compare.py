@@ -25,7 +25,8 @@ class Row:
     seeds, None for one seed. `difference` is to the dense network of the same seed; `interval` its 95% Student
     interval's half-width. `gap` is the winning ticket minus this control, by seed. `early_stop_ratio` is the early-stop
     iteration over that of dense; with `early_stop_at_end` the validation loss of a seed was still at its minimum when
-    training ended, and the iteration is only a lower bound. `further` are the means over seeds of the metrics beside
+    training ended, and the iteration is only a lower bound. `retained` is the accuracy over that of dense, None where
+    dense has none right. `further` are the means over seeds of the metrics beside
     loss and accuracy, on test, by column; None where a run is older than the metric.
     """
 
@@ -44,7 +45,7 @@ class Row:
     accuracy_max: float
     difference: float
     interval: float | None
-    retained: float
+    retained: float | None
     gap: float | None
     early_stop: float
     early_stop_at_end: bool
@@ -155,7 +156,7 @@ def _row(
         accuracy_max=max(accuracy),
         difference=fmean(differences),
         interval=half_width(differences, resolution),
-        retained=fmean(accuracy) / dense_accuracy if dense_accuracy else math.nan,
+        retained=fmean(accuracy) / dense_accuracy if dense_accuracy else None,
         gap=fmean(gaps) if gaps else None,
         early_stop=early,
         early_stop_at_end=any(

@@ -35,14 +35,14 @@ class Files:
         return list(dict.fromkeys(seed for _, _, seed in self.keys))
 
     def state(self, key: Key) -> tuple[Mask, State]:
-        return read_state(self.run.path / names.state(key))
+        return read_state(self.run.path, names.state(key))
 
     def mask(self, key: Key) -> Mask:
         return self.state(key)[0]
 
     def rewind(self, seed: int) -> State:
         """The dense network at the rewind point."""
-        return read_state(self.run.path / names.rewind(seed))[1]
+        return read_state(self.run.path, names.rewind(seed))[1]
 
     def tickets_of(self, seed: int) -> list[Key]:
         """The dense network and the winning tickets of a seed, round by round."""

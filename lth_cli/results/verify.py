@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lth_cli.results import checks
+from lth_cli.results import checks, claims
 from lth_cli.results.files import Files, NotKnown
 from lth_cli.rundir.read import Damaged, read
 
@@ -28,6 +28,7 @@ class Check:
 
 _CHECKS: tuple[tuple[str, str, Callable[[Files], Iterator[str]]], ...] = (
     ("files", "SHA-256 of every file and row", checks.files),
+    ("claims", "run.json: as the manifest, the states and history", claims.claims),
     ("counts", "weights kept: history and layers as the masks on disk", checks.counts),
     ("curves", "accuracies of history as the learning curves", checks.curves),
     ("nested", "no weight revived, round by round", checks.nested),

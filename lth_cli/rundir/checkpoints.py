@@ -10,10 +10,9 @@ from pathlib import Path
 import safetensors
 import safetensors.torch
 
-from lth_cli.core.files import make_dir, write
 from lth_cli.core.state import Params
-from lth_cli.core.tensors import sha256, under
-from lth_cli.rundir import names
+from lth_cli.core.tensors import parse, sha256, under
+from lth_cli.rundir import names, within
 from lth_cli.rundir.damaged import UNREADABLE
 from lth_cli.training.evaluate import Evaluation
 from lth_cli.training.jobs import Job
@@ -41,10 +40,8 @@ class Checkpoints:
         """How far these jobs had come, or None; their training begins now."""
         self._latest = time.monotonic()
         try:
-            with safetensors.safe_open(self._file(jobs), "pt") as file:
-                text = (file.metadata() or {})["progress"]
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-            document = json.loads(text)
+            metadata, tensors = parse(within.read(self.path, self._name(jobs)))
+            document = json.loads(metadata["progress"])
             if document.pop("jobs") != _digest(jobs) or document.pop("tensors") != sha256(tensors):
                 return None
             curves = [[Evaluation.from_flat(point) for point in curve] for curve in document.pop("curves")]
@@ -73,17 +70,17 @@ class Checkpoints:
             "curves": [[point.flat() for point in curve] for curve in progress.curves],
             "diverged": progress.diverged,
         }
-        make_dir(self.path / names.PARTIAL)
-        write(self._file(jobs), safetensors.torch.save(tensors, {"progress": json.dumps(document)}))
+        within.make_dir(self.path, names.PARTIAL)
+        within.write(self.path, self._name(jobs), safetensors.torch.save(tensors, {"progress": json.dumps(document)}))
         self._latest = time.monotonic()
 
     def clear(self) -> None:
         """The round is written."""
         shutil.rmtree(self.path / names.PARTIAL, ignore_errors=True)
 
-    def _file(self, jobs: Sequence[Job]) -> Path:
+    def _name(self, jobs: Sequence[Job]) -> str:
         first = jobs[0]
-        return self.path / names.partial((first.round, first.arm, first.seed), len(jobs) - 1)
+        return names.partial((first.round, first.arm, first.seed), len(jobs) - 1)
 
 
 def _digest(jobs: Sequence[Job]) -> str:

@@ -8,6 +8,8 @@ from typing import Any
 from lth_cli.core.metrics import METRICS, SPLITS, Metric
 from lth_cli.rundir import names
 
+_MOST = 1e300  # of any number, so that sums over seeds are finite
+
 
 @dataclass(frozen=True)
 class Column:
@@ -36,7 +38,7 @@ class Column:
         """Whether it can be that; a number that is not finite cannot."""
         if value is None:
             return self._may_be_empty
-        return isinstance(value, str) or (self.low <= value <= self.top and math.isfinite(value))
+        return isinstance(value, str) or max(self.low, -_MOST) <= value <= min(self.top, _MOST)
 
     @property
     def _may_be_empty(self) -> bool:

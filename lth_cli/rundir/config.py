@@ -12,7 +12,7 @@ from lth_cli.rundir.damaged import parsed
 
 def read_config(path: Path) -> dict[str, Any]:
     """config.yaml of a run directory; raises Damaged."""
-    return parsed(path / names.CONFIG, parse_config)
+    return parsed(path, names.CONFIG, parse_config)
 
 
 def parse_config(text: str) -> dict[str, Any]:

@@ -76,6 +76,8 @@ def sole_writer(path: Path) -> Iterator[str | None]:
     file = path / ".lock"
     if not path.is_dir():  # which filelock would make
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(file))
+    if os.path.lexists(file) and (file.is_symlink() or not file.is_file() or file.stat().st_size > 0):
+        raise OSError(errno.EINVAL, "not a lock", str(file))  # which to open may empty
     lock, note = _Lock(file, fallback_to_soft=False), None
     try:
         lock.acquire(blocking=False)

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from lth_cli.rundir import names
+from lth_cli.rundir import names, within
+from lth_cli.rundir.claims import changed
 from lth_cli.rundir.columns import TABLES
 from lth_cli.rundir.damaged import Damaged, Newer
 from lth_cli.rundir.manifest import Manifest, damage, intact_rounds, sha256
@@ -16,7 +17,7 @@ class Intact:
     """What is intact of a run directory.
 
     Args:
-        record: run.json; empty where there is none, or it is damaged.
+        record: run.json, without what is no longer as it was written; empty where there is none, or it is damaged.
         begun: whether a round was ever finished.
         rounds: how many rounds, from round 0 on, are intact; none without run.json, which says of what data they are.
         manifest: of these rounds, with the rows as `tables` has them.
@@ -59,11 +60,15 @@ def reopen(path: Path) -> Intact:
         broken |= damage(path, manifest)
     except Damaged as damaged:
         broken[names.MANIFEST] = str(damaged).partition(": ")[2]
-    rounds = intact_rounds(manifest, broken) if record else 0
+    lost = changed(record, manifest) if record else []
+    if lost:
+        broken[names.RECORD] = f"{', '.join(lost)}: not what was written"
+    record = {key: value for key, value in record.items() if key not in lost or key == "format"}
+    rounds = intact_rounds(manifest, broken) if record and "data_sha256" not in lost else 0
     manifest = manifest.upto(rounds)
     tables = dict.fromkeys(TABLES, b"")
     for table in TABLES if rounds else ():
-        text = (path / table).read_bytes()
+        text = within.read(path, table)
         rows, lacking = rows_by_round(text), younger(table, text, record["format"])
         for round in range(rounds):
             new = filled(rows[b"%d" % round], lacking)

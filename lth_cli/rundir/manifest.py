@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
-from lth_cli.core.files import write
-from lth_cli.rundir import names
+from lth_cli.rundir import names, within
 from lth_cli.rundir.columns import TABLES
-from lth_cli.rundir.damaged import UNREADABLE, Damaged
+from lth_cli.rundir.damaged import UNREADABLE, Damaged, why
 from lth_cli.rundir.tables import filled, rows_by_round, younger
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -28,14 +27,17 @@ class Manifest:
     Args:
         files: SHA-256 by path within the run directory.
         rows: by round, the SHA-256 of its rows in each table.
+        claims: SHA-256 of what run.json says from the start on, by key; empty in an older run.
     """
 
     files: dict[str, str] = field(default_factory=dict)
     rows: dict[int, dict[str, str]] = field(default_factory=dict)
+    claims: dict[str, str] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
         """Write it into a run directory."""
-        write(path / names.MANIFEST, json.dumps({"files": self.files, "rows": self.rows}, indent=1).encode() + b"\n")
+        document = {"files": self.files, "rows": self.rows, "claims": self.claims}
+        within.write(path, names.MANIFEST, json.dumps(document, indent=1).encode() + b"\n")
 
     @classmethod
     def load(cls, path: Path) -> "Manifest":
@@ -46,22 +48,23 @@ class Manifest:
         """
         file = path / names.MANIFEST
         try:
-            document = json.loads(file.read_text())
+            document = json.loads(within.read(path, names.MANIFEST))
             files = {str(name): str(digest) for name, digest in document["files"].items()}
             rows = {int(round): dict(digests) for round, digests in document["rows"].items()}
+            claims = {str(key): str(digest) for key, digest in document.get("claims", {}).items()}
         except FileNotFoundError:
             raise Damaged(f"{file}: missing") from None
         except (*UNREADABLE, AttributeError) as error:
-            raise Damaged(f"{file}: {type(error).__name__}: {str(error)[:80]}") from None
+            raise Damaged(f"{file}: {type(error).__name__}: {why(error)[:80]}") from None
         for name, digest in files.items():
             if not names.is_listed(name) or not _SHA256.fullmatch(digest):
                 raise Damaged(f"{file}: {name[:80]!r} is no file of a run")
         if any(set(digests) != set(TABLES) for digests in rows.values()):
             raise Damaged(f"{file}: rows of other tables than {', '.join(TABLES)}")
-        return cls(files, rows)
+        return cls(files, rows, claims)
 
     def upto(self, rounds: int) -> "Manifest":
-        """What it says of the first `rounds` rounds; no tickets."""
+        """What it says of the first `rounds` rounds; no tickets, and no claims."""
         states = {name for round, states in self.states().items() if round < rounds for name in states}
         files = {name: digest for name, digest in self.files.items() if name in states}
         return Manifest(files, {round: digests for round, digests in self.rows.items() if round < rounds})
@@ -91,7 +94,7 @@ def damage(path: Path, manifest: Manifest) -> Iterator[tuple[str, str]]:
     for table in TABLES:
         text = b""
         try:
-            text = (path / table).read_bytes()
+            text = within.read(path, table)
         except OSError as error:
             yield table, error.strerror or "unreadable"
         rows, lacking = rows_by_round(text), younger(table, text)
@@ -112,9 +115,11 @@ def intact_rounds(manifest: Manifest, broken: Collection[str]) -> int:
 
 
 def _wrong(path: Path, name: str, digest: str) -> str | None:
-    file = path / name
-    if file.is_symlink() or not file.is_file():
-        return "missing" if not file.exists() else "not a file"
-    with open(file, "rb") as content:
-        found = hashlib.file_digest(content, "sha256").hexdigest()
+    try:
+        with within.opened(path, name) as content:
+            found = hashlib.file_digest(content, "sha256").hexdigest()
+    except FileNotFoundError:
+        return "missing"
+    except OSError as error:
+        return error.strerror or "unreadable"
     return None if found == digest else "not the bytes that were written"

@@ -1,5 +1,6 @@
 """Reading a run directory. Nothing in it is executed, and torch is not imported."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,9 @@ def read(path: Path) -> Run:
     """
     record, config = read_record(path), read_config(path)
     file = path / names.HISTORY
-    history = parsed(file, lambda text: _checked(text, record["format"])) if file.exists() else []
+    history = list[Row]()
+    if os.path.lexists(file):
+        history = parsed(path, names.HISTORY, lambda text: _checked(text, record["format"]))
     if record["status"] == "done":
         _check_complete(file, record, history)
     return Run(path, status(record), record, config, history)
@@ -70,7 +73,9 @@ def _check_complete(path: Path, record: Record, history: list[Row]) -> None:
     for one in record.get("diverged", []):
         if one["arm"] in (DENSE, WINNING) and one["seed"] in end:
             end[one["seed"]] = min(end[one["seed"]], one["round"])
-    expected = {(round, seed) for seed, last in end.items() for round in range(last)}
-    if not history or expected - there:
-        missing = min(expected - there, default=(0, 0))
+    # Up to the first one that is missing of each seed: a short run.json may name millions of them.
+    first = ((next((k for k in range(last) if (k, seed) not in there), last), seed) for seed, last in end.items())
+    lost = [(round, seed) for round, seed in first if round < end[seed]]
+    if not history or lost:
+        missing = min(lost, default=(0, 0))
         raise Damaged(f"{path}: round {missing[0]} of seed {missing[1]} is missing, although the run is done")

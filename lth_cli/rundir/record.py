@@ -6,6 +6,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
+from lth_cli.core.counts import Counts
 from lth_cli.rundir import names
 from lth_cli.rundir.columns import FORMAT
 from lth_cli.rundir.damaged import Newer, parsed
@@ -17,6 +18,9 @@ _KINDS = {
     "started": str,
     "choices": dict,
     "parameters": int,
+    "prunable_weights": int,
+    "iterations": int,
+    "layers": dict,
     "pid": int,
     "test_examples": int,
     "seeds": list,
@@ -28,7 +32,7 @@ _STATUSES = ("running", "done", "failed", "interrupted")
 
 def read_record(path: Path) -> Record:
     """run.json of a run directory, checked; raises Damaged, or Newer."""
-    return parsed(path / names.RECORD, _parse)
+    return parsed(path, names.RECORD, _parse)
 
 
 def status(record: Record) -> str:
@@ -46,9 +50,11 @@ def _parse(text: str) -> Record:
     if record["format"] > FORMAT:
         raise Newer(f"format {record['format']}, but this version of lth reads up to {FORMAT}")
     for key, kind in _KINDS.items():
-        if key in record and (not isinstance(record[key], kind) or (kind is int and record[key] < 1)):
+        if key in record and (type(record[key]) is not kind or (kind is int and record[key] < 1)):
             raise ValueError(f"{key} is {str(record[key])[:40]}")
-    if not all(isinstance(seed, int) for seed in record.get("seeds", [])):
+    for kept in record.get("keep", []):
+        Counts.parse(kept)
+    if not all(type(seed) is int for seed in record.get("seeds", [])):
         raise ValueError("seeds are not whole numbers")
     for one in record.get("diverged", []):
         whole = isinstance(one, dict) and isinstance(one.get("round"), int) and isinstance(one.get("seed"), int)

@@ -4,17 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import safetensors
-import safetensors.torch
 import torch
 
 from lth_cli.core import masks
 from lth_cli.core.arms import DENSE, WINNING
 from lth_cli.core.state import Mask, State
-from lth_cli.core.tensors import unpack
+from lth_cli.core.tensors import parse, unpack
 from lth_cli.lottery.invariants import InvariantError
-from lth_cli.rundir import names
+from lth_cli.rundir import names, within
 from lth_cli.rundir.columns import FORMAT
-from lth_cli.rundir.damaged import UNREADABLE, Damaged
+from lth_cli.rundir.damaged import UNREADABLE, Damaged, why
 from lth_cli.rundir.intact import Intact
 from lth_cli.rundir.names import Key
 from lth_cli.rundir.rows import restored_curve, restored_times
@@ -41,8 +40,8 @@ def answer_from_disk(intact: Intact, fit: Fit) -> Fit:
 
     def restored(job: Job) -> Fitted:
         key = _key(job)
-        mask, state = _network(intact.path / names.state(key), job)
-        saved = read_state(intact.path / names.rewind(job.seed))[1] if job.save_at is not None else None
+        mask, state = _network(intact.path, names.state(key), job)
+        saved = read_state(intact.path, names.rewind(job.seed))[1] if job.save_at is not None else None
         if key not in curves:
             raise Damaged(f"{intact.path / names.CURVES}: nothing of {job}")
         curve, (seconds, examples) = restored_curve(curves[key]), restored_times(history[key][0])
@@ -58,23 +57,23 @@ def answer_from_disk(intact: Intact, fit: Fit) -> Fit:
     return answer
 
 
-def read_state(file: Path) -> tuple[Mask, State]:
+def read_state(root: Path, name: str) -> tuple[Mask, State]:
     """Mask and state of one file of a round; no code in it can run.
 
     Raises:
         Damaged: it is no such file.
     """
     try:
-        return unpack(safetensors.torch.load_file(file))
+        return unpack(parse(within.read(root, name))[1])
     except (*UNREADABLE, safetensors.SafetensorError) as error:
-        raise Damaged(f"{file}: {str(error)[:80]}") from None
+        raise Damaged(f"{root / name}: {why(error)[:80]}") from None
 
 
-def _network(file: Path, job: Job) -> tuple[Mask, State]:
+def _network(root: Path, name: str, job: Job) -> tuple[Mask, State]:
     """Mask, in the order of the job's, and state of a job that is on disk."""
-    mask, state = read_state(file)
+    mask, state = read_state(root, name)
     if _shapes(state) != _shapes(job.start.state) or _shapes(State(mask, {})) != _shapes(State(job.mask, {})):
-        raise Damaged(f"{file}: a state of another network")
+        raise Damaged(f"{root / name}: a state of another network")
     if job.learner is None and not masks.equal(mask, job.mask):
         raise InvariantError(f"{job}: the mask on disk is not the one that this version of lth makes")
     return {name: mask[name] for name in job.mask}, state

@@ -10,9 +10,10 @@ from typing import Any
 import safetensors.torch
 
 from lth_cli.core import tensors
-from lth_cli.core.files import make_dir, remove_temporary, write
+from lth_cli.core.files import remove_temporary
 from lth_cli.core.ticket import Ticket
-from lth_cli.rundir import names
+from lth_cli.rundir import names, within
+from lth_cli.rundir.claims import digests
 from lth_cli.rundir.columns import FORMAT, TABLES
 from lth_cli.rundir.intact import Intact
 from lth_cli.rundir.manifest import Manifest, sha256
@@ -47,14 +48,18 @@ class Writer:
         self.manifest, self.tables = Manifest(), dict.fromkeys(TABLES, b"")
         if intact is not None:
             self._take_over(intact)
-        write(path / names.CONFIG, config.encode())
+        within.write(path, names.CONFIG, config.encode())
         self.manifest.files[names.CONFIG] = sha256(config.encode())
         self._save_record()
+        self.manifest.claims.update(digests(self.record))
+        if intact is not None:
+            self.manifest.save(path)
 
     def _take_over(self, intact: Intact) -> None:
         """The manifest comes first: from then on, rounds that it no longer lists do not count.
 
-        run.json comes last: until then, a table of an older format may lack what that format lacks.
+        run.json comes last: until then, a table of an older format may lack what that format lacks. Only then the
+        manifest has its claims, so that a kill never makes them look wrong.
         """
         remove_temporary(self.path)
         self.manifest = intact.manifest
@@ -81,8 +86,8 @@ class Writer:
     def round(self, fitted: Sequence[Fitted]) -> None:
         """Write a finished round: its states, its rows, and last the manifest, which makes it count."""
         round = fitted[0].job.round
-        make_dir(self.path / names.ROUNDS)
-        make_dir(self.path / names.round_folder(round))
+        within.make_dir(self.path, names.ROUNDS)
+        within.make_dir(self.path, names.round_folder(round))
         for one in fitted:
             job, state = one.job, tensors.pack(one.mask, one.state)
             self._save(names.state((job.round, job.arm, job.seed)), safetensors.torch.save(state))
@@ -109,10 +114,10 @@ class Writer:
                 "order_position": job.start.order,
                 "iterations": job.start.iterations,
                 "sha256": {"mask": tensors.sha256(fitted.mask), "weights": tensors.sha256(job.start.state.params)},
-                "config": (self.path / names.CONFIG).read_text(),
+                "config": within.read(self.path, names.CONFIG).decode(),
             },
         )
-        make_dir(self.path / names.TICKETS)
+        within.make_dir(self.path, names.TICKETS)
         self._save(names.ticket(job.seed), ticket.to_bytes())
         self.manifest.save(self.path)
 
@@ -126,14 +131,14 @@ class Writer:
     def _append(self, table: str, rows: bytes) -> None:
         """By writing the whole table anew, so that a reader never sees half a row."""
         self.tables[table] += rows
-        write(self.path / table, header(table) + self.tables[table])
+        within.write(self.path, table, header(table) + self.tables[table])
 
     def _save(self, name: str, data: bytes) -> None:
-        write(self.path / name, data)
+        within.write(self.path, name, data)
         self.manifest.files[name] = sha256(data)
 
     def _save_record(self) -> None:
-        write(self.path / names.RECORD, json.dumps(self.record, indent=2).encode() + b"\n")
+        within.write(self.path, names.RECORD, json.dumps(self.record, indent=2).encode() + b"\n")
 
 
 def _now() -> str:

@@ -18,5 +18,5 @@ def conf_dir() -> Path:
 @cache
 def own_targets(group: str = "") -> frozenset[str]:
     """The targets that conf/ names, or those of a group."""
-    texts = (file.read_text() for file in (conf_dir() / group).rglob("*.yaml"))
+    texts = (file.read_text("utf-8") for file in (conf_dir() / group).rglob("*.yaml"))
     return frozenset(target for text in texts for target in re.findall(r"(?:_target_|class): *([\w.]+)", text))

@@ -16,7 +16,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lth_cli.core import lengths as intervals
-from lth_cli.core.spelling import gist, nearest
+from lth_cli.core.spelling import brief, gist, nearest
 
 
 class ConfigError(Exception):
@@ -123,6 +123,7 @@ def _choices(schema: type, prefix: str = "") -> Iterator[tuple[str, list[str]]]:
 
 
 CHOICES = dict(_choices(Config))
+_MEANT = {"gpu": "cuda", "local": "layerwise"}  # what others call a choice
 _LENGTHS = {"train.iterations": 1, "train.warmup": 0, "eval_every": 1}
 _NUMBERS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "seed": (lambda v: 0 <= v < 2**63, "a whole number from 0"),
@@ -156,7 +157,8 @@ def check(config: DictConfig) -> None:
             OmegaConf.select(config, key, throw_on_missing=True)
         for key, least in _LENGTHS.items():
             _check_length(key, OmegaConf.select(config, key, throw_on_missing=True), least)
-        if not re.fullmatch(r"\d+(\.\d+)?min", config.checkpoint_every):
+        minutes = re.fullmatch(r"(\d+(?:\.\d+)?)min", config.checkpoint_every)
+        if minutes is None or not math.isfinite(float(minutes[1])):
             _check_length("checkpoint_every", config.checkpoint_every, 1)
         for fraction in config.train.milestones:
             _require(0 < fraction < 1, "train.milestones", fraction, "fractions of training, in (0, 1)")
@@ -193,7 +195,10 @@ def wrong_choice(error: BaseException | None) -> str | None:
     if not isinstance(error, OmegaConfBaseException) or not isinstance(error.value, str | int | float):
         return None
     key, value = error.full_key, str(error.value)
-    return f"{key}={value}: {allowed(key)}{nearest(value, CHOICES[key])}" if key in CHOICES else None
+    if key not in CHOICES:
+        return None
+    meant = f"; did you mean {_MEANT[value]}?" if _MEANT.get(value) in CHOICES[key] else nearest(value, CHOICES[key])
+    return f"{key}={value}: {allowed(key)}{meant}"
 
 
 def control_rounds(at: Any, rounds: int) -> Sequence[int]:
@@ -215,10 +220,10 @@ def _check_length(key: str, value: Any, least: int) -> None:
         intervals.check(value)
         long_enough = float(value[:-2]) >= least or (value.endswith("ep") and float(value[:-2]) > 0)
     except ValueError as error:
-        raise ConfigError(f"{key}={value}: {error}") from None
+        raise ConfigError(f"{key}={brief(str(value), 1, 80)}: {error}") from None
     _require(long_enough, key, value, "longer than nothing")
 
 
 def _require(holds: bool, key: str, value: Any, words: str) -> None:
     if not holds:
-        raise ConfigError(f"{key}={value}: {words}")
+        raise ConfigError(f"{key}={brief(str(value), 1, 80)}: {words}")

@@ -103,7 +103,9 @@ def given(path: str, layers: Mapping[str, Layer], init: Init, iterations: int) -
     """
     try:
         ticket = fit_to(Ticket.load(path), init(generator(0, "init")), layers)
-    except (ValueError, OSError) as error:
+    except OSError as error:
+        raise ConfigError(f"ticket={path}: {error.strerror}") from None
+    except ValueError as error:
         raise ConfigError(f"ticket={path}: {error}") from None
 
     def restart(replicate: Replicate) -> Start:

@@ -1,0 +1,35 @@
+"""What run.json claims, such as the hash of the data: the manifest has the SHA-256 of each claim."""
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from lth_cli.rundir.damaged import Damaged
+from lth_cli.rundir.manifest import Manifest, sha256
+
+_MAY_CHANGE = ("status", "ended", "notes", "resumed", "diverged", "error")
+"""What is said while a run works, and at its end; all else is said before it works."""
+
+
+def digests(record: Mapping[str, Any]) -> dict[str, str]:
+    """The SHA-256 of each claim of run.json, by its key."""
+    return {
+        key: sha256(json.dumps(value, sort_keys=True).encode())
+        for key, value in record.items()
+        if key not in _MAY_CHANGE
+    }
+
+
+def changed(record: Mapping[str, Any], manifest: Manifest) -> list[str]:
+    """The keys of run.json that are not as they were written; none of an older run, whose manifest lacks them."""
+    found = digests(record)
+    return [key for key, digest in manifest.claims.items() if found.get(key) != digest]
+
+
+def changed_in(path: Path, record: Mapping[str, Any]) -> list[str]:
+    """The same of a run directory; none where its manifest cannot be read."""
+    with suppress(Damaged):
+        return changed(record, Manifest.load(path))
+    return []

@@ -1,0 +1,82 @@
+"""What a sweep was to be, as its record says, and what is there of it. Nothing in it is executed."""
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lth_cli.core.spelling import brief
+from lth_cli.rundir import names
+from lth_cli.rundir.damaged import Damaged, parsed
+from lth_cli.rundir.find import find
+
+_MOST_NAMED = 5
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep on disk.
+
+    Args:
+        expected: how many jobs it was started for; None where an older version of lth did not record it.
+        found: how many runs are there, whatever their status.
+        missing: the names of jobs that are not there, as far as names are recorded.
+    """
+
+    path: Path
+    expected: int | None
+    found: int
+    missing: list[str]
+
+    @property
+    def lacks(self) -> bool:
+        """Whether a job is missing."""
+        return bool(self.missing) or self.found < (self.expected or 0)
+
+    def __str__(self) -> str:
+        if self.expected is None:
+            return f"{self.path}: {self.found} jobs found, the sweep does not say how many were expected"
+        named = ", ".join(self.missing[:_MOST_NAMED]) + (", …" if len(self.missing) > _MOST_NAMED else "")
+        lost = f"; missing: {brief(named, lines=1)}" if named else ""
+        return f"{self.path}: {self.expected} jobs expected, {self.found} found{lost}"
+
+
+def sweeps(paths: Iterable[Path]) -> list[Sweep]:
+    """The sweeps at or below folders; one whose record is damaged does not say what was expected."""
+    return [_sweep(folder) for folder in dict.fromkeys(folder for path in paths for folder in _folders(path))]
+
+
+def _folders(path: Path) -> list[Path]:
+    found = []
+    for folder, folders, files in os.walk(path):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        if names.RECORD in files:
+            folders.clear()
+        elif names.SWEEP in files:
+            found.append(Path(folder))
+            folders.clear()
+    return found
+
+
+def _sweep(path: Path) -> Sweep:
+    try:
+        expected, jobs = parsed(path, names.SWEEP, _parse)
+    except Damaged:
+        expected, jobs = None, []
+    found = find(path)
+    there = {str(run.relative_to(path)) for run in found}
+    return Sweep(path, expected, len(found), [name for name in jobs if name not in there])
+
+
+def _parse(text: str) -> tuple[int | None, list[str]]:
+    """How many jobs, and their names."""
+    record = json.loads(text)
+    if not isinstance(record, dict):
+        raise ValueError("not the record of a sweep")
+    expected, jobs = record.get("expected"), record.get("jobs", [])
+    if expected is not None and (type(expected) is not int or expected < 0):
+        raise ValueError(f"expected is {str(expected)[:40]}")
+    if not isinstance(jobs, list) or not all(isinstance(name, str) for name in jobs):
+        raise ValueError(f"jobs is {str(jobs)[:40]}")
+    return expected, jobs

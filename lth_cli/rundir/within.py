@@ -1,0 +1,65 @@
+"""Every read and write below a run directory: regular files of a bounded size, and no link is followed."""
+
+import os
+from io import BufferedReader
+from pathlib import Path
+
+from lth_cli.core import files
+from lth_cli.rundir import names
+
+_MIB = 2**20
+_MOST = {names.HISTORY: 64 * _MIB, names.MANIFEST: 64 * _MIB}  # others by what they are
+_MOST_OF_KIND = {
+    ".yaml": _MIB // 4,  # PyYAML takes seconds for that
+    ".json": 4 * _MIB,
+    ".csv": 256 * _MIB,
+    ".safetensors": 4096 * _MIB,
+}
+_MOST_OF_A_TRAINING = 16384 * _MIB  # a stack of networks with their optimizers
+
+
+class Odd(OSError):
+    """A run directory with something in it that no run writes."""
+
+
+def most(name: str) -> int:
+    """The bytes that a file of a run may have."""
+    if name.startswith(f"{names.PARTIAL}/"):
+        return _MOST_OF_A_TRAINING
+    return _MOST.get(name, _MOST_OF_KIND[Path(name).suffix])
+
+
+def opened(root: Path, name: str) -> BufferedReader:
+    """A file of a run directory, to be read; raises OSError, naming it, as `files.open_regular` does."""
+    return files.open_regular(root / name, most(name), root)
+
+
+def read(root: Path, name: str) -> bytes:
+    """What is in a file of a run directory; raises OSError."""
+    return files.read(root / name, most(name), root)
+
+
+def write(root: Path, name: str, data: bytes) -> None:
+    """Write a file of a run directory; raises OSError."""
+    files.write(root / name, data, root)
+
+
+def make_dir(root: Path, name: str) -> None:
+    """Make a folder of a run directory, if it is missing; raises OSError."""
+    files.make_dir(root / name, root)
+
+
+def refuse_odd(root: Path) -> None:
+    """Refuse a run or sweep that is to go on and holds links, pipes or devices: Hydra would write through them, too.
+
+    A file of Hydra's that has a second name elsewhere is made a file of its own, as Hydra writes into what is there.
+
+    Raises:
+        Odd: naming the first one.
+        OSError: what is there cannot be listed.
+    """
+    for path in sorted(files.odd(root)):
+        raise Odd(0, "a link, a pipe or a device: a run that goes on has none", str(path))
+    for path in (*root.rglob(".hydra/*"), *root.rglob(names.HYDRA_SWEEP)):
+        if path.is_file() and os.stat(path).st_nlink > 1:
+            files.write(path, files.read(path, _MIB, root), root)

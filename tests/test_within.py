@@ -1,0 +1,184 @@
+"""What somebody put into a run directory leads nowhere: no link is followed, nothing hangs, nothing grows."""
+
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import lth_cli
+from lth_cli.report.comparison import collect
+from lth_cli.rundir.damaged import Damaged
+from lth_cli.rundir.read import read
+from lth_cli.rundir.within import make_dir, write
+from tests.command import Lth
+from tests.interrupted import start
+from tests.lies import believed
+
+FILES = [
+    "run.json", "config.yaml", "history.csv", "layers.csv", "curves.csv", "manifest.json",
+    "rounds/01/winning_seed0.safetensors", "tickets/seed0.safetensors",
+]  # fmt: skip
+
+
+def pipe(path: Path, elsewhere: Path) -> None:
+    os.mkfifo(path)
+
+
+def endless(path: Path, elsewhere: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def link(path: Path, elsewhere: Path) -> None:
+    path.symlink_to(elsewhere)
+
+
+ODD: list[Callable[[Path, Path], None]] = [pipe, endless, link]
+
+
+def held(folder: Path) -> dict[str, bytes | None]:
+    """All that is below a folder."""
+    return {str(p.relative_to(folder)): p.read_bytes() if p.is_file() else None for p in sorted(folder.rglob("*"))}
+
+
+def limited(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """A command that may neither hang nor take much memory."""
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (8 * 2**30, 8 * 2**30))
+
+    command = [sys.executable, "-m", "lth_cli", *arguments]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, preexec_fn=limit)
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("name", FILES)
+def test_an_odd_file_is_refused_in_a_line(odd: Callable[[Path, Path], None], name: str, run: Path, lth: Lth) -> None:
+    """By all that reads it; the link leads to the very file that was there."""
+    elsewhere = run.parent / "elsewhere"
+    (run / name).rename(elsewhere)
+    odd(run / name, elsewhere)
+    before = elsewhere.read_bytes()
+    verified = lth("verify", str(run))
+    assert verified.returncode == 1
+    assert "Traceback" not in verified.stderr + verified.stdout
+    assert len(collect([str(run)])[1]) == (1 if name in FILES[:3] else 0)
+    resumed = lth("run", f"resume={run}", "safe=true")
+    assert (resumed.returncode, resumed.stdout) == (2, "")
+    assert resumed.stderr == f"lth: {run / name}: a link, a pipe or a device: a run that goes on has none\n"
+    assert elsewhere.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["rounds", "rounds/03", "partial", "tickets", ".lock", ".hydra", ".hydra/config.yaml", "profile", "x/y"],
+)
+def test_a_run_that_goes_on_writes_nothing_elsewhere(place: str, run: Path, lth: Lth) -> None:
+    victim = run.parent / "victim"
+    if (run / place).is_dir():
+        shutil.move(run / place, victim)
+    elif place.startswith(".hydra/") or place == ".lock":
+        victim.write_text("precious")
+    else:
+        victim.mkdir()
+    (run / place).parent.mkdir(exist_ok=True)
+    (run / place).unlink(missing_ok=True)
+    (run / place).symlink_to(victim)
+    (run / "rounds" / "03" / "winning_seed0.safetensors").unlink(missing_ok=True)
+    before = victim.read_bytes() if victim.is_file() else held(victim)
+    resumed = lth("run", f"resume={run}", "safe=true")
+    assert (resumed.returncode, resumed.stdout) == (2, "")
+    assert resumed.stderr == f"lth: {run / place}: a link, a pipe or a device: a run that goes on has none\n"
+    assert (victim.read_bytes() if victim.is_file() else held(victim)) == before
+
+
+def test_a_link_in_place_of_a_job_of_a_sweep_is_refused(run: Path, lth: Lth) -> None:
+    sweep = run.parent / "sweep"
+    sweep.mkdir()
+    (sweep / "sweep.json").write_text(json.dumps({"format": 1, "command": "lth run -m seed=0,1"}))
+    (sweep / "seed=0").symlink_to(run)
+    before = held(run)
+    assert lth("run", f"resume={sweep}").returncode == 2
+    assert held(run) == before
+
+
+@pytest.mark.parametrize("place", ["rounds", "rounds/03", "tickets"])
+def test_no_write_follows_a_link(place: str, run: Path) -> None:
+    """Whoever calls it."""
+    victim = run.parent / "victim"
+    shutil.move(run / place, victim)
+    (run / place).symlink_to(victim)
+    before = held(victim)
+    with pytest.raises(OSError, match=r"not a folder|not followed"):
+        start(run, resume=True)
+    with pytest.raises(OSError, match=r"not a folder|not followed"):
+        make_dir(run, f"{place}/x")
+    with pytest.raises(OSError, match="not below"):
+        write(run, "rounds/../../x", b"")
+    assert held(victim) == before
+
+
+def test_a_link_under_the_name_of_a_temporary_file_is_not_written_through(run: Path) -> None:
+    victim = run.parent / "victim"
+    victim.write_text("precious")
+    (run / f".run.json.{os.getpid()}.tmp").symlink_to(victim)
+    write(run, "run.json", b"{}")
+    assert victim.read_text() == "precious"
+    assert (run / "run.json").read_bytes() == b"{}"
+    assert not (run / "run.json").is_symlink()
+
+
+def test_what_hydra_writes_reaches_no_second_name(run: Path, lth: Lth) -> None:
+    (run / ".hydra").mkdir()
+    victim = run.parent / "victim"
+    victim.write_text("precious")
+    os.link(victim, run / ".hydra" / "config.yaml")
+    lth("run", f"resume={run}")
+    assert victim.read_text() == "precious"
+    os.unlink(run / ".lock")
+    os.link(victim, run / ".lock")
+    refused = lth("run", f"resume={run}")
+    assert (refused.returncode, refused.stderr) == (2, f"lth: {run}/.lock: not a lock\n")
+    assert victim.read_text() == "precious"
+
+
+def test_a_ticket_that_is_a_pipe_is_refused(lth: Lth, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("pipe", "/dev/zero"):
+        done = lth("run", f"ticket={name}")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert f"{name}: not a file" in done.stderr
+        with pytest.raises(OSError, match="not a file"):
+            lth_cli.Ticket.load(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["run.json", "config.yaml", "history.csv"])
+def test_a_file_of_many_gigabytes_is_refused(name: str, run: Path) -> None:
+    os.truncate(run / name, 2**40)
+    with pytest.raises(Damaged, match=r"at most [0-9,]+ are read"):
+        read(run)
+
+
+def test_a_short_record_that_names_millions_of_rounds_is_refused(run: Path, tmp_path: Path) -> None:
+    record = json.loads((run / "run.json").read_text())
+    record |= {"seeds": list(range(100_000)), "keep": [0] * 100_000}
+    (run / "run.json").write_text(json.dumps(record))
+    believed(run)
+    done = limited("compare", str(run), cwd=tmp_path)
+    assert "round 0 of seed 1 is missing, although the run is done" in done.stderr
+    assert done.returncode == 2
+
+
+@pytest.mark.parametrize("name", ["history.csv", "layers.csv", "curves.csv"])
+def test_a_table_of_a_million_rows_is_refused(name: str, run: Path) -> None:
+    text = (run / name).read_text()
+    (run / name).write_text(text + text.splitlines(keepends=True)[-1] * 1_000_000)
+    done = limited("verify", str(run), cwd=run.parent)
+    assert done.returncode == 1
+    assert "are read" in done.stdout
+    assert "Error" not in done.stdout + done.stderr
