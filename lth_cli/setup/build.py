@@ -9,7 +9,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
-from lth_cli.controls.control import LABELS, Control, needs
+from lth_cli.controls.control import LABELS, SCORES, Control, needs
 from lth_cli.core import lengths as intervals
 from lth_cli.core.arms import DENSE, WINNING
 from lth_cli.core.layers import Layer
@@ -89,7 +89,8 @@ def build(config: DictConfig, choices: Mapping[str, Any]) -> Experiment:
     eval_every = max(1, intervals.iterations(config.eval_every, per_epoch))
     fresh = _initialiser(make, config, choices, data, device)
     if config.ticket is None:
-        way = searched(config, choices, layers, fresh, logits(make, device), data.train, recipe.iterations)
+        ranks = any(SCORES in needs(control) for control in controls.values())
+        way = searched(config, choices, layers, fresh, logits(make, device), data.train, recipe.iterations, ranks)
     else:
         way = given(config.ticket, layers, fresh, recipe.iterations)
     _check_needs(controls, way, data)

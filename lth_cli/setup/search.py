@@ -59,8 +59,12 @@ def searched(
     network: Logits,
     train: Examples,
     iterations: int,
+    ranks: bool,
 ) -> Way:
     """A ticket that is pruned, or whose mask is learned.
+
+    Args:
+        ranks: whether a control asks how the weights were ranked.
 
     Raises:
         ConfigError: naming the group or key.
@@ -85,7 +89,7 @@ def searched(
             TRAINING: "beside a learned mask nothing is trained",
         }
         return Way(Search(keep, pattern, rewind_to, learn), restart, lacks, notes)
-    pruner = Pruner(_criterion(score), config.pruner.at, config.pruner.steps, pattern, network, train)
+    pruner = Pruner(_criterion(score), config.pruner.at, config.pruner.steps, pattern, network, train, ranks)
     try:
         pruner.rehearse(replicate)
     except Exception as error:  # a criterion may be the user's own
