@@ -18,7 +18,7 @@ from lth_cli.rundir.damaged import UNREADABLE, Damaged, Newer, parsed
 from lth_cli.rundir.intact import Intact
 from lth_cli.rundir.manifest import Manifest, sha256
 from lth_cli.rundir.record import read_record
-from lth_cli.rundir.sameness import may_change, may_grow
+from lth_cli.rundir.sameness import BEFORE, may_change, may_grow
 from lth_cli.setup.schema import ConfigError
 
 # What may be recorded of Hydra: how a sweep's jobs are started, by launchers that are installed.
@@ -152,11 +152,11 @@ def _has_begun(path: Path) -> bool:
 
 
 def _changed(path: Path, config: str) -> dict[str, tuple[Any, Any]]:
-    """The keys that differ, with both values; a key that the old version of lth did not have has its default."""
+    """The keys that differ, with both values; one that the old version of lth did not have is what that version did."""
     with suppress(Damaged):
         if Manifest.load(path).files.get("config.yaml") == sha256(config.encode()):
             return {}
-    old, new = dict(_flat(read_config(path))), dict(_flat(parse_config(config)))
+    old, new = (BEFORE | dict(_flat(each)) for each in (read_config(path), parse_config(config)))
     added = {key for key in new if key not in old and "." not in key}
     return {
         key: (old.get(key), new.get(key))

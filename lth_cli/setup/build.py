@@ -22,7 +22,7 @@ from lth_cli.models.network import initialiser, logits, prunable
 from lth_cli.rundir import names
 from lth_cli.setup.instantiate import instantiate, named
 from lth_cli.setup.rehearsal import rehearse_controls
-from lth_cli.setup.schema import ConfigError, check, control_rounds
+from lth_cli.setup.schema import ConfigError, Order, check, control_rounds
 from lth_cli.setup.search import Way, given, searched
 from lth_cli.setup.trial import fresh_state, try_out
 from lth_cli.training.executors import Executor, Traits, choose
@@ -100,7 +100,8 @@ def build(config: DictConfig, choices: Mapping[str, Any]) -> Experiment:
 
     def fit(hooks: Hooks) -> Fit:
         bf16 = config.precision == "bf16"
-        return partial(execute, Trainer(make, to_device(data, device), recipe, eval_every, device, bf16, hooks))
+        where = to_device(data, device), recipe, eval_every, device, bf16
+        return partial(execute, Trainer(make, *where, fixed_order=config.order == Order.fixed, hooks=hooks))
 
     return Experiment(
         seeds=[config.seed + i for i in range(config.replicates)],

@@ -35,6 +35,8 @@ class Trainer:
         eval_every: evaluate at iterations that are a multiple of this, and at the end of training.
         device: where to train.
         bf16: run forward passes in bfloat16, weights staying float32.
+        fixed_order: whether all rounds of a seed have the data order, and the noise of dropout, of round 0; else each
+            has its own, and shares it among its arms.
         hooks: who follows the training.
     """
 
@@ -44,6 +46,7 @@ class Trainer:
     eval_every: int
     device: torch.device
     bf16: bool
+    fixed_order: bool = False
     hooks: Hooks = field(default_factory=Hooks)
 
     def train(self, jobs: Sequence[Job]) -> list[Fitted | None]:
@@ -57,8 +60,16 @@ class Trainer:
         """
         # Layers that draw from the global generator get the job's own, and it is put back.
         with torch.random.fork_rng([self.device.index or 0] if self.device.type == "cuda" else []):
-            torch.manual_seed(_noise(jobs[0]))
+            torch.manual_seed(self.noise_of(jobs[0]))
             return _Training(self, jobs).run()
+
+    def order_of(self, job: Job) -> tuple[int, int]:
+        """What names the data order and the noise of a job: a seed and a round."""
+        return job.seed, 0 if self.fixed_order else job.round
+
+    def noise_of(self, job: Job) -> int:
+        """What dropout draws from at the start of the data order."""
+        return generator(job.seed, "noise", self.order_of(job)[1]).initial_seed() % 2**62
 
     def autocast(self) -> AbstractContextManager[object]:
         """The context in which forward passes run."""
@@ -73,7 +84,7 @@ class _Training:
         network = network_of(trainer.build, jobs, trainer.device)
         self.rows = network if self.learner is None else Scored(network, jobs, self.learner)
         # The noise of an iteration does not depend on where training started.
-        noise = torch.tensor([_noise(job) + job.start.order for job in jobs], device=trainer.device)
+        noise = torch.tensor([trainer.noise_of(job) + job.start.order for job in jobs], device=trainer.device)
         optimizer = make_optimizer(trainer.recipe, list(self.rows.params.values()))
         batches = feed(trainer.data.train, trainer.device, jobs)
         self.step = Step(self.rows, batches, optimizer, trainer.autocast, noise, trainer.hooks.scope)
@@ -112,7 +123,7 @@ class _Training:
         if at != 0 and not resumed:
             return
         orders = [
-            epoch_order(job.seed, job.round, epoch, len(train), recipe.batch_size, self.trainer.device)
+            epoch_order(*self.trainer.order_of(job), epoch, len(train), recipe.batch_size, self.trainer.device)
             for job in self.jobs
         ]
         first = self.start.schedule + self.done - at
@@ -193,7 +204,3 @@ def to_device(data: Dataset, device: torch.device) -> Dataset:
         return Split(split.images.to(device).contiguous(memory_format=torch.channels_last), split.labels.to(device))
 
     return Dataset(move(data.train), move(data.val), move(data.test), data.classes)
-
-
-def _noise(job: Job) -> int:
-    return generator(job.seed, "noise", job.round).initial_seed() % 2**62
