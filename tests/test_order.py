@@ -32,10 +32,37 @@ def test_under_one_order_a_ticket_that_prunes_nothing_is_dense(model: str, tmp_p
 
 
 def test_under_one_order_an_epoch_it_is_rewound_into_is_finished(tmp_path: Path) -> None:
-    """27 iterations are an epoch; without momentum nothing but weights and place is needed to repeat dense."""
+    """An epoch has more than ten iterations; without momentum weights and place are all it takes to repeat dense."""
     early = ("rewind=early", "rewind.iteration=10it", "train=sgd", "train.momentum=0", "train.lr=0.01")
-    start(tmp_path / "run", *UNPRUNED, *early, "train.iterations=40it", "order=fixed")
+    start(tmp_path / "run", *UNPRUNED, *early, "order=fixed")
     assert [same_weights(tmp_path / "run", round) for round in (1, 2)] == [True, True]
+
+
+@pytest.mark.parametrize("executor", ["serial", "stacked", "processes"])
+@pytest.mark.parametrize("train", [("train=adam",), ("train=sgd", "train.lr=0.01", "train.schedule=cosine")])
+def test_with_its_optimizer_restored_a_ticket_repeats_dense_from_any_iteration(
+    train: tuple[str, ...], executor: str, tmp_path: Path
+) -> None:
+    """To the bit, moments and the number of Adam's steps included; and not with a fresh one."""
+    early = ("rewind=early", "rewind.iteration=10it", *train, "order=fixed", f"executor={executor}", "replicates=2")
+    start(tmp_path / "restored", *UNPRUNED, *early)
+    assert [same_weights(tmp_path / "restored", round) for round in (1, 2)] == [True, True]
+    start(tmp_path / "fresh", *UNPRUNED, *early, "rewind.optimizer=fresh")
+    assert [same_weights(tmp_path / "fresh", round) for round in (1, 2)] == [False, False]
+
+
+@pytest.mark.parametrize("rewind", ["learning_rate", "none", "late"])
+def test_restored_moments_survive_and_never_revive_a_weight(
+    rewind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lth: Lth
+) -> None:
+    changes = (f"rewind={rewind}", "controls=[random_mask,random_reinit]")
+    start(tmp_path / "whole", *changes)
+    cut_after(tmp_path / "cut", 2, monkeypatch, *changes)
+    start(tmp_path / "cut", *changes, resume=True)
+    assert results(tmp_path / "cut") == results(tmp_path / "whole")
+    assert lth("verify", str(tmp_path / "whole")).returncode == 0
+    start(tmp_path / "fresh", *changes, "rewind.optimizer=fresh")
+    assert results(tmp_path / "fresh")["history"] != results(tmp_path / "whole")["history"]
 
 
 def test_it_goes_on_with_the_same_bits_and_no_other_order(

@@ -45,7 +45,7 @@ def last_alive(state: State, mask: Mask, before: State) -> State:
     In the ticket it is zero, but a control may keep it, and must not start from a dead weight.
     """
     alive = {name: torch.where(m, state.params[name], before.params[name]) for name, m in mask.items()}
-    return State({**state.params, **alive}, state.buffers)
+    return replace(state, params={**state.params, **alive})
 
 
 @dataclass(frozen=True)

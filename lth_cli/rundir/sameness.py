@@ -30,7 +30,7 @@ ROLES = {
 }
 """By key; that of a group holds for all that is in it."""
 
-BEFORE = {"order": "per_round"}
+BEFORE = {"order": "per_round", "rewind.optimizer": "fresh", "rewind.fraction": 0, "rewind.lr": None}
 """What an older version did that had no such key."""
 
 

@@ -90,7 +90,7 @@ def build(config: DictConfig, choices: Mapping[str, Any]) -> Experiment:
     fresh = _initialiser(make, config, choices, data, device)
     if config.ticket is None:
         ranks = any(SCORES in needs(control) for control in controls.values())
-        way = searched(config, choices, layers, fresh, logits(make, device), data.train, recipe.iterations, ranks)
+        way = searched(config, choices, layers, fresh, logits(make, device), data.train, recipe, ranks)
     else:
         way = given(config.ticket, layers, fresh, recipe.iterations)
     _check_needs(controls, way, data)
@@ -100,8 +100,9 @@ def build(config: DictConfig, choices: Mapping[str, Any]) -> Experiment:
 
     def fit(hooks: Hooks) -> Fit:
         bf16 = config.precision == "bf16"
-        where = to_device(data, device), recipe, eval_every, device, bf16
-        return partial(execute, Trainer(make, *where, fixed_order=config.order == Order.fixed, hooks=hooks))
+        fixed_order, whole = config.order == Order.fixed, to_device(data, device)
+        trainer = Trainer(make, whole, recipe, eval_every, device, bf16, fixed_order, way.moments, hooks)
+        return partial(execute, trainer)
 
     return Experiment(
         seeds=[config.seed + i for i in range(config.replicates)],

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -11,13 +11,15 @@ from torch import Tensor
 from lth_cli.core.seeds import generator
 from lth_cli.core.state import State
 from lth_cli.datasets.dataset import Dataset, Examples, Split
+from lth_cli.rewind import Moments
+from lth_cli.training import moments
 from lth_cli.training.curves import Curves
 from lth_cli.training.evaluate import Evaluation, evaluate
 from lth_cli.training.feed import Resident, feed
 from lth_cli.training.hooks import Hooks
 from lth_cli.training.jobs import Fitted, Job
 from lth_cli.training.networks import Build, network_of
-from lth_cli.training.optimizers import Recipe, learning_rate, make_optimizer
+from lth_cli.training.optimizers import Recipe, make_optimizer, rate
 from lth_cli.training.order import epoch_order
 from lth_cli.training.progress import Progress, put_back, take
 from lth_cli.training.scored import Scored
@@ -37,6 +39,8 @@ class Trainer:
         bf16: run forward passes in bfloat16, weights staying float32.
         fixed_order: whether all rounds of a seed have the data order, and the noise of dropout, of round 0; else each
             has its own, and shares it among its arms.
+        moments: which states come with the optimizer's moments: those that are saved on the way, those at the end, or
+            neither.
         hooks: who follows the training.
     """
 
@@ -47,6 +51,7 @@ class Trainer:
     device: torch.device
     bf16: bool
     fixed_order: bool = False
+    moments: Moments = None
     hooks: Hooks = field(default_factory=Hooks)
 
     def train(self, jobs: Sequence[Job]) -> list[Fitted | None]:
@@ -85,9 +90,11 @@ class _Training:
         self.rows = network if self.learner is None else Scored(network, jobs, self.learner)
         # The noise of an iteration does not depend on where training started.
         noise = torch.tensor([trainer.noise_of(job) + job.start.order for job in jobs], device=trainer.device)
-        optimizer = make_optimizer(trainer.recipe, list(self.rows.params.values()))
+        self.optimizer = make_optimizer(trainer.recipe, list(self.rows.params.values()))
+        if self.learner is None:
+            moments.put(self.rows, self.optimizer, jobs)
         batches = feed(trainer.data.train, trainer.device, jobs)
-        self.step = Step(self.rows, batches, optimizer, trainer.autocast, noise, trainer.hooks.scope)
+        self.step = Step(self.rows, batches, self.optimizer, trainer.autocast, noise, trainer.hooks.scope)
         self.done, self.since = 0, 0
         self.curves = Curves(jobs, trainer.hooks)
         self.saved: list[State | None] = [None for _ in jobs]
@@ -113,7 +120,7 @@ class _Training:
 
     def _fitted(self, row: int, seconds: float) -> Fitted:
         examples = self.start.iterations * self.trainer.recipe.batch_size
-        mask, state = self.rows.mask(row), self.rows.state(row)
+        mask, state = self.rows.mask(row), self._state(row, "trained")
         return Fitted(self.jobs[row], mask, state, self.saved[row], self.curves.rows[row], seconds, examples)
 
     def _begin_epoch(self, resumed: bool) -> None:
@@ -128,7 +135,7 @@ class _Training:
         ]
         first = self.start.schedule + self.done - at
         factor = 1.0 if self.learner is None else self.learner.lr_factor
-        rates = [factor * learning_rate(recipe, max(0, first + i)) for i in range(len(orders[0]))]
+        rates = [factor * rate(recipe, self.start, max(0, first + i)) for i in range(len(orders[0]))]
         self.step.load(torch.stack(orders, dim=1), rates, at)
 
     def _whole_step(self) -> Callable[[], None]:
@@ -167,7 +174,13 @@ class _Training:
         self.since = 0
 
     def _save(self) -> None:
-        self.saved = [self.rows.state(row) for row in range(self.rows.rows)]
+        self.saved = [self._state(row, "saved") for row in range(self.rows.rows)]
+
+    def _state(self, row: int, which: str) -> State:
+        state = self.rows.state(row)
+        if self.trainer.moments != which or self.learner is not None:
+            return state
+        return replace(state, moments=moments.taken(self.rows, self.optimizer, row))
 
     def _keep(self) -> None:
         """Keep what is under way when that is due, and at the latest when it is asked to stop."""
