@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from omegaconf import DictConfig, OmegaConf
+
 from lth_cli.command import overrides
 from lth_cli.command.line import Line
 from lth_cli.core.counts import Counts
@@ -91,6 +93,15 @@ def record_sweep(path: Path, arguments: Sequence[str], expected: int, jobs: Sequ
     words = shlex.join(["lth", "run", *arguments])
     document = {"format": 1, "command": words, "started": started, "expected": expected, "jobs": list(jobs)}
     within.write(path, names.SWEEP, json.dumps(document, indent=2).encode() + b"\n")
+
+
+def as_begun(path: Path, config: DictConfig, overrides: Sequence[str]) -> None:
+    """Where a run began with a version of lth that lacked a key, set what that version did, unless it is overridden."""
+    with suppress(Damaged):
+        old, new = (dict(_flat(each)) for each in (read_config(path), parse_config(OmegaConf.to_yaml(config))))
+        typed = {text.lstrip("+").partition("=")[0] for text in overrides}
+        for key in (BEFORE.keys() & new.keys()) - old.keys() - typed:
+            OmegaConf.update(config, key, BEFORE[key])
 
 
 def is_complete(intact: Intact, config: str) -> bool:

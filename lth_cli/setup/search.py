@@ -82,6 +82,8 @@ def searched(
         return rewind.restart(replicate.rewind, replicate.trained, rewind_to, iterations)
 
     moments = getattr(rewind, "moments", None)
+    if moments == "saved" and rewind_to == 0:  # where the optimizer remembers nothing yet
+        moments = None
     pattern: Pattern = instantiate("pattern", config, choices, Pattern)
     keep, notes = _counts(config, choices, layers, pattern)
     replicate = untrained(init, layers)  # what there is too little memory for is not the criterion's fault
