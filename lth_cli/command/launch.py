@@ -21,6 +21,7 @@ from lth_cli.command.line import Line, parse
 from lth_cli.core.signals import Signals
 from lth_cli.core.spelling import brief, say
 from lth_cli.core.streams import give_up_stdout
+from lth_cli.report.terminal import meanwhile
 from lth_cli.rundir import names
 from lth_cli.rundir.folders import Busy, Folder, discard, free_dir, sole_writer
 from lth_cli.rundir.read import Damaged
@@ -73,7 +74,8 @@ def _launch(arguments: list[str]) -> int:
     if options.help or options.hydra_help or options.cfg or options.info:
         _show(words)
         return 0
-    config = checked(line, old)
+    with meanwhile("checking the config"):
+        config = checked(line, old)
     key = "hydra.sweep.dir" if line.sweep else "hydra.run.dir"
     wanted = str(OmegaConf.select(config, key))
     if Path(wanted).name in ("", ".."):
@@ -114,17 +116,18 @@ def _run(folder: Folder, line: Line, words: list[str], resumed: bool) -> int:
 
 def _sweep(folder: Folder, line: Line, words: list[str], resumed: bool) -> int:
     """A sweep in `folder`, whose lock we hold."""
-    expected = sum(1 for _ in overrides.jobs(line.overrides))
-    theirs = any(text.startswith(("hydra.sweep.subdir=", "hydra/sweeper=")) for text in line.overrides)
-    names_known = [] if theirs else overrides.known_names(line.overrides)
-    resume.record_sweep(folder.path, line.portable(), expected, names_known)
-    if not any(text.startswith("hydra.sweep.subdir=") for text in line.overrides):
-        keys = ",".join(overrides.swept(line.overrides))
-        subdir = f"${{lth.job_name:${{hydra.overrides.task}},[{keys}]}}"
+    expected, keys = sum(1 for _ in overrides.jobs(line.overrides)), overrides.swept(line.overrides)
+    other_sweeper, other_names = (
+        any(text.startswith(key) for text in line.overrides) for key in ("hydra/sweeper=", "hydra.sweep.subdir=")
+    )
+    known = [] if other_sweeper else overrides.known_names(line.overrides)
+    resume.record_sweep(folder.path, line.portable(), expected, [] if other_names else known)
+    if not other_names:
+        subdir = f"${{lth.job_name:${{hydra.overrides.task}},[{','.join(keys)}]}}"
         words = [*words, overrides.quoted("hydra.sweep.subdir", subdir)]
     stopped = list[Exception]()
     try:
-        _hand_to_hydra(words, task(resumed, stopped))
+        _hand_to_hydra(words, task(resumed, stopped, sweep.Sweep(folder.path, len(known) or None, keys)))
     except Exception as error:
         if not (folder.path / names.HYDRA_SWEEP).exists():
             raise

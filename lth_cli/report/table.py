@@ -35,7 +35,7 @@ def _accuracy(row: Row) -> str:
 
 
 def _early_stop(row: Row) -> str:
-    """A minimum at the end of training is a lower bound, and its ratio to dense says nothing; untrained, there is none."""
+    """None without training. A minimum at the end of it is a lower bound, and its ratio to dense says nothing."""
     if row.early_stop == 0:
         return ""
     if row.early_stop_at_end:
