@@ -81,7 +81,8 @@ def _run(config: DictConfig, path: Path, sweep: Sweep | None, resumed: bool) -> 
         say(f"{path} is done, and all of it is as it was written")
         return
     spin_less()
-    with meanwhile("loading PyTorch"):
+    live = sweep is None or sweep.pid == os.getpid()
+    with meanwhile("loading PyTorch", live):
         from lth_cli.command.record import mark_unstarted
         from lth_cli.command.run import run
 
@@ -94,7 +95,6 @@ def _run(config: DictConfig, path: Path, sweep: Sweep | None, resumed: bool) -> 
         "choices": {**choices, "controls": ",".join(config.controls)},  # Hydra does not name the choices of a list
     }
     place = None if sweep is None else sweep.place(hydra.job.num + 1, hydra.overrides.task)
-    live = sweep is None or sweep.pid == os.getpid()
     try:
         run(config, path, source, _Console(), place, live, intact)
     except (Exception, KeyboardInterrupt) as error:

@@ -1,7 +1,9 @@
 """`lth run`: hand a checked command line to Hydra, and turn what goes wrong into a message and an exit code."""
 
 import contextlib
+import io
 import os
+import re
 import shlex
 import sys
 import traceback
@@ -9,12 +11,14 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import hydra
+from hydra._internal.utils import get_args_parser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lth_cli.command import overrides, resume, sweep
 from lth_cli.command.check import checked
+from lth_cli.command.completion import of_a_list, proposals, split
 from lth_cli.command.explain import explain, failure, first_line
 from lth_cli.command.job import spin_less, task
 from lth_cli.command.line import Line, parse
@@ -70,7 +74,7 @@ def _launch(arguments: list[str]) -> int:
         line = _on_top(old, line)
     options, words = line.options, [*line.flags, *line.overrides]
     if options.shell_completion:
-        return _complete(words)
+        return _complete()
     if options.help or options.hydra_help or options.cfg or options.info:
         _show(words)
         return 0
@@ -167,13 +171,28 @@ def _is_begun(path: Path) -> bool:
     return any((path / name).exists() for name in (names.RECORD, names.ROUNDS, names.HYDRA_SWEEP))
 
 
-def _complete(words: list[str]) -> int:
-    """Completion of `lth run …` by Hydra, which knows of no subcommands, and which must never print an error."""
-    line = os.environ.get("COMP_LINE", "").replace(" run ", " ", 1)
-    os.environ.update(COMP_LINE=line, COMP_POINT=str(len(line)))
-    with contextlib.suppress(Exception), contextlib.redirect_stderr(None):
-        _hand_to_hydra(words, task(False, []))
+def _complete() -> int:
+    """Completion of `lth run …`, which must never print an error."""
+    with contextlib.suppress(Exception, SystemExit), contextlib.redirect_stderr(None):
+        (_, *before), word = split(os.environ["COMP_LINE"])
+        parser = get_args_parser()
+        found = proposals(parser, before, word)
+        if not found and not word.startswith("-"):
+            typed = parser.parse_args(before)
+            # Hydra splits at blanks, and for some keys of its own it would import what they name.
+            plain = [text for text in overrides.rewrite(typed.overrides) if not re.search(r"\s|^[+~]*hydra\b", text)]
+            own = [f"--config-dir={typed.config_dir}"] if typed.config_dir is not None else []
+            found = of_a_list(word, lambda one: _ask_hydra([*plain, one], own))
+        say("\n".join(found))
     return 0
+
+
+def _ask_hydra(words: list[str], flags: list[str]) -> list[str]:
+    """What may stand in place of the last word; Hydra knows of no subcommands."""
+    os.environ["COMP_LINE"] = " ".join(["lth", *words])
+    with contextlib.redirect_stdout(io.StringIO()) as text:
+        _hand_to_hydra(["-sc", "query=fish", *flags], task(False, []))
+    return text.getvalue().split()
 
 
 def _show(words: list[str]) -> None:

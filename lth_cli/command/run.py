@@ -64,7 +64,7 @@ def run(
     # Moments of pruned networks decay into subnormal numbers, on which CPUs are many times slower. The setting reaches
     # threads that start after it, and `build` computes: so it comes first.
     torch.set_flush_denormal(True)
-    with meanwhile("reading the data"):
+    with meanwhile("reading the data", live):
         experiment = build(config, source["choices"])
     _set_up_torch(config, experiment.device)
     text = OmegaConf.to_yaml(config, resolve=True)

@@ -35,6 +35,10 @@ class Log(logging.Handler):
         Terminal().print(f"{record.levelname}: {self.format(record)}", highlight=False, markup=False)
 
 
-def meanwhile(doing: str) -> AbstractContextManager[object]:
-    """Within, a line on standard error says what takes so long, and is gone afterwards; only on a terminal."""
-    return Terminal(stderr=True).status(f"lth: {doing}…")
+def meanwhile(doing: str, live: bool = True) -> AbstractContextManager[object]:
+    """Within, a line on standard error says what takes so long, and is gone afterwards; only on a terminal.
+
+    Args:
+        live: false in the worker processes of a sweep, which have one terminal together.
+    """
+    return Terminal(stderr=True, quiet=not live).status(f"lth: {doing}…")
