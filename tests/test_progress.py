@@ -13,7 +13,7 @@ import pytest
 
 from lth_cli.command.sweep import Sweep
 from lth_cli.report.sweep import Place
-from lth_cli.report.terminal import Log, meanwhile
+from lth_cli.report.terminal import Log
 from tests.command import Lth, only_run
 
 SHORT = ("rounds=1", "train.iterations=2it", "controls=[]")
@@ -124,10 +124,12 @@ def test_a_long_label_loses_its_middle() -> None:
     assert (len(label), label[:20], label[-7:]) == (40, "model.hidden=[10,10,", "10,10,7]"[-7:])
 
 
-def test_nothing_is_shown_meanwhile_where_there_is_no_terminal(capfd: pytest.CaptureFixture[str]) -> None:
-    with meanwhile("loading PyTorch"):
-        pass
-    assert capfd.readouterr() == ("", "")
+def test_nothing_moves_where_there_is_no_terminal(lth: Lth) -> None:
+    """Not even where colours are asked for, as in logs of continuous integration."""
+    for environment in ({}, {"FORCE_COLOR": "1"}):
+        ran = lth("run", *SHORT, **environment)
+        assert (ran.returncode, ran.stderr) == (0, "")
+        assert re.search(r"starting|\x1b\[\?25|\x1b\[\d*[A-K]", ran.stdout) is None
 
 
 PATH = "/a/path/that/is/longer/than/a/narrow/terminal/with spaces/and-hyphens/[brackets]/seed0.safetensors"

@@ -13,6 +13,7 @@ from rich.table import Column
 from lth_cli.core.masks import density as mask_density
 from lth_cli.report.sweep import Place, clock
 from lth_cli.report.table import density
+from lth_cli.report.terminal import is_watched
 from lth_cli.training.evaluate import Evaluation
 from lth_cli.training.jobs import Fitted, Job
 
@@ -38,7 +39,7 @@ class Display:
             TextColumn("{task.fields[left]}", table_column=Column(no_wrap=True)),
             console=console,
             transient=True,
-            disable=not (live and console.is_terminal),
+            disable=not (live and is_watched(console)),
             refresh_per_second=1 / _REFRESH,
         )
         self._sweep: TaskID | None = None

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -41,4 +41,10 @@ def meanwhile(doing: str, live: bool = True) -> AbstractContextManager[object]:
     Args:
         live: false in the worker processes of a sweep, which have one terminal together.
     """
-    return Terminal(stderr=True, quiet=not live).status(f"lth: {doing}…")
+    console = Terminal(stderr=True)
+    return console.status(f"lth: {doing}…") if live and is_watched(console) else nullcontext()
+
+
+def is_watched(console: Console) -> bool:
+    """Whether it is a terminal, and not only to be coloured like one, as where FORCE_COLOR is set."""
+    return console.is_terminal and console.file.isatty()
