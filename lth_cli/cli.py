@@ -5,6 +5,7 @@ Hydra, rich and torch are imported only when work begins.
 """
 
 import argparse
+import contextlib
 import io
 import os
 import sys
@@ -15,7 +16,7 @@ from lth_cli.core.signals import Terminated
 from lth_cli.core.spelling import brief, nearest, say
 from lth_cli.core.streams import described, give_up_stdout, open_closed
 
-_COMMANDS = ("run", "compare", "verify", "list")
+_COMMANDS = ("run", "compare", "verify", "list", "completion")
 _DESCRIPTION = """
 Lottery tickets: train, prune, rewind, retrain, and compare.
 
@@ -77,7 +78,9 @@ def _nowhere() -> str:
 
 
 def _dispatch(arguments: list[str]) -> int:
-    if arguments[:1] == ["-sc"]:  # Hydra's completion script asks `lth -sc query=bash` while `lth run …` is typed
+    if arguments[:1] == ["-sc"]:  # asked by the shell while a line is typed
+        if os.environ.get("COMP_LINE", "").split()[1:2] != ["run"]:
+            return _propose(os.environ.get("COMP_LINE", ""))
         arguments = ["run", *arguments]
     if arguments and arguments[0] == "run":
         from lth_cli.command.launch import launch
@@ -131,6 +134,10 @@ def _parser() -> argparse.ArgumentParser:
     listing.add_argument("kind", nargs="?", metavar="KIND", help="one of these; default: all")
     listing.add_argument("--config-dir", metavar="DIR", help="your own YAML too")
     listing.set_defaults(call=_list)
+
+    completion = commands.add_parser("completion", help="what a shell evaluates to complete lth; for bash, zsh or fish")
+    completion.add_argument("shell", metavar="SHELL", choices=("bash", "zsh", "fish"), help="bash, zsh or fish")
+    completion.set_defaults(call=_completion)
     return parser
 
 
@@ -184,6 +191,22 @@ def _list(arguments: argparse.Namespace) -> int:
         say(listing(arguments.kind, arguments.config_dir).removesuffix("\n"))
     except ValueError as error:
         raise UsageError(str(error)) from None
+    return 0
+
+
+def _completion(arguments: argparse.Namespace) -> int:
+    from lth_cli.command.completion import SCRIPTS
+
+    say(SCRIPTS[arguments.shell].strip())
+    return 0
+
+
+def _propose(line: str) -> int:
+    """Say what may follow a line; of one that cannot be read, nothing."""
+    from lth_cli.command.completion import proposals, split
+
+    with contextlib.suppress(ValueError):
+        say("\n".join(proposals(_parser(), *split(line))))
     return 0
 
 

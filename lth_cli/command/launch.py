@@ -1,7 +1,9 @@
 """`lth run`: hand a checked command line to Hydra, and turn what goes wrong into a message and an exit code."""
 
 import contextlib
+import io
 import os
+import re
 import shlex
 import sys
 import traceback
@@ -9,18 +11,21 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import hydra
+from hydra._internal.utils import get_args_parser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lth_cli.command import overrides, resume, sweep
 from lth_cli.command.check import checked
+from lth_cli.command.completion import of_a_list, proposals, split
 from lth_cli.command.explain import explain, failure, first_line
 from lth_cli.command.job import spin_less, task
 from lth_cli.command.line import Line, parse
 from lth_cli.core.signals import Signals
 from lth_cli.core.spelling import brief, say
 from lth_cli.core.streams import give_up_stdout
+from lth_cli.report.terminal import meanwhile
 from lth_cli.rundir import names
 from lth_cli.rundir.folders import Busy, Folder, discard, free_dir, sole_writer
 from lth_cli.rundir.read import Damaged
@@ -69,11 +74,12 @@ def _launch(arguments: list[str]) -> int:
         line = _on_top(old, line)
     options, words = line.options, [*line.flags, *line.overrides]
     if options.shell_completion:
-        return _complete(words)
+        return _complete()
     if options.help or options.hydra_help or options.cfg or options.info:
         _show(words)
         return 0
-    config = checked(line, old)
+    with meanwhile("checking the config"):
+        config = checked(line, old)
     key = "hydra.sweep.dir" if line.sweep else "hydra.run.dir"
     wanted = str(OmegaConf.select(config, key))
     if Path(wanted).name in ("", ".."):
@@ -114,17 +120,18 @@ def _run(folder: Folder, line: Line, words: list[str], resumed: bool) -> int:
 
 def _sweep(folder: Folder, line: Line, words: list[str], resumed: bool) -> int:
     """A sweep in `folder`, whose lock we hold."""
-    expected = sum(1 for _ in overrides.jobs(line.overrides))
-    theirs = any(text.startswith(("hydra.sweep.subdir=", "hydra/sweeper=")) for text in line.overrides)
-    names_known = [] if theirs else overrides.known_names(line.overrides)
-    resume.record_sweep(folder.path, line.portable(), expected, names_known)
-    if not any(text.startswith("hydra.sweep.subdir=") for text in line.overrides):
-        keys = ",".join(overrides.swept(line.overrides))
-        subdir = f"${{lth.job_name:${{hydra.overrides.task}},[{keys}]}}"
+    expected, keys = sum(1 for _ in overrides.jobs(line.overrides)), overrides.swept(line.overrides)
+    other_sweeper, other_names = (
+        any(text.startswith(key) for text in line.overrides) for key in ("hydra/sweeper=", "hydra.sweep.subdir=")
+    )
+    known = [] if other_sweeper else overrides.known_names(line.overrides)
+    resume.record_sweep(folder.path, line.portable(), expected, [] if other_names else known)
+    if not other_names:
+        subdir = f"${{lth.job_name:${{hydra.overrides.task}},[{','.join(keys)}]}}"
         words = [*words, overrides.quoted("hydra.sweep.subdir", subdir)]
     stopped = list[Exception]()
     try:
-        _hand_to_hydra(words, task(resumed, stopped))
+        _hand_to_hydra(words, task(resumed, stopped, sweep.Sweep(folder.path, len(known) or None, keys)))
     except Exception as error:
         if not (folder.path / names.HYDRA_SWEEP).exists():
             raise
@@ -164,13 +171,28 @@ def _is_begun(path: Path) -> bool:
     return any((path / name).exists() for name in (names.RECORD, names.ROUNDS, names.HYDRA_SWEEP))
 
 
-def _complete(words: list[str]) -> int:
-    """Completion of `lth run …` by Hydra, which knows of no subcommands, and which must never print an error."""
-    line = os.environ.get("COMP_LINE", "").replace(" run ", " ", 1)
-    os.environ.update(COMP_LINE=line, COMP_POINT=str(len(line)))
-    with contextlib.suppress(Exception), contextlib.redirect_stderr(None):
-        _hand_to_hydra(words, task(False, []))
+def _complete() -> int:
+    """Completion of `lth run …`, which must never print an error."""
+    with contextlib.suppress(Exception, SystemExit), contextlib.redirect_stderr(None):
+        (_, *before), word = split(os.environ["COMP_LINE"])
+        parser = get_args_parser()
+        found = proposals(parser, before, word)
+        if not found and not word.startswith("-"):
+            typed = parser.parse_args(before)
+            # Hydra splits at blanks, and for some keys of its own it would import what they name.
+            plain = [text for text in overrides.rewrite(typed.overrides) if not re.search(r"\s|^[+~]*hydra\b", text)]
+            own = [f"--config-dir={typed.config_dir}"] if typed.config_dir is not None else []
+            found = of_a_list(word, lambda one: _ask_hydra([*plain, one], own))
+        say("\n".join(found))
     return 0
+
+
+def _ask_hydra(words: list[str], flags: list[str]) -> list[str]:
+    """What may stand in place of the last word; Hydra knows of no subcommands."""
+    os.environ["COMP_LINE"] = " ".join(["lth", *words])
+    with contextlib.redirect_stdout(io.StringIO()) as text:
+        _hand_to_hydra(["-sc", "query=fish", *flags], task(False, []))
+    return text.getvalue().split()
 
 
 def _show(words: list[str]) -> None:

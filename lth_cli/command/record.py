@@ -5,11 +5,14 @@ import platform
 import subprocess
 from collections.abc import Mapping
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import torch
+from omegaconf import DictConfig, OmegaConf
 
 from lth_cli.datasets.fingerprint import fingerprint
+from lth_cli.rundir.write import Writer
 from lth_cli.setup.build import Experiment
 
 
@@ -40,6 +43,12 @@ def record_of(experiment: Experiment, source: Mapping[str, Any]) -> dict[str, An
             **{name: version(name) for name in ("lth-cli", "torch", "numpy", "hydra-core", "omegaconf")},
         },
     }
+
+
+def mark_unstarted(path: Path, config: DictConfig, source: Mapping[str, Any], error: BaseException) -> None:
+    """Leave a record of a job of a sweep that was wrong, or interrupted, before it did any work."""
+    writer = Writer(path, OmegaConf.to_yaml(config), source)
+    writer.finish("interrupted" if isinstance(error, KeyboardInterrupt) else "failed", str(error))
 
 
 def _device_name(device: torch.device) -> str:

@@ -20,7 +20,9 @@ from lth_cli.core.state import Mask
 from lth_cli.core.streams import described
 from lth_cli.lottery.imp import run_imp
 from lth_cli.report.progress import Display
+from lth_cli.report.sweep import Place
 from lth_cli.report.table import show, summary
+from lth_cli.report.terminal import meanwhile
 from lth_cli.report.times import times
 from lth_cli.results.compare import compare
 from lth_cli.rundir.checkpoints import Checkpoints
@@ -41,7 +43,7 @@ def run(
     path: Path,
     source: Mapping[str, Any],
     console: Console,
-    prefix: str,
+    place: Place | None,
     live: bool,
     intact: Intact | None = None,
 ) -> None:
@@ -51,8 +53,8 @@ def run(
         config: composed, not yet checked.
         path: the run directory, which exists and is ours.
         source: what the config was made from, for the record: the command, and the choices by config group.
-        prefix: of each line that is printed.
-        live: whether to show a live display on a terminal, and the summary.
+        place: in a sweep; None for a run by itself, which ends with its table.
+        live: whether this process may show a live display on a terminal.
         intact: what is in `path` already.
 
     Raises:
@@ -62,7 +64,8 @@ def run(
     # Moments of pruned networks decay into subnormal numbers, on which CPUs are many times slower. The setting reaches
     # threads that start after it, and `build` computes: so it comes first.
     torch.set_flush_denormal(True)
-    experiment = build(config, source["choices"])
+    with meanwhile("reading the data", live):
+        experiment = build(config, source["choices"])
     _set_up_torch(config, experiment.device)
     text = OmegaConf.to_yaml(config, resolve=True)
     record = record_of(experiment, source)
@@ -73,7 +76,7 @@ def run(
     done = 0 if intact is None else intact.rounds
     try:
         scope = Profile(experiment.device, path / "profile") if config.profile else nullcontext
-        with Display(console, live, prefix, config.rounds, _iterations(experiment, done)) as display:
+        with Display(console, live, place, config.rounds, _iterations(experiment, done)) as display:
             for note in _notes(record, experiment, intact):
                 writer.note(note)
                 display.say(note)
@@ -95,9 +98,9 @@ def run(
         with suppress(OSError):  # where the disk is full or gone, the error itself is what counts
             writer.finish("failed", f"{type(error).__name__}: {described(error)}")
         raise
-    if live:
+    if place is None:
         show(console, summary(compare([read(path)])))
-        console.print(str(path), highlight=False, markup=False, soft_wrap=True)
+        console.print(str(path), highlight=False, markup=False)
 
 
 def _told_to_stop(error: BaseException | None) -> KeyboardInterrupt | None:
@@ -105,12 +108,6 @@ def _told_to_stop(error: BaseException | None) -> KeyboardInterrupt | None:
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__context__
     return error
-
-
-def mark_unstarted(path: Path, config: DictConfig, source: Mapping[str, Any], error: BaseException) -> None:
-    """Leave a record of a job of a sweep that was wrong, or interrupted, before it did any work."""
-    writer = Writer(path, OmegaConf.to_yaml(config), source)
-    writer.finish("interrupted" if isinstance(error, KeyboardInterrupt) else "failed", str(error))
 
 
 def _rounds(

@@ -1,12 +1,54 @@
-"""The end of a sweep: how its jobs ended, what is told of it, and whether anything is left to keep."""
+"""A sweep: where a job stands in it; how its jobs ended, what is told of it, and whether anything is left to keep."""
 
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
-from lth_cli.report.sweep import Ended, summary
+from lth_cli.core.spelling import brief
+from lth_cli.report.sweep import Ended, Place, summary
 from lth_cli.rundir.damaged import Damaged
 from lth_cli.rundir.find import find
 from lth_cli.rundir.folders import Folder, discard
 from lth_cli.rundir.read import read
+from lth_cli.rundir.sweep import ended
+
+_LONGEST = 40
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What every job of a sweep is told, in whichever process it works.
+
+    Args:
+        path: its folder.
+        jobs: how many there are, or None where only Hydra knows.
+        keys: what is swept.
+        began: when this command began, in seconds since 1970: clocks of several machines have no other zero.
+        pid: of the process that hands out the jobs.
+    """
+
+    path: Path
+    jobs: int | None
+    keys: Sequence[str]
+    began: float = field(default_factory=time.time)
+    pid: int = field(default_factory=os.getpid)
+
+    def place(self, number: int, overrides: Sequence[str]) -> Place:
+        """Where a job stands when it begins.
+
+        Args:
+            number: from 1.
+            overrides: of the job.
+        """
+        swept = [text for text in overrides if text.lstrip("+~").partition("=")[0] in self.keys]
+        label = brief(" ".join(swept or overrides), lines=1, width=_LONGEST)
+        since = datetime.fromtimestamp(self.began, UTC).isoformat(timespec="seconds")
+        before, after = ended(self.path, since)
+        each = (time.time() - self.began) / after if after else None
+        return Place(number, self.jobs, label, before + after, each)
 
 
 def end(sweep: Folder, expected: int, ours: bool) -> int:
