@@ -16,6 +16,8 @@ from lth_cli.rundir.read import read
 from lth_cli.rundir.sweep import ended
 
 _LONGEST = 40
+_SHARE = 0.02  # of a sweep's time that may go into looking how far it is
+_looked: dict[Path, tuple[float, tuple[int, int]]] = {}  # by sweep: when to look again, and what was there
 
 
 @dataclass(frozen=True)
@@ -45,10 +47,18 @@ class Sweep:
         """
         swept = [text for text in overrides if text.lstrip("+~").partition("=")[0] in self.keys]
         label = brief(" ".join(swept or overrides), lines=1, width=_LONGEST)
-        since = datetime.fromtimestamp(self.began, UTC).isoformat(timespec="seconds")
-        before, after = ended(self.path, since)
+        before, after = self._ended()
         each = (time.time() - self.began) / after if after else None
         return Place(number, self.jobs, label, before + after, each)
+
+    def _ended(self) -> tuple[int, int]:
+        """How many jobs were done before this command, and how many have ended since, as this process saw it last."""
+        now = time.monotonic()
+        due, counts = _looked.get(self.path, (now, (0, 0)))
+        if now >= due:
+            counts = ended(self.path, datetime.fromtimestamp(self.began, UTC).isoformat(timespec="seconds"))
+            _looked[self.path] = now + (time.monotonic() - now) / _SHARE, counts
+        return counts
 
 
 def end(sweep: Folder, expected: int, ours: bool) -> int:
