@@ -7,11 +7,12 @@ Hydra, rich and torch are imported only when work begins.
 import argparse
 import io
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from lth_cli.core.signals import Terminated
+from lth_cli.core.signals import Signals, Terminated
 from lth_cli.core.spelling import brief, nearest, say
 from lth_cli.core.streams import described, give_up_stdout, open_closed
 
@@ -47,8 +48,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if foreign := [word for word in arguments if word != word.encode(errors="replace").decode()]:
             name = foreign[0].encode("ascii", "backslashreplace").decode()
             raise UsageError(f"{name}: the command line is not UTF-8, or this locale is not: try LC_ALL=C.UTF-8")
-        code = _dispatch(arguments)
-        sys.stdout.flush()
+        with Signals().in_order():
+            code = _dispatch(arguments)
+            sys.stdout.flush()
+        if argv is None:  # all is done but for Python's own tidying up, which a signal would only make look otherwise
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
         return code
     except KeyboardInterrupt as interrupt:
         say(f"lth: interrupted{interrupt}", file=sys.stderr)

@@ -49,16 +49,16 @@ def job(config: DictConfig, resumed: bool) -> Exception | None:
     hydra = HydraConfig.get()
     path = Path(hydra.runtime.output_dir)
     sweep = hydra.mode == RunMode.MULTIRUN
-    with Signals().in_order():
-        try:
+    try:
+        with Signals().in_order():
             if sweep and Path(hydra.sweep.dir).resolve() not in path.resolve().parents:
                 raise ConfigError(f"hydra.sweep.subdir={hydra.sweep.subdir}: the name of a folder within the sweep")
             with sole_writer(path) if sweep else contextlib.nullcontext():
                 _run(config, path, sweep, resumed)
-        except Exception as error:
-            if sweep and isinstance(error, ConfigError | Busy | Damaged):
-                say(brief(f"lth: {path.name}: {error}"), file=sys.stderr)
-            return error
+    except Exception as error:
+        if sweep and isinstance(error, ConfigError | Busy | Damaged):
+            say(brief(f"lth: {path.name}: {error}"), file=sys.stderr)
+        return error
     return None
 
 
@@ -90,7 +90,9 @@ def _run(config: DictConfig, path: Path, sweep: bool, resumed: bool) -> None:
         "choices": {**choices, "controls": ",".join(config.controls)},  # Hydra does not name the choices of a list
     }
     try:
-        run(config, path, source, _Console(), prefix=f"{path.name}: " if sweep else "", live=not sweep, intact=intact)
+        with Signals().in_order():
+            prefix = f"{path.name}: " if sweep else ""
+            run(config, path, source, _Console(), prefix, live=not sweep, intact=intact)
     except (Exception, KeyboardInterrupt) as error:
         # A run on its own leaves nothing behind if no work was done; in a sweep the others must be told.
         if sweep and not (path / names.RECORD).exists():

@@ -185,7 +185,8 @@ def _show(words: list[str]) -> None:
 
 def _hand_to_hydra(words: list[str], call: Callable[[DictConfig], None]) -> None:
     sys.argv = ["lth run", *words]
-    hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(call)()
+    with Signals().in_order():
+        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(call)()
 
 
 @contextlib.contextmanager
