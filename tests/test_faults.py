@@ -1,8 +1,10 @@
 """Faults that befall a run from outside, each done for real: nothing is lost, and what goes on is the same run."""
 
 import json
+import mmap
 import os
 import random
+import resource
 import shutil
 import signal
 import subprocess
@@ -15,8 +17,10 @@ from math import nan
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors import safe_open
 
+from lth_cli import models
 from lth_cli.results.verify import verify
 from lth_cli.rundir.folders import sole_writer
 from lth_cli.rundir.intact import reopen
@@ -213,6 +217,95 @@ def test_too_little_memory_is_said_in_one_line(lth: Lth, tmp_path: Path) -> None
     assert done.returncode == 1
     assert done.stderr.startswith("lth: out of memory: a smaller train.batch_size")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("sweep", ["", "-m seed=0,1"])
+def test_a_limit_on_memory_below_what_the_libraries_take_is_said_in_one_line(sweep: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["bash", "-c", f"ulimit -v 400000; exec {' '.join(COMMAND)} {sweep}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "lth: out of memory\n")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("sweep", [(), ("-m", "seed=0,1")], ids=["run", "sweep"])
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_limit_on_memory_a_little_above_is_said_before_any_folder_is_made(
+    ends: bool, sweep: tuple[str, ...], lth: Lth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where a library does not raise an error, but ends the process."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    if ends:
+        monkeypatch.setattr(mmap, "mmap", lambda *arguments: os.kill(os.getpid(), signal.SIGKILL))
+    resource.setrlimit(resource.RLIMIT_AS, (pages * mmap.PAGESIZE + 2**27, hard))
+    try:
+        done = lth("run", *sweep, "controls=[]", "rounds=1")
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "lth: out of memory\n")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("place", ["lth_cli.pruners.magnitude", "lth_cli.models.mlp", "lth_cli.datasets.digits"])
+@pytest.mark.parametrize("sweep", [(), ("-m", "seed=0,1")], ids=["run", "sweep"])
+def test_a_lack_of_memory_while_all_is_set_up_is_no_wrong_config(
+    place: str, sweep: tuple[str, ...], lth: Lth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lacking(*arguments: object, **named: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.")
+
+    monkeypatch.setattr(place, lacking)
+    done = lth("run", *sweep, "controls=[]", "rounds=1")
+    who = ["seed=0: ", "seed=1: "] if sweep else [""]
+    words = "out of memory: a smaller train.batch_size, fewer replicates or executor=serial needs less"
+    assert (done.returncode, done.stderr.splitlines()) == (1, [f"lth: {one}{words}" for one in who])
+    assert not list(tmp_path.iterdir())
+
+
+def test_too_few_open_files_are_said_in_one_line(lth: Lth, tmp_path: Path) -> None:
+    """Each worker process takes some; the second job of a sweep has as many as the first."""
+    options = ("rounds=1", "replicates=4", "train.iterations=4it", "controls=[]", "executor=processes")
+    assert lth("run", *options, "output=enough").returncode == 0  # which imports all, once
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken = {int(number) for number in os.listdir("/proc/self/fd")}
+    torch.set_num_threads(4)
+    resource.setrlimit(resource.RLIMIT_NOFILE, ([n for n in range(1000) if n not in taken][10], hard))
+    try:
+        ran, swept = lth("run", *options), lth("run", "-m", "seed=0,1", *options, "output=swept")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        torch.set_num_threads(1)
+    words = "too many open files: allow more with ulimit -n"
+    hint = f"     to go on: lth run resume={only_run(tmp_path).relative_to(tmp_path)}"
+    assert (ran.returncode, ran.stderr) == (1, f"lth: {words}\n{hint}\n")
+    assert (swept.returncode, swept.stderr) == (1, f"lth: seed=0: {words}\nlth: seed=1: {words}\n")
+    assert "2 failed in " in swept.stdout
+
+
+def test_a_worker_that_is_killed_is_named_with_the_signal(
+    lth: Lth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, before = os.getpid(), models.mlp
+
+    def deadly(**options: object) -> object:
+        if os.getpid() != here:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return before(**options)
+
+    monkeypatch.setattr(models, "mlp", deadly)
+    done = lth("run", "executor=processes", "replicates=2", "controls=[]", "rounds=1")
+    run = only_run(tmp_path).relative_to(tmp_path)
+    assert (done.returncode, done.stderr.splitlines()) == (
+        1,
+        [
+            "lth: round 0, dense, seed 0: its worker process ended early, signal 9; out of memory?",
+            f"     to go on: lth run resume={run}",
+        ],
+    )
 
 
 def diverge(monkeypatch: pytest.MonkeyPatch, *places: tuple[int, str, int]) -> None:

@@ -170,7 +170,8 @@ def test_a_killed_worker_does_not_hide_the_others(tmp_path: Path) -> None:
             os.kill(int(str(record["pid"])), signal.SIGKILL)
     output, errors = process.communicate(timeout=120)
     assert process.returncode == 1
-    assert "lth: the launcher stopped: TerminatedWorkerError" in errors
+    names = "seed=0,train.iterations=4000ep, seed=1,train.iterations=4000ep"
+    assert errors.splitlines()[0] == f"lth: {names}: the worker process ended early, SIGKILL; out of memory?"
     assert "Traceback" not in errors
     assert re.search(r"^killed: .*train.iterations=4000ep", output, re.MULTILINE)
     assert re.search(r"^2 done, 2 killed in ", output, re.MULTILINE)

@@ -13,6 +13,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from lth_cli.command import overrides, resume
 from lth_cli.command.compose import without
+from lth_cli.command.explain import failure
+from lth_cli.core.faults import lack
 from lth_cli.core.signals import Signals
 from lth_cli.core.spelling import brief, say
 from lth_cli.core.streams import give_up_stdout
@@ -56,8 +58,8 @@ def job(config: DictConfig, resumed: bool) -> Exception | None:
             with sole_writer(path) if sweep else contextlib.nullcontext():
                 _run(config, path, sweep, resumed)
     except Exception as error:
-        if sweep and isinstance(error, ConfigError | Busy | Damaged):
-            say(brief(f"lth: {path.name}: {error}"), file=sys.stderr)
+        if sweep and (isinstance(error, ConfigError | Busy | Damaged) or lack(error)):
+            say(brief(f"lth: {path.name}: {failure(error) or error}"), file=sys.stderr)
         return error
     return None
 
