@@ -21,6 +21,7 @@ import torch
 from safetensors import safe_open
 
 from lth_cli import models
+from lth_cli.core.files import TEMPORARY
 from lth_cli.results.verify import verify
 from lth_cli.rundir.folders import sole_writer
 from lth_cli.rundir.intact import reopen
@@ -28,7 +29,7 @@ from lth_cli.rundir.read import read
 from lth_cli.training.curves import Curves, Diverged
 from lth_cli.training.evaluate import Evaluation
 from tests.command import Lth, history, only_run
-from tests.interrupted import results, start
+from tests.interrupted import cut_after, results, start
 from tests.soak import COMMAND, EXECUTORS, WORK, killed_run, popen, until_begun
 
 
@@ -153,7 +154,7 @@ def test_a_full_disk_is_an_error_and_the_run_goes_on_when_there_is_room(tmp_path
         f"     to go on: lth run resume={run.relative_to(tmp_path)}",
     ]
     assert read(run).status == "failed"
-    assert not list(run.rglob("*.tmp"))
+    assert not list(run.rglob(f"*{TEMPORARY}"))
     rounds = reopen(run).rounds
     assert 1 <= rounds < 5
     assert reopen(run).broken == []  # what could not be written was not promised
@@ -175,7 +176,7 @@ def test_a_disk_that_is_full_at_a_checkpoint_is_an_error_and_the_run_goes_on(tmp
         f"lth: {run}/partial/00_dense_seed0.safetensors: File too large",
         f"     to go on: lth run resume={run.relative_to(tmp_path)}",
     ]
-    assert not list(run.rglob("*.tmp"))
+    assert not list(run.rglob(f"*{TEMPORARY}"))
     resumed = subprocess.run([*COMMAND, f"resume={run}"], cwd=tmp_path, capture_output=True, text=True)
     assert (resumed.returncode, resumed.stderr) == (0, "")
     assert not (run / "partial").exists()
@@ -358,14 +359,24 @@ def test_where_every_ticket_diverges_the_run_fails(tmp_path: Path, monkeypatch: 
 def test_a_clock_that_jumps_backwards_changes_nothing(
     finished: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Also while the run is stopped: no time is before another that was written of it, and no duration is negative."""
     clock = iter(range(10**6))
     now = "lth_cli.rundir.write._now"
     monkeypatch.setattr(now, lambda: (datetime.now(UTC) - timedelta(hours=next(clock))).isoformat(timespec="seconds"))
-    start(tmp_path / "jumping")
-    record = read(tmp_path / "jumping").record
-    assert record["ended"] < record["started"]
-    assert results(tmp_path / "jumping") == results(finished())
-    assert not any(check.wrong for check in verify(tmp_path / "jumping"))
+    monkeypatch.setattr(time, "time", lambda: -next(clock))
+    run = tmp_path / "jumping"
+    cut_after(run, 2, monkeypatch)
+    started = read(run).record["started"]
+    start(run, resume=True)
+    record = read(run).record
+    assert (record["started"], [one["at"] for one in record["resumed"]], record["ended"]) == (
+        started,
+        [started],
+        started,
+    )
+    assert all(float(row["train_seconds"]) >= 0 for row in history(run))
+    assert results(run) == results(finished())
+    assert not any(check.wrong for check in verify(run))
 
 
 def test_fifty_processes_at_once_take_fifty_folders(tmp_path: Path) -> None:
