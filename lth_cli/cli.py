@@ -8,11 +8,13 @@ import argparse
 import contextlib
 import io
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from lth_cli.core.signals import Terminated
+from lth_cli.core.faults import lack
+from lth_cli.core.signals import Signals, Terminated
 from lth_cli.core.spelling import brief, nearest, say
 from lth_cli.core.streams import described, give_up_stdout, open_closed
 
@@ -48,8 +50,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if foreign := [word for word in arguments if word != word.encode(errors="replace").decode()]:
             name = foreign[0].encode("ascii", "backslashreplace").decode()
             raise UsageError(f"{name}: the command line is not UTF-8, or this locale is not: try LC_ALL=C.UTF-8")
-        code = _dispatch(arguments)
-        sys.stdout.flush()
+        with Signals().in_order():
+            code = _dispatch(arguments)
+            sys.stdout.flush()
+        if argv is None:  # all is done but for Python's own tidying up, which a signal would only make look otherwise
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
         return code
     except KeyboardInterrupt as interrupt:
         say(f"lth: interrupted{interrupt}", file=sys.stderr)
@@ -57,15 +62,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has gone, as in `lth compare | head`
         give_up_stdout()
         return 0
-    except UsageError as error:
-        say(brief(f"lth: {error}{_nowhere()}"), file=sys.stderr)
-        return 2
-    except OSError as error:
-        nowhere = _nowhere()
-        say(brief(f"lth: {described(error)}{nowhere}"), file=sys.stderr)
-        if error.filename is None:
-            give_up_stdout()
-        return 2 if nowhere else 1
+    except Exception as error:
+        return _failed(error)
+
+
+def _failed(error: Exception) -> int:
+    """Say what went wrong, and return the exit code; a fault of ours is raised again."""
+    nowhere = _nowhere()
+    lacked = lack(error)
+    if not lacked and not isinstance(error, UsageError | OSError):
+        raise error
+    text = lacked or (str(error) if isinstance(error, UsageError) else described(error))
+    say(brief(f"lth: {text}{nowhere}"), file=sys.stderr)
+    if isinstance(error, OSError) and error.filename is None and not lacked:
+        give_up_stdout()
+    return 2 if nowhere or (isinstance(error, UsageError) and not lacked) else 1
 
 
 def _nowhere() -> str:

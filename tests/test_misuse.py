@@ -60,6 +60,10 @@ WRONG = [
     (("run", f"train.warmup={'9' * 400}ep"), "lth: train.warmup=999"),
     (("run", f"eval_every={'9' * 400}ep"), "lth: eval_every=999"),
     (("run", f"checkpoint_every={'9' * 400}ep"), "lth: checkpoint_every=999"),
+    (("run", "checkpoint_every=0min"), "checkpoint_every=0min: longer than nothing"),
+    (("run", "checkpoint_every=0.0ep"), "checkpoint_every=0.0ep: longer than nothing"),
+    (("run", f"seed={2**63 - 1}", "replicates=2"), f"seed={2**63 - 1}: the last of 2 replicates would have {2**63}"),
+    (("run", "-m", f"seed={2**63 - 2},{2**63 - 1}", "replicates=2"), f"seed={2**63 - 1}: the last of 2 replicates"),
     (("run", f"checkpoint_every={'9' * 400}min"), "lth: checkpoint_every=999"),
     (("run", "rewind=early", f"rewind.iteration={'9' * 400}ep"), "a length of at most 1,000,000,000,000"),
     (("run", "-m", "seed=0,1", "hydra.sweep.subdir=."), "hydra.sweep.subdir=.: the name of a folder within"),
@@ -172,7 +176,8 @@ def test_a_killed_worker_does_not_hide_the_others(tmp_path: Path) -> None:
             os.kill(int(str(record["pid"])), signal.SIGKILL)
     output, errors = process.communicate(timeout=120)
     assert process.returncode == 1
-    assert "lth: the launcher stopped: TerminatedWorkerError" in errors
+    names = "seed=0,train.iterations=4000ep, seed=1,train.iterations=4000ep"
+    assert errors.splitlines()[0] == f"lth: {names}: the worker process ended early, SIGKILL; out of memory?"
     assert "Traceback" not in errors
     assert re.search(r"^killed: .*train.iterations=4000ep", output, re.MULTILINE)
     assert re.search(r"^2 done, 2 killed in ", output, re.MULTILINE)

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from lth_cli.command.resume import check_config
+from lth_cli.core.files import TEMPORARY
 from lth_cli.results.compare import compare
 from lth_cli.rundir.columns import HISTORY
 from lth_cli.rundir.intact import reopen
@@ -112,17 +113,42 @@ def test_a_row_of_another_seed_is_a_damaged_row(run: Path) -> None:
     assert results(run) == whole
 
 
+THEIRS = (
+    ".history.csv.123.tmp",
+    ".mine.tmp",
+    f".mine.123{TEMPORARY}",
+    f".history.csv{TEMPORARY}",
+    f".history.csv.x{TEMPORARY}",
+    f"history.csv.123{TEMPORARY}",
+    f"rounds/.history.csv.123{TEMPORARY}",
+    f"mine/.history.csv.123{TEMPORARY}",
+    "partial/mine.safetensors",
+    f"partial/.mine.safetensors.123{TEMPORARY}",
+)
+"""Files of somebody else in a run directory, some of which look like half a file of ours."""
+
+
 def test_a_round_that_the_manifest_does_not_list_does_not_count(run: Path) -> None:
     """As after a kill between the tables and the manifest, which is written last."""
     whole = results(run)
     manifest = json.loads((run / "manifest.json").read_text())
     del manifest["rows"]["3"]
     (run / "manifest.json").write_text(json.dumps(manifest))
-    (run / "rounds" / ".x.123.tmp").write_text("half a file")
     assert reopen(run).rounds == 3
     start(run, resume=True)
     assert results(run) == whole
-    assert not list(run.rglob("*.tmp"))
+
+
+def test_half_a_file_of_ours_is_removed_and_nothing_of_anybody_else(run: Path) -> None:
+    ours = [run / f"{place}.123{TEMPORARY}" for place in (".history.csv", "rounds/03/.dense_seed0.safetensors")]
+    theirs = [run / name for name in THEIRS]
+    for file in (*ours, *theirs):
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("half a file")
+    (run / "tickets" / "seed0.safetensors").unlink()
+    start(run, resume=True)
+    assert not any(file.exists() for file in ours)
+    assert all(file.exists() for file in theirs)
 
 
 @pytest.mark.parametrize(

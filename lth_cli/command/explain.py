@@ -9,6 +9,7 @@ from hydra.errors import ConfigCompositionException, HydraException, MissingConf
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from lth_cli.core.faults import MEMORY, WorkerEnded, lack
 from lth_cli.core.spelling import gist, nearest
 from lth_cli.core.streams import described
 from lth_cli.setup.conf import conf_dir
@@ -67,15 +68,14 @@ def first_line(error: Exception) -> str:
 
 
 def failure(error: Exception) -> str | None:
-    """What stopped a run, where it is not the run's own doing: the disk, or the memory; None for anything else."""
+    """What stopped a run, where it is not the run's own doing, as disk, memory, or a signal; None for anything else."""
+    if isinstance(error, WorkerEnded):
+        return str(error)
+    if (lacked := lack(error)) is not None:
+        less = ": a smaller train.batch_size, fewer replicates or executor=serial needs less"
+        return lacked + (less if lacked == MEMORY else "")
     text = described(error)
-    if isinstance(error, OSError) and text != str(error):
-        return text
-    if isinstance(error, MemoryError) or re.search(
-        "out of memory|not enough memory|(can't|annot) allocate memory", text
-    ):
-        return "out of memory: a smaller train.batch_size, fewer replicates or executor=serial needs less"
-    return None
+    return text if isinstance(error, OSError) and text != str(error) else None
 
 
 def _unknown_option(error: MissingConfigException) -> str:

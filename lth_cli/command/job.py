@@ -13,7 +13,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from lth_cli.command import overrides, resume
 from lth_cli.command.compose import without
+from lth_cli.command.explain import failure
 from lth_cli.command.sweep import Sweep
+from lth_cli.core.faults import lack
 from lth_cli.core.signals import Signals
 from lth_cli.core.spelling import brief, say
 from lth_cli.core.streams import give_up_stdout
@@ -51,16 +53,16 @@ def job(config: DictConfig, resumed: bool, sweep: Sweep | None) -> Exception | N
     hydra = HydraConfig.get()
     path = Path(hydra.runtime.output_dir)
     multirun = hydra.mode == RunMode.MULTIRUN  # which YAML may ask for, too, without a sweep of ours
-    with Signals().in_order():
-        try:
+    try:
+        with Signals().in_order():
             if multirun and Path(hydra.sweep.dir).resolve() not in path.resolve().parents:
                 raise ConfigError(f"hydra.sweep.subdir={hydra.sweep.subdir}: the name of a folder within the sweep")
             with sole_writer(path) if multirun else contextlib.nullcontext():
                 _run(config, path, sweep, resumed)
-        except Exception as error:
-            if multirun and isinstance(error, ConfigError | Busy | Damaged):
-                say(brief(f"lth: {path.name}: {error}"), file=sys.stderr)
-            return error
+    except Exception as error:
+        if multirun and (isinstance(error, ConfigError | Busy | Damaged) or lack(error)):
+            say(brief(f"lth: {path.name}: {failure(error) or error}"), file=sys.stderr)
+        return error
     return None
 
 
@@ -96,7 +98,8 @@ def _run(config: DictConfig, path: Path, sweep: Sweep | None, resumed: bool) -> 
     }
     place = None if sweep is None else sweep.place(hydra.job.num + 1, hydra.overrides.task)
     try:
-        run(config, path, source, _Console(), place, live, intact)
+        with Signals().in_order():
+            run(config, path, source, _Console(), place, live, intact)
     except (Exception, KeyboardInterrupt) as error:
         # A run on its own leaves nothing behind if no work was done; in a sweep the others must be told.
         if sweep is not None and not (path / names.RECORD).exists():

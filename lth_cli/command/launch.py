@@ -22,6 +22,8 @@ from lth_cli.command.completion import of_a_list, proposals, split
 from lth_cli.command.explain import explain, failure, first_line
 from lth_cli.command.job import spin_less, task
 from lth_cli.command.line import Line, parse
+from lth_cli.command.room import check_room
+from lth_cli.core.faults import lack
 from lth_cli.core.signals import Signals
 from lth_cli.core.spelling import brief, say
 from lth_cli.core.streams import give_up_stdout
@@ -43,8 +45,8 @@ def launch(arguments: Sequence[str]) -> int:
             os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra raises instead of printing and exiting
             return _launch(list(arguments))
     except (ConfigError, HydraException, OmegaConfBaseException, OSError, Busy, Damaged) as error:
-        if isinstance(error, OSError) and error.filename is None and error.errno is not None:  # of no file, as stdout
-            raise
+        if lack(error) or (isinstance(error, OSError) and error.filename is None and error.errno is not None):
+            raise  # not of what was typed; of no file, as stdout
         if wants_traceback:
             traceback.print_exc()
         say(brief(f"lth: {explain(error, arguments)}"), file=sys.stderr)
@@ -54,7 +56,7 @@ def launch(arguments: Sequence[str]) -> int:
             traceback.print_exception(failed.error)
         text = failure(failed.error) or f"{first_line(failed.error)} (HYDRA_FULL_ERROR=1 shows where)"
         say(f"{brief(f'lth: {text}')}{_to_go_on(failed.path)}", file=sys.stderr)
-        if isinstance(failed.error, OSError) and failed.error.filename is None:
+        if isinstance(failed.error, OSError) and failed.error.filename is None and not lack(failed.error):
             give_up_stdout()
         return 1
 
@@ -84,6 +86,7 @@ def _launch(arguments: list[str]) -> int:
     wanted = str(OmegaConf.select(config, key))
     if Path(wanted).name in ("", ".."):
         raise ConfigError(f"{key}={wanted}: the name of a new folder")
+    check_room()
     folder = free_dir(wanted) if old is None else Folder(old)
     path, work = folder.path, _sweep if line.sweep else _run
     try:
@@ -114,7 +117,7 @@ def _run(folder: Folder, line: Line, words: list[str], resumed: bool) -> int:
     except ValueError as wrong:  # of logging, which Hydra sets up
         raise ConfigError(f"Hydra cannot begin: {first_line(wrong)}: {wrong.__cause__ or ''}") from wrong
     for error in stopped:
-        raise error if isinstance(error, ConfigError | Damaged) else JobFailed(error, folder.path)
+        raise error if isinstance(error, ConfigError | Damaged) and not lack(error) else JobFailed(error, folder.path)
     return 0
 
 
@@ -136,10 +139,11 @@ def _sweep(folder: Folder, line: Line, words: list[str], resumed: bool) -> int:
         if not (folder.path / names.HYDRA_SWEEP).exists():
             raise
         # A launcher whose worker was killed: the jobs that ended tell for themselves.
-        say(f"lth: the launcher stopped: {first_line(error)}", file=sys.stderr)
+        say(brief(f"lth: {sweep.stopped(folder, error)}"), file=sys.stderr)
         sweep.end(folder, 0, ours=not resumed)
         return 1
-    return sweep.end(folder, expected, ours=not resumed) or (1 if stopped else 0)
+    code = sweep.end(folder, expected, ours=not resumed) or (1 if stopped else 0)
+    return 1 if any(map(lack, stopped)) else code
 
 
 def _to_resume(line: Line) -> Path | None:
@@ -207,7 +211,8 @@ def _show(words: list[str]) -> None:
 
 def _hand_to_hydra(words: list[str], call: Callable[[DictConfig], None]) -> None:
     sys.argv = ["lth run", *words]
-    hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(call)()
+    with Signals().in_order():
+        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(call)()
 
 
 @contextlib.contextmanager

@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,7 @@ def run(
         check_rounds(intact, experiment.way.search.keep, record["data_sha256"])
     writer = Writer(path, text, record, intact)
     done = 0 if intact is None else intact.rounds
-    try:
+    with _marked(writer):
         scope = Profile(experiment.device, path / "profile") if config.profile else nullcontext
         with Display(console, live, place, config.rounds, _iterations(experiment, done)) as display:
             for note in _notes(record, experiment, intact):
@@ -85,29 +85,26 @@ def run(
         if isinstance(scope, Profile):
             scope.close()
             show(console, times(scope.seconds, len(experiment.way.search.keep)))
-        writer.finish("done")
-    except KeyboardInterrupt:
-        with suppress(OSError):
-            writer.finish("interrupted")
-        raise
-    except Exception as error:
-        if (told := _told_to_stop(error)) is not None:
-            with suppress(OSError):
-                writer.finish("interrupted")
-            raise told from None
-        with suppress(OSError):  # where the disk is full or gone, the error itself is what counts
-            writer.finish("failed", f"{type(error).__name__}: {described(error)}")
-        raise
     if place is None:
         show(console, summary(compare([read(path)])))
         console.print(str(path), highlight=False, markup=False)
 
 
-def _told_to_stop(error: BaseException | None) -> KeyboardInterrupt | None:
-    """The interrupt behind an error: a library that is interrupted while it tidies up may raise one of its own."""
-    while error is not None and not isinstance(error, KeyboardInterrupt):
-        error = error.__context__
-    return error
+@contextmanager
+def _marked(writer: Writer) -> Iterator[None]:
+    """Say in the run directory how what is done within has ended."""
+    try:
+        with Signals().in_order():
+            yield
+            writer.finish("done")
+    except KeyboardInterrupt:
+        with suppress(OSError):
+            writer.finish("interrupted")
+        raise
+    except Exception as error:
+        with suppress(OSError):  # where the disk is full or gone, the error itself is what counts
+            writer.finish("failed", f"{type(error).__name__}: {described(error)}")
+        raise
 
 
 def _rounds(

@@ -1,12 +1,14 @@
 """A sweep: where a job stands in it; how its jobs ended, what is told of it, and whether anything is left to keep."""
 
 import os
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from lth_cli.command.explain import failure, first_line
 from lth_cli.core.spelling import brief
 from lth_cli.report.sweep import Ended, Place, summary
 from lth_cli.rundir.damaged import Damaged
@@ -78,6 +80,16 @@ def end(sweep: Folder, expected: int, ours: bool) -> int:
     if not worked:
         return 2
     return 0 if not lost and all(job.status == "done" for job in jobs) else 1
+
+
+def stopped(sweep: Folder, error: Exception) -> str:
+    """What stopped a launcher: the jobs and the signal, where it tells of a worker process that was ended by one."""
+    signals = sorted(set(re.findall(r"SIG[A-Z]+", str(error))))
+    if not signals:
+        return f"the launcher stopped: {failure(error) or first_line(error)}"
+    killed = [job.folder.name for job in map(_ended, find(sweep.path)) if job.status == "killed"]
+    memory = "; out of memory?" if "SIGKILL" in signals else ""
+    return f"{', '.join(killed) or 'a job'}: the worker process ended early, {', '.join(signals)}{memory}"
 
 
 def _ended(folder: Path) -> Ended:

@@ -160,6 +160,10 @@ def check(config: DictConfig) -> None:
         minutes = re.fullmatch(r"(\d+(?:\.\d+)?)min", config.checkpoint_every)
         if minutes is None or not math.isfinite(float(minutes[1])):
             _check_length("checkpoint_every", config.checkpoint_every, 1)
+        else:
+            _require(float(minutes[1]) > 0, "checkpoint_every", config.checkpoint_every, "longer than nothing")
+        last = config.seed + config.replicates - 1
+        _require(last < 2**63, "seed", config.seed, f"the last of {config.replicates} replicates would have {last}")
         for fraction in config.train.milestones:
             _require(0 < fraction < 1, "train.milestones", fraction, "fractions of training, in (0, 1)")
         for kind, rate in config.pruner.rates.items():
