@@ -15,6 +15,7 @@ from lth_cli.setup.conf import conf_dir
 from lth_cli.setup.schema import ConfigError, allowed, wrong_choice
 
 _NO_SUCH_KEY = ": there is no such key"
+_QUOTES = "'\""
 
 
 def explain(error: Exception, arguments: Sequence[str]) -> str:
@@ -38,7 +39,9 @@ def explain(error: Exception, arguments: Sequence[str]) -> str:
         return words
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if isinstance(error, OverrideParseException):
-        lines = [lines[0], "special characters need quotes, within the shell's: \"output='a=b'\""]
+        key, _, value = error.override.partition("=")
+        example = f"\"{key}='{value.strip(_QUOTES)}'\""
+        return f"{error.override}: cannot be read: special characters need quotes, within the shell's: {example}"
     cause = _cause(error)
     return "\n     ".join([*lines[:3], *([cause] if cause and cause not in text else [])])
 
@@ -47,7 +50,7 @@ def _composition(error: ConfigCompositionException, text: str, arguments: Sequen
     """Of an override that Hydra refuses. Which one it is, and as it was typed, is only in the text of the error."""
     if found := re.search(r"Ambiguous value for argument '([^=]+)=(.*)'", text):
         key, values = found.groups()
-        return f"{key}={values}: several values are a sweep and need -m; a list is written {key}=[{values}]"
+        return f"{key}={values}: several values are a sweep and need -m; a list is written {key}=[…]"
     if found := re.search(r"Could not (?:override|append to config)[^']*'([^']+)'", text):
         return _unknown_key(found[1], arguments)
     if words := wrong_choice(error.__cause__ or error.__context__):
