@@ -16,6 +16,7 @@ from lth_cli.command.compose import Composer, split, without
 from lth_cli.command.explain import first_line
 from lth_cli.command.foreign import foreign
 from lth_cli.command.line import Line
+from lth_cli.command.own_code import make_importable
 from lth_cli.command.resume import check_config, check_rounds
 from lth_cli.core.counts import Counts
 from lth_cli.core.spelling import brief, say
@@ -53,6 +54,7 @@ def checked(line: Line, resumed: Path | None) -> DictConfig:
             with _named(job):
                 composed = composer.job(job) if line.sweep else split(first)
                 _check_values(composed.config)
+                make_importable(composed.config, folder)
                 imported |= foreign(composed.config, composed.hydra)
                 if composed.config.safe and composed.steered:
                     key, value = next(iter(composed.steered.items()))

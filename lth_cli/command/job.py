@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from lth_cli.command import overrides, resume
 from lth_cli.command.compose import without
+from lth_cli.command.own_code import make_importable
 from lth_cli.core.signals import Signals
 from lth_cli.core.spelling import brief, say
 from lth_cli.core.streams import give_up_stdout
@@ -82,7 +83,9 @@ def _run(config: DictConfig, path: Path, sweep: bool, resumed: bool) -> None:
     from lth_cli.command.run import mark_unstarted, run
 
     hydra = HydraConfig.get()
-    own = [f"--config-dir={found.path}" for found in hydra.runtime.config_sources if found.provider == "command-line"]
+    folder = next((one.path for one in hydra.runtime.config_sources if one.provider == "command-line"), None)
+    make_importable(config, folder)
+    own = [f"--config-dir={folder}"] if folder is not None else []
     own += [f"--config-name={hydra.job.config_name}"] if hydra.job.config_name != "config" else []
     choices = {group: option for group, option in hydra.runtime.choices.items() if not group.startswith("hydra/")}
     source = {
