@@ -9,6 +9,7 @@ from hydra.errors import ConfigCompositionException, HydraException, MissingConf
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from lth_cli.core.memory import lacks_memory
 from lth_cli.core.spelling import gist, nearest
 from lth_cli.core.streams import described
 from lth_cli.setup.conf import conf_dir, options
@@ -86,9 +87,7 @@ def failure(error: Exception) -> str | None:
     text = described(error)
     if isinstance(error, OSError) and text != str(error):
         return text
-    if isinstance(error, MemoryError) or re.search(
-        "out of memory|not enough memory|(can't|annot) allocate memory", text
-    ):
+    if lacks_memory(error):
         return "out of memory: a smaller train.batch_size, fewer replicates or executor=serial needs less"
     return None
 

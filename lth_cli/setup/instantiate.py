@@ -7,6 +7,7 @@ from typing import Any
 import hydra.utils
 from hydra.errors import InstantiationException
 
+from lth_cli.core.spelling import gist
 from lth_cli.datasets.dataset import DataNotFound
 from lth_cli.setup.schema import ConfigError
 
@@ -24,6 +25,8 @@ def instantiate(group: str, config: Mapping[Any, Any], choices: Mapping[str, Any
             raise ConfigError(str(cause)) from None
         if isinstance(cause, ImportError) and (why := cause.__cause__) is not None:
             raise ConfigError(f"{named(group, config, choices)}: {_not_found(str(cause), why)}") from why
+        if "overflow" in str(cause).lower():  # of PyTorch, for a size that no memory has, with the stack of its C++
+            raise ConfigError(f"{named(group, config, choices)}: too large: {gist(str(cause))}") from None
         if isinstance(cause, ValueError | TypeError):
             raise ConfigError(f"{named(group, config, choices)}: {cause}") from None
         raise ConfigError(f"{named(group, config, choices)}: {type(cause).__name__}: {cause or error}") from error
