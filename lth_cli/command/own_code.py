@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from lth_cli.command.foreign import foreign
 
-_INSTALLED = {"site-packages", "dist-packages"}
+_INSTALLED = frozenset({"site-packages", "dist-packages"})
 
 
 def make_importable(config: DictConfig, config_dir: str | None) -> None:
