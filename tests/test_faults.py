@@ -214,7 +214,26 @@ def test_a_read_only_folder_is_an_error(run: Path, tmp_path: Path) -> None:
 
 
 def test_too_little_memory_is_said_in_one_line(lth: Lth, tmp_path: Path) -> None:
+    """Where the network itself is too large, no smaller batch would help."""
     done = lth("run", "model.hidden=[1000000000000]", "controls=[]", "rounds=1")
+    assert (done.returncode, done.stdout) == (1, "")
+    words = "out of memory: the network is too large for images of (1, 8, 8): 75,000,000,000,010 parameters, "
+    assert f"{words}64,000,000,000,000 of them in fc1.weight\n" in done.stderr
+    for hidden in (10**18, 10**20):
+        done = lth("run", f"model.hidden=[{hidden}]")
+        assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+        assert f"model=lenet_300_100 (hidden=[{hidden}]): too large: " in done.stderr
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_too_little_memory_for_the_work_is_said_in_one_line(
+    lth: Lth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def add(self: Curves, row: int, point: Evaluation) -> None:
+        raise RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    monkeypatch.setattr(Curves, "add", add)
+    done = lth("run", "controls=[]", "rounds=1", "executor=serial")
     assert done.returncode == 1
     assert done.stderr.startswith("lth: out of memory: a smaller train.batch_size")
     assert "Traceback" not in done.stderr

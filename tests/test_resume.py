@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -184,6 +185,32 @@ def test_more_rounds_go_on_where_the_schedule_leaves_the_others_as_they_are(tmp_
         assert three[name] == six[name]
     assert three["tickets/seed0.safetensors"] == six["tickets/seed0.safetensors"]
     assert read(tmp_path / "three").record["keep"] == read(tmp_path / "six").record["keep"]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "target"),
+    [((), 1 - 0.1**1.5), (("sparsity=linear", "sparsity=0.4"), 0.6000000000000001), (("sparsity=linear",), None)],
+)
+def test_the_target_of_more_rounds_is_said_and_works(
+    schedule: tuple[str, ...], target: float | None, lth: Lth, tmp_path: Path
+) -> None:
+    assert lth("run", "rounds=2", *schedule, *OPTIONS).returncode == 0
+    run = only_run(tmp_path)
+    before = history(run)
+    refused = lth("run", f"resume={run}", "rounds=3")
+    assert refused.returncode == 2
+    found = re.search(r"stay as they are: (sparsity\.target=(.*))\n", refused.stderr)
+    if target is None:
+        assert found is None
+        return
+    assert found is not None
+    assert float(found[2]) == target
+    grown = lth("run", f"resume={run}", "rounds=3", found[1])
+    assert grown.returncode == 0, grown.stderr
+    rows = [row for row in history(run) if int(row["round"]) <= 2]
+    assert rows == before
+    assert len(json.loads((run / "run.json").read_text())["keep"]) == 4
+    assert lth("verify", str(run)).returncode == 0
 
 
 @pytest.mark.parametrize(("key", "role"), ROLES.items())

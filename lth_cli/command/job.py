@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from lth_cli.command import overrides, resume
 from lth_cli.command.compose import without
 from lth_cli.command.explain import failure
+from lth_cli.command.own_code import make_importable
 from lth_cli.command.sweep import Sweep
 from lth_cli.core.faults import lack
 from lth_cli.core.signals import Signals
@@ -89,7 +90,9 @@ def _run(config: DictConfig, path: Path, sweep: Sweep | None, resumed: bool) -> 
         from lth_cli.command.run import run
 
     hydra = HydraConfig.get()
-    own = [f"--config-dir={found.path}" for found in hydra.runtime.config_sources if found.provider == "command-line"]
+    folder = next((one.path for one in hydra.runtime.config_sources if one.provider == "command-line"), None)
+    make_importable(config, folder)
+    own = [f"--config-dir={folder}"] if folder is not None else []
     own += [f"--config-name={hydra.job.config_name}"] if hydra.job.config_name != "config" else []
     choices = {group: option for group, option in hydra.runtime.choices.items() if not group.startswith("hydra/")}
     source = {

@@ -217,12 +217,12 @@ def _hand_to_hydra(words: list[str], call: Callable[[DictConfig], None]) -> None
 
 @contextlib.contextmanager
 def _process_as_it_was() -> Iterator[None]:
-    """Leave the environment and sys.argv, by which Hydra is told things, as they were before."""
-    argv, environment = sys.argv, dict(os.environ)
+    """Leave the environment and sys.argv, by which Hydra is told things, and sys.path as they were before."""
+    argv, searched, environment = sys.argv, list(sys.path), dict(os.environ)
     try:
         yield
     finally:
-        sys.argv = argv
+        sys.argv, sys.path[:] = argv, searched
         for name in os.environ.keys() | environment.keys():
             if name not in environment:
                 del os.environ[name]

@@ -11,7 +11,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from lth_cli.command.record import record_of
+from lth_cli.command.record import notes, record_of
 from lth_cli.command.resume import check_config, check_rounds
 from lth_cli.core import masks
 from lth_cli.core.arms import DENSE, WINNING
@@ -68,7 +68,7 @@ def run(
         experiment = build(config, source["choices"])
     _set_up_torch(config, experiment.device)
     text = OmegaConf.to_yaml(config, resolve=True)
-    record = record_of(experiment, source)
+    record = record_of(config, experiment, source)
     if intact is not None:
         check_config(path, text)
         check_rounds(intact, experiment.way.search.keep, record["data_sha256"])
@@ -77,7 +77,7 @@ def run(
     with _marked(writer):
         scope = Profile(experiment.device, path / "profile") if config.profile else nullcontext
         with Display(console, live, place, config.rounds, _iterations(experiment, done)) as display:
-            for note in _notes(record, experiment, intact):
+            for note in notes(record, experiment, intact):
                 writer.note(note)
                 display.say(note)
             diverged = _skip(writer, display) if config.on_divergence == "skip" else None
@@ -220,20 +220,6 @@ def _set_up_torch(config: DictConfig, device: torch.device) -> None:
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if device.type == "cuda":
         torch.backends.cudnn.allow_tf32 = config.matmul_precision != "highest"
-
-
-def _notes(record: Mapping[str, Any], experiment: Experiment, intact: Intact | None) -> Iterator[str]:
-    """What must be said of this run before it works."""
-    yield from experiment.way.notes
-    for places, count in record["duplicates"].items():
-        yield f"data: {count:,} images of {places.replace('_', ' are also in ')}"
-    if intact is None or not intact.begun:
-        return
-    yield from intact.broken
-    yield f"going on with round {intact.rounds}"
-    for key in ("device", "executor", "threads", "versions"):
-        if key in intact.record and intact.record[key] != record[key]:
-            yield f"{key} was {intact.record.get(key)} and is {record[key]}: the last bits may differ from here on"
 
 
 def _iterations(experiment: Experiment, done: int) -> int:

@@ -25,6 +25,7 @@ _KINDS = {
     "test_examples": int,
     "seeds": list,
     "keep": list,
+    "code": dict,
     "diverged": list,
     "resumed": list,
 }
