@@ -5,17 +5,20 @@ Hydra, rich and torch are imported only when work begins.
 """
 
 import argparse
+import contextlib
 import io
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from lth_cli.core.signals import Terminated
+from lth_cli.core.faults import lack
+from lth_cli.core.signals import Signals, Terminated
 from lth_cli.core.spelling import brief, nearest, say
 from lth_cli.core.streams import described, give_up_stdout, open_closed
 
-_COMMANDS = ("run", "compare", "verify", "list")
+_COMMANDS = ("run", "compare", "verify", "list", "completion")
 _DESCRIPTION = """
 Lottery tickets: train, prune, rewind, retrain, and compare.
 
@@ -47,8 +50,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if foreign := [word for word in arguments if word != word.encode(errors="replace").decode()]:
             name = foreign[0].encode("ascii", "backslashreplace").decode()
             raise UsageError(f"{name}: the command line is not UTF-8, or this locale is not: try LC_ALL=C.UTF-8")
-        code = _dispatch(arguments)
-        sys.stdout.flush()
+        with Signals().in_order():
+            code = _dispatch(arguments)
+            sys.stdout.flush()
+        if argv is None:  # all is done but for Python's own tidying up, which a signal would only make look otherwise
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
         return code
     except KeyboardInterrupt as interrupt:
         say(f"lth: interrupted{interrupt}", file=sys.stderr)
@@ -56,15 +62,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has gone, as in `lth compare | head`
         give_up_stdout()
         return 0
-    except UsageError as error:
-        say(brief(f"lth: {error}{_nowhere()}"), file=sys.stderr)
-        return 2
-    except OSError as error:
-        nowhere = _nowhere()
-        say(brief(f"lth: {described(error)}{nowhere}"), file=sys.stderr)
-        if error.filename is None:
-            give_up_stdout()
-        return 2 if nowhere else 1
+    except Exception as error:
+        return _failed(error)
+
+
+def _failed(error: Exception) -> int:
+    """Say what went wrong, and return the exit code; a fault of ours is raised again."""
+    nowhere = _nowhere()
+    lacked = lack(error)
+    if not lacked and not isinstance(error, UsageError | OSError):
+        raise error
+    text = lacked or (str(error) if isinstance(error, UsageError) else described(error))
+    say(brief(f"lth: {text}{nowhere}"), file=sys.stderr)
+    if isinstance(error, OSError) and error.filename is None and not lacked:
+        give_up_stdout()
+    return 2 if nowhere or (isinstance(error, UsageError) and not lacked) else 1
 
 
 def _nowhere() -> str:
@@ -77,7 +89,9 @@ def _nowhere() -> str:
 
 
 def _dispatch(arguments: list[str]) -> int:
-    if arguments[:1] == ["-sc"]:  # Hydra's completion script asks `lth -sc query=bash` while `lth run …` is typed
+    if arguments[:1] == ["-sc"]:  # asked by the shell while a line is typed
+        if os.environ.get("COMP_LINE", "").split()[1:2] != ["run"]:
+            return _propose(os.environ.get("COMP_LINE", ""))
         arguments = ["run", *arguments]
     if arguments and arguments[0] == "run":
         from lth_cli.command.launch import launch
@@ -131,6 +145,10 @@ def _parser() -> argparse.ArgumentParser:
     listing.add_argument("kind", nargs="?", metavar="KIND", help="one of these; default: all")
     listing.add_argument("--config-dir", metavar="DIR", help="your own YAML too")
     listing.set_defaults(call=_list)
+
+    completion = commands.add_parser("completion", help="what a shell evaluates to complete lth; for bash, zsh or fish")
+    completion.add_argument("shell", metavar="SHELL", choices=("bash", "zsh", "fish"), help="bash, zsh or fish")
+    completion.set_defaults(call=_completion)
     return parser
 
 
@@ -184,6 +202,22 @@ def _list(arguments: argparse.Namespace) -> int:
         say(listing(arguments.kind, arguments.config_dir).removesuffix("\n"))
     except ValueError as error:
         raise UsageError(str(error)) from None
+    return 0
+
+
+def _completion(arguments: argparse.Namespace) -> int:
+    from lth_cli.command.completion import SCRIPTS
+
+    say(SCRIPTS[arguments.shell].strip())
+    return 0
+
+
+def _propose(line: str) -> int:
+    """Say what may follow a line; of one that cannot be read, nothing."""
+    from lth_cli.command.completion import proposals, split
+
+    with contextlib.suppress(ValueError):
+        say("\n".join(proposals(_parser(), *split(line))))
     return 0
 
 

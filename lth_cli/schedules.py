@@ -1,7 +1,8 @@
 """Sparsity schedules: the density a ticket has after round k of n.
 
 A schedule is called with (round, rounds) and answers with one density in (0, 1], or with one per layer kind
-(conv, fc, output). Round 0 is always dense.
+(conv, fc, output). Round 0 is always dense. One whose rounds depend on how many there are may say at which target they
+would not: `target_of(more, rounds)`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,6 +27,10 @@ class Geometric:
     def __call__(self, round: int, rounds: int) -> Density:
         return float((1 - self.target) ** (round / rounds))
 
+    def target_of(self, more: int, rounds: int) -> float:
+        """The target at which the first of `more` rounds are as of `rounds` now."""
+        return float(1 - (1 - self.target) ** (more / rounds))
+
 
 @dataclass(frozen=True)
 class Linear:
@@ -42,6 +47,10 @@ class Linear:
 
     def __call__(self, round: int, rounds: int) -> Density:
         return 1 - self.target * round / rounds
+
+    def target_of(self, more: int, rounds: int) -> float:
+        """The target at which the first of `more` rounds are as of `rounds` now; from 1 on, there is none."""
+        return self.target * more / rounds
 
 
 @dataclass(frozen=True)

@@ -32,5 +32,5 @@ def compose(*changes: str) -> DictConfig:
 def run_here(config: DictConfig, path: Path) -> Run:
     """Run in this process, which is left as it was, and read it back."""
     with as_before():
-        run(config, path, {"choices": {}}, Console(quiet=True), prefix="", live=False)
+        run(config, path, {"choices": {}}, Console(quiet=True), place=None, live=False)
     return read(path)

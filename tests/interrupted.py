@@ -41,7 +41,7 @@ def start(path: Path, *changes: str, resume: bool = False) -> None:
     intact = reopen(path) if resume else None
     source: dict[str, Any] = {"choices": {}, "command": shlex.join(["lth", "run", *SHORT, *changes])}
     with as_before():
-        run(config(*changes), path, source, Console(quiet=True), prefix="", live=False, intact=intact)
+        run(config(*changes), path, source, Console(quiet=True), place=None, live=False, intact=intact)
 
 
 def cut_after(path: Path, rounds: int, monkeypatch: pytest.MonkeyPatch, *changes: str) -> None:

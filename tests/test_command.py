@@ -24,6 +24,7 @@ from lth_cli.command.compose import Composer, without
 from lth_cli.command.explain import explain
 from lth_cli.command.job import task
 from lth_cli.command.line import parse
+from lth_cli.command.paths import plain_paths
 from lth_cli.setup.conf import conf_dir
 from lth_cli.setup.schema import ConfigError
 from tests.command import Lth
@@ -178,6 +179,35 @@ def test_resume_is_taken_off_the_line() -> None:
     line = parse(["-m", "resume=a b=c", "seed=0,1", "++resume=d"])
     assert (line.resume, line.overrides, line.flags) == (["a b=c", "d"], ["seed=0,1"], ["-m"])
     assert "resume" not in "".join(line.portable())
+
+
+@pytest.mark.parametrize(
+    ("typed", "read"),
+    [
+        ("ticket=x=1,y=2/t", "ticket='x=1,y=2/t'"),
+        ("ticket=x=1,y=2/t,x=1,y=3/t,u", "ticket='x=1,y=2/t','x=1,y=3/t',u"),
+        ("ticket=u,v", "ticket=u,v"),
+        ("ticket=u,w", "ticket='u,w'"),
+        ("ticket=nowhere,u", "ticket=nowhere,u"),
+        ("ticket=x=1,y=9/t", "ticket='x=1,y=9/t'"),
+        ("ticket='x=1,y=2/t'", "ticket='x=1,y=2/t'"),
+        ("++ticket=it's (1)", "++ticket='it\\'s (1)'"),
+        ("ticket=7", "ticket='7'"),
+        ("ticket=null", "ticket=null"),
+        ("ticket=glob(*)", "ticket=glob(*)"),
+        ("output=~/größe=1", "output='~/größe=1'"),
+        ("output=${oc.env:HOME}/x", "output=${oc.env:HOME}/x"),
+        ("dataset.root=x=1,y=2", "dataset.root='x=1,y=2'"),
+        ("seed=x=1", "seed=x=1"),
+    ],
+)
+def test_a_path_is_typed_as_it_is(typed: str, read: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("x=1,y=2/t", "x=1,y=3/t", "u", "v", "u,w", "it's (1)", "7"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path)
+    assert plain_paths([typed]) == [read]
+    assert plain_paths([read]) == [read]
 
 
 def test_resume_in_yaml_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

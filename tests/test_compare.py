@@ -126,6 +126,21 @@ def test_a_minimum_at_the_end_is_a_lower_bound() -> None:
     assert "| 50 (0.50x) |" in text
 
 
+def test_what_is_not_trained_has_no_early_stop() -> None:
+    untrained = run(PAIR)
+    for row in untrained.history:
+        if row["arm"] == "random_reinit":
+            row.update(iterations=0, early_stop_iteration=0)
+    for cells in table.COMPARE, table.SUMMARY:
+        early = {row.arm: dict(cells)["early stop"](row) for row in compare([untrained])}
+        assert (early["random_reinit"], early["winning"]) == ("", "50 (0.50x)")
+
+
+def test_the_table_of_a_run_says_how_many_seeds() -> None:
+    for run_of, seeds in ((run(PAIR), "2"), (run({(0, "dense", 3): 0.9}), "1")):
+        assert {dict(table.SUMMARY)["seeds"](row) for row in compare([run_of])} == {seeds}
+
+
 def test_the_interval_is_scipys() -> None:
     values = [0.3, 1.1, -0.4, 0.8]
     low, high = stats.t.interval(0.95, 3, loc=0.45, scale=stats.sem(values))

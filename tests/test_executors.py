@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from lth_cli.core.faults import WorkerEnded
 from lth_cli.training import executors
 from lth_cli.training.curves import Diverged
 from lth_cli.training.evaluate import Evaluation
@@ -115,10 +116,45 @@ def test_a_killed_worker_is_named_and_the_others_end() -> None:
         return mlp()
 
     here = os.getpid()
-    with pytest.raises(RuntimeError, match=r"round 1, winning, seed [01]: its worker process ended early, signal 9"):
+    told = r"round 1, winning, seed [01]: its worker process ended early, signal 9; out of memory\?"
+    with pytest.raises(WorkerEnded, match=told):
         processes(trainer(deadly), [job(), replace(job(), seed=1)], workers=2)
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
+
+
+class Local(Exception):
+    """An error that cannot be pickled."""
+
+    def __reduce__(self) -> str:
+        raise TypeError("not to be pickled")
+
+
+class Particular(Exception):
+    """An error that is pickled, and cannot be made anew from what was."""
+
+    def __init__(self, layer: str, weights: int) -> None:
+        super().__init__(f"{layer} has {weights} weights")
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "text"),
+    [
+        (Local("a word"), RuntimeError, "Local: a word"),
+        (Particular("fc1", 3), RuntimeError, "Particular: fc1 has 3 weights"),
+        (FileNotFoundError(2, "No such file", "x"), FileNotFoundError, "x"),
+    ],
+)
+def test_an_error_in_a_worker_is_told_whatever_it_is(error: Exception, kind: type[Exception], text: str) -> None:
+    here = os.getpid()
+
+    def wrong() -> nn.Module:
+        if os.getpid() != here:
+            raise error
+        return mlp()
+
+    with pytest.raises(kind, match=text):
+        processes(trainer(wrong), [job(), replace(job(), seed=1)], workers=2)
 
 
 def test_the_choice() -> None:

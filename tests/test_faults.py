@@ -1,8 +1,10 @@
 """Faults that befall a run from outside, each done for real: nothing is lost, and what goes on is the same run."""
 
 import json
+import mmap
 import os
 import random
+import resource
 import shutil
 import signal
 import subprocess
@@ -15,8 +17,11 @@ from math import nan
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors import safe_open
 
+from lth_cli import models
+from lth_cli.core.files import TEMPORARY
 from lth_cli.results.verify import verify
 from lth_cli.rundir.folders import sole_writer
 from lth_cli.rundir.intact import reopen
@@ -24,7 +29,7 @@ from lth_cli.rundir.read import read
 from lth_cli.training.curves import Curves, Diverged
 from lth_cli.training.evaluate import Evaluation
 from tests.command import Lth, history, only_run
-from tests.interrupted import results, start
+from tests.interrupted import cut_after, results, start
 from tests.soak import COMMAND, EXECUTORS, WORK, killed_run, popen, until_begun
 
 
@@ -149,7 +154,7 @@ def test_a_full_disk_is_an_error_and_the_run_goes_on_when_there_is_room(tmp_path
         f"     to go on: lth run resume={run.relative_to(tmp_path)}",
     ]
     assert read(run).status == "failed"
-    assert not list(run.rglob("*.tmp"))
+    assert not list(run.rglob(f"*{TEMPORARY}"))
     rounds = reopen(run).rounds
     assert 1 <= rounds < 5
     assert reopen(run).broken == []  # what could not be written was not promised
@@ -171,7 +176,7 @@ def test_a_disk_that_is_full_at_a_checkpoint_is_an_error_and_the_run_goes_on(tmp
         f"lth: {run}/partial/00_dense_seed0.safetensors: File too large",
         f"     to go on: lth run resume={run.relative_to(tmp_path)}",
     ]
-    assert not list(run.rglob("*.tmp"))
+    assert not list(run.rglob(f"*{TEMPORARY}"))
     resumed = subprocess.run([*COMMAND, f"resume={run}"], cwd=tmp_path, capture_output=True, text=True)
     assert (resumed.returncode, resumed.stderr) == (0, "")
     assert not (run / "partial").exists()
@@ -209,10 +214,118 @@ def test_a_read_only_folder_is_an_error(run: Path, tmp_path: Path) -> None:
 
 
 def test_too_little_memory_is_said_in_one_line(lth: Lth, tmp_path: Path) -> None:
+    """Where the network itself is too large, no smaller batch would help."""
     done = lth("run", "model.hidden=[1000000000000]", "controls=[]", "rounds=1")
+    assert (done.returncode, done.stdout) == (1, "")
+    words = "out of memory: the network is too large for images of (1, 8, 8): 75,000,000,000,010 parameters, "
+    assert f"{words}64,000,000,000,000 of them in fc1.weight\n" in done.stderr
+    for hidden in (10**18, 10**20):
+        done = lth("run", f"model.hidden=[{hidden}]")
+        assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+        assert f"model=lenet_300_100 (hidden=[{hidden}]): too large: " in done.stderr
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_too_little_memory_for_the_work_is_said_in_one_line(
+    lth: Lth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def add(self: Curves, row: int, point: Evaluation) -> None:
+        raise RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    monkeypatch.setattr(Curves, "add", add)
+    done = lth("run", "controls=[]", "rounds=1", "executor=serial")
     assert done.returncode == 1
     assert done.stderr.startswith("lth: out of memory: a smaller train.batch_size")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("sweep", ["", "-m seed=0,1"])
+def test_a_limit_on_memory_below_what_the_libraries_take_is_said_in_one_line(sweep: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["bash", "-c", f"ulimit -v 400000; exec {' '.join(COMMAND)} {sweep}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "lth: out of memory\n")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("sweep", [(), ("-m", "seed=0,1")], ids=["run", "sweep"])
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_limit_on_memory_a_little_above_is_said_before_any_folder_is_made(
+    ends: bool, sweep: tuple[str, ...], lth: Lth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where a library does not raise an error, but ends the process."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    if ends:
+        monkeypatch.setattr(mmap, "mmap", lambda *arguments: os.kill(os.getpid(), signal.SIGKILL))
+    resource.setrlimit(resource.RLIMIT_AS, (pages * mmap.PAGESIZE + 2**27, hard))
+    try:
+        done = lth("run", *sweep, "controls=[]", "rounds=1")
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "lth: out of memory\n")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("place", ["lth_cli.pruners.magnitude", "lth_cli.models.mlp", "lth_cli.datasets.digits"])
+@pytest.mark.parametrize("sweep", [(), ("-m", "seed=0,1")], ids=["run", "sweep"])
+def test_a_lack_of_memory_while_all_is_set_up_is_no_wrong_config(
+    place: str, sweep: tuple[str, ...], lth: Lth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lacking(*arguments: object, **named: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.")
+
+    monkeypatch.setattr(place, lacking)
+    done = lth("run", *sweep, "controls=[]", "rounds=1")
+    who = ["seed=0: ", "seed=1: "] if sweep else [""]
+    words = "out of memory: a smaller train.batch_size, fewer replicates or executor=serial needs less"
+    assert (done.returncode, done.stderr.splitlines()) == (1, [f"lth: {one}{words}" for one in who])
+    assert not list(tmp_path.iterdir())
+
+
+def test_too_few_open_files_are_said_in_one_line(lth: Lth, tmp_path: Path) -> None:
+    """Each worker process takes some; the second job of a sweep has as many as the first."""
+    options = ("rounds=1", "replicates=4", "train.iterations=4it", "controls=[]", "executor=processes")
+    assert lth("run", *options, "output=enough").returncode == 0  # which imports all, once
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken = {int(number) for number in os.listdir("/proc/self/fd")}
+    torch.set_num_threads(4)
+    resource.setrlimit(resource.RLIMIT_NOFILE, ([n for n in range(1000) if n not in taken][10], hard))
+    try:
+        ran, swept = lth("run", *options), lth("run", "-m", "seed=0,1", *options, "output=swept")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        torch.set_num_threads(1)
+    words = "too many open files: allow more with ulimit -n"
+    hint = f"     to go on: lth run resume={only_run(tmp_path).relative_to(tmp_path)}"
+    assert (ran.returncode, ran.stderr) == (1, f"lth: {words}\n{hint}\n")
+    assert (swept.returncode, swept.stderr) == (1, f"lth: seed=0: {words}\nlth: seed=1: {words}\n")
+    assert "2 failed in " in swept.stdout
+
+
+def test_a_worker_that_is_killed_is_named_with_the_signal(
+    lth: Lth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, before = os.getpid(), models.mlp
+
+    def deadly(**options: object) -> object:
+        if os.getpid() != here:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return before(**options)
+
+    monkeypatch.setattr(models, "mlp", deadly)
+    done = lth("run", "executor=processes", "replicates=2", "controls=[]", "rounds=1")
+    run = only_run(tmp_path).relative_to(tmp_path)
+    assert (done.returncode, done.stderr.splitlines()) == (
+        1,
+        [
+            "lth: round 0, dense, seed 0: its worker process ended early, signal 9; out of memory?",
+            f"     to go on: lth run resume={run}",
+        ],
+    )
 
 
 def diverge(monkeypatch: pytest.MonkeyPatch, *places: tuple[int, str, int]) -> None:
@@ -265,14 +378,24 @@ def test_where_every_ticket_diverges_the_run_fails(tmp_path: Path, monkeypatch: 
 def test_a_clock_that_jumps_backwards_changes_nothing(
     finished: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Also while the run is stopped: no time is before another that was written of it, and no duration is negative."""
     clock = iter(range(10**6))
     now = "lth_cli.rundir.write._now"
     monkeypatch.setattr(now, lambda: (datetime.now(UTC) - timedelta(hours=next(clock))).isoformat(timespec="seconds"))
-    start(tmp_path / "jumping")
-    record = read(tmp_path / "jumping").record
-    assert record["ended"] < record["started"]
-    assert results(tmp_path / "jumping") == results(finished())
-    assert not any(check.wrong for check in verify(tmp_path / "jumping"))
+    monkeypatch.setattr(time, "time", lambda: -next(clock))
+    run = tmp_path / "jumping"
+    cut_after(run, 2, monkeypatch)
+    started = read(run).record["started"]
+    start(run, resume=True)
+    record = read(run).record
+    assert (record["started"], [one["at"] for one in record["resumed"]], record["ended"]) == (
+        started,
+        [started],
+        started,
+    )
+    assert all(float(row["train_seconds"]) >= 0 for row in history(run))
+    assert results(run) == results(finished())
+    assert not any(check.wrong for check in verify(run))
 
 
 def test_fifty_processes_at_once_take_fifty_folders(tmp_path: Path) -> None:

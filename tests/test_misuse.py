@@ -50,7 +50,7 @@ WRONG = [
     (("run", "lr=0.01"), "lr: there is no such key; did you mean train.lr?"),
     (("run", "device=gpu"), "did you mean cuda?"),
     (("run", "pruner.scope=local"), "did you mean layerwise?"),
-    (("sweep", "seed=0,1"), "sweep: the commands are run, compare, verify, list; a sweep is lth run -m"),
+    (("sweep", "seed=0,1"), "sweep: the commands are run, compare, verify, list, completion; a sweep is lth run -m"),
     (("run", "-m", "--cfg", "job"), "-m --cfg: only one of --run, -m, --cfg, --info"),
     (("run", "--run", "-m", "seed=0,1"), "--run -m: only one of --run, -m, --cfg, --info"),
     (("run", "-m", "--info"), "-m --info: only one of"),
@@ -60,19 +60,52 @@ WRONG = [
     (("run", f"train.warmup={'9' * 400}ep"), "lth: train.warmup=999"),
     (("run", f"eval_every={'9' * 400}ep"), "lth: eval_every=999"),
     (("run", f"checkpoint_every={'9' * 400}ep"), "lth: checkpoint_every=999"),
+    (("run", "checkpoint_every=0min"), "checkpoint_every=0min: longer than nothing"),
+    (("run", "checkpoint_every=0.0ep"), "checkpoint_every=0.0ep: longer than nothing"),
+    (("run", f"seed={2**63 - 1}", "replicates=2"), f"seed={2**63 - 1}: the last of 2 replicates would have {2**63}"),
+    (("run", "-m", f"seed={2**63 - 2},{2**63 - 1}", "replicates=2"), f"seed={2**63 - 1}: the last of 2 replicates"),
     (("run", f"checkpoint_every={'9' * 400}min"), "lth: checkpoint_every=999"),
     (("run", "rewind=early", f"rewind.iteration={'9' * 400}ep"), "a length of at most 1,000,000,000,000"),
     (("run", "-m", "seed=0,1", "hydra.sweep.subdir=."), "hydra.sweep.subdir=.: the name of a folder within"),
     (("run", "-m", "seed=0,1", "hydra.sweep.subdir=../../o/${hydra.job.num}"), "subdir=../../o/${hydra.job.num}: the"),
     (("run", "-m", "seed=0,1", "hydra.sweep.subdir=/tmp/${seed}"), "subdir=/tmp/${seed}: the name of a folder"),
-    (("run", "output=a=b"), "special characters need quotes"),
+    (("run", "init=a=b"), "init=a=b: cannot be read: special characters need quotes, within"),
+    (("run", "controls=none"), "none is an empty one, controls=[]"),
+    (("run", "controls=5"), "controls=5: there is no such option\n     available: constant, "),
+    (("run", "controls=[5]"), "controls=5: there is no such option\n     available: constant, "),
+    (("run", "controls=[random_mask,random_mask]"), "controls=[random_mask,random_mask]: random_mask is named twice"),
+    (("run", "-m", "controls=[],[invert,invert]"), "controls=[],[invert,invert]: invert is named twice"),
+    (("run", "controls=[shuffle,random_mask]"), "controls=[shuffle,random_mask]: the same control under two names"),
+    (("run", "+seed=3"), "seed: there is such a key already; to change it, leave out the +"),
+    (("run", "+model=conv4"), "model: there is such a key already; to change it, leave out the +"),
+    (("run", "seed=range(3)"), "lth: seed=range(3): several values are a sweep and need -m\n"),
+    (("run", "seed=1,2"), "lth: seed=1,2: several values are a sweep and need -m; a list is written seed=[…]\n"),
+    (("run", "sparsity=null"), "sparsity=null: there is no such option\n     available: densities, "),
+    (("run", "sparsity=[0.5]"), "sparsity=0.5: there is no such option\n     available: densities, "),
+    (("run", "-m", "model=conv4,null"), "model=null: there is no such option\n     available: conv2, "),
+    (("run", "model={a:1}"), "model.a: there is no such key"),
+    (("run", "seed=${foo}"), "lth: seed=${foo}: there is no key foo; seed: a whole number from 0\n"),
+    (("run", "model.hidden=[1,${foo}]"), "lth: model.hidden[1]=${foo}: there is no key foo\n"),
+    (("run", "output=${foo}"), "lth: output=${foo}: there is no key foo; output: a folder\n"),
+    (("run", "model=${foo}"), "lth: model=${foo}: the name of an option; in place of one, ${…} can only name"),
+    (("run", "hydra.run.dir=${foo}"), "lth: hydra.run.dir: Interpolation key 'foo' not found\n"),
+    (("run", "score=snip"), "score: there is no such key; did you mean pruner.score?"),
+    (
+        ("run", "pruner.score=snip"),
+        "pruner.score=snip: a criterion, chosen by its name as in pruner=snip; did you mean",
+    ),
+    (("run", "pruner.rates=3"), "pruner.rates=3: multipliers of the pruning rate by layer, such as {output: 0.5}"),
+    (("run", "train.milestones=3"), "train.milestones=3: a list of fractions of training, in (0, 1)"),
+    (("run", "safe=maybe"), "safe=maybe: true or false"),
+    (("run", "ticket={a:1}"), "ticket={a:1}: the file of a ticket"),
+    (("run", "ticket=a=b,c/x~"), "ticket=a=b,c/x~: No such file or directory"),
     (("run", "hydra.run.dir=."), "hydra.run.dir=.: the name of a new folder"),
     (("run", "-m", "seed=0,0"), "seed=0: this sweep has the same job twice"),
     (("run", "-m", "sparsity=0.5,0.50"), "this sweep has the same job twice"),
     (("compare", "--plot", "p.xyz"), "p.xyz does not end in .png, .svg or .pdf"),
     (("compare", "--tolerance", "abc"), "abc is not a number of points"),
     (("run", "model=covn4"), "model=covn4: there is no such option; did you mean conv4?"),
-    (("run", "model=3"), "model=3"),
+    (("run", "model=3"), "model=3: there is no such option\n     available: conv2, "),
     (("run", "+model.foo=1"), "unexpected keyword argument 'foo'"),
     (
         ("run", "rewind=early", "rewind.iteration=999it"),
@@ -114,7 +147,9 @@ WRONG = [
     (("run", "--config-dir", "nowhere"), "--config-dir=nowhere: there is no such folder"),
     (("run", "hydra/launcher=submitit_slurm"), "launchers are installed as extras"),
     (("run", "rounds"), "rounds: overrides are written key=value"),
-    (("rnu",), "rnu: the commands are run, compare, verify, list; did you mean run?"),
+    (("completion", "tcsh"), "argument SHELL: invalid choice: 'tcsh' (choose from 'bash', 'zsh', 'fish')"),
+    (("completion",), "the following arguments are required: SHELL"),
+    (("rnu",), "rnu: the commands are run, compare, verify, list, completion; did you mean run?"),
     (("compare",), "nothing to compare: no finished run in outputs"),
     (("compare", "nowhere"), "missing: nowhere"),
     (("compare", "--formt", "csv"), "did you mean --format?"),
@@ -128,6 +163,13 @@ def test_a_sweep_of_which_no_job_can_start_leaves_nothing_behind(lth: Lth, tmp_p
     assert swept.returncode == 2
     assert swept.stdout.count("images of 8x8 are too small, at least 12x12 are needed") == 2
     assert not list(tmp_path.iterdir())
+
+
+def test_a_sweep_of_nothing_is_one_job_and_says_so(lth: Lth, tmp_path: Path) -> None:
+    said = "lth: -m: no key has several values, so nothing is swept: this is one job\n"
+    swept = lth("run", "-m", "rounds=1", "train.iterations=2it", "controls=[]")
+    assert (swept.returncode, swept.stderr) == (0, said)
+    assert "1 done in" in swept.stdout
 
 
 def test_jobs_that_would_share_a_folder_are_counted(lth: Lth, tmp_path: Path) -> None:
@@ -170,7 +212,8 @@ def test_a_killed_worker_does_not_hide_the_others(tmp_path: Path) -> None:
             os.kill(int(str(record["pid"])), signal.SIGKILL)
     output, errors = process.communicate(timeout=120)
     assert process.returncode == 1
-    assert "lth: the launcher stopped: TerminatedWorkerError" in errors
+    names = "seed=0,train.iterations=4000ep, seed=1,train.iterations=4000ep"
+    assert errors.splitlines()[0] == f"lth: {names}: the worker process ended early, SIGKILL; out of memory?"
     assert "Traceback" not in errors
     assert re.search(r"^killed: .*train.iterations=4000ep", output, re.MULTILINE)
     assert re.search(r"^2 done, 2 killed in ", output, re.MULTILINE)

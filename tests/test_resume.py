@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import yaml
 
 from lth_cli.command.resume import check_config
+from lth_cli.core.files import TEMPORARY
 from lth_cli.results.compare import compare
 from lth_cli.rundir.columns import HISTORY
 from lth_cli.rundir.intact import reopen
@@ -112,17 +114,42 @@ def test_a_row_of_another_seed_is_a_damaged_row(run: Path) -> None:
     assert results(run) == whole
 
 
+THEIRS = (
+    ".history.csv.123.tmp",
+    ".mine.tmp",
+    f".mine.123{TEMPORARY}",
+    f".history.csv{TEMPORARY}",
+    f".history.csv.x{TEMPORARY}",
+    f"history.csv.123{TEMPORARY}",
+    f"rounds/.history.csv.123{TEMPORARY}",
+    f"mine/.history.csv.123{TEMPORARY}",
+    "partial/mine.safetensors",
+    f"partial/.mine.safetensors.123{TEMPORARY}",
+)
+"""Files of somebody else in a run directory, some of which look like half a file of ours."""
+
+
 def test_a_round_that_the_manifest_does_not_list_does_not_count(run: Path) -> None:
     """As after a kill between the tables and the manifest, which is written last."""
     whole = results(run)
     manifest = json.loads((run / "manifest.json").read_text())
     del manifest["rows"]["3"]
     (run / "manifest.json").write_text(json.dumps(manifest))
-    (run / "rounds" / ".x.123.tmp").write_text("half a file")
     assert reopen(run).rounds == 3
     start(run, resume=True)
     assert results(run) == whole
-    assert not list(run.rglob("*.tmp"))
+
+
+def test_half_a_file_of_ours_is_removed_and_nothing_of_anybody_else(run: Path) -> None:
+    ours = [run / f"{place}.123{TEMPORARY}" for place in (".history.csv", "rounds/03/.dense_seed0.safetensors")]
+    theirs = [run / name for name in THEIRS]
+    for file in (*ours, *theirs):
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("half a file")
+    (run / "tickets" / "seed0.safetensors").unlink()
+    start(run, resume=True)
+    assert not any(file.exists() for file in ours)
+    assert all(file.exists() for file in theirs)
 
 
 @pytest.mark.parametrize(
@@ -158,6 +185,32 @@ def test_more_rounds_go_on_where_the_schedule_leaves_the_others_as_they_are(tmp_
         assert three[name] == six[name]
     assert three["tickets/seed0.safetensors"] == six["tickets/seed0.safetensors"]
     assert read(tmp_path / "three").record["keep"] == read(tmp_path / "six").record["keep"]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "target"),
+    [((), 1 - 0.1**1.5), (("sparsity=linear", "sparsity=0.4"), 0.6000000000000001), (("sparsity=linear",), None)],
+)
+def test_the_target_of_more_rounds_is_said_and_works(
+    schedule: tuple[str, ...], target: float | None, lth: Lth, tmp_path: Path
+) -> None:
+    assert lth("run", "rounds=2", *schedule, *OPTIONS).returncode == 0
+    run = only_run(tmp_path)
+    before = history(run)
+    refused = lth("run", f"resume={run}", "rounds=3")
+    assert refused.returncode == 2
+    found = re.search(r"stay as they are: (sparsity\.target=(.*))\n", refused.stderr)
+    if target is None:
+        assert found is None
+        return
+    assert found is not None
+    assert float(found[2]) == target
+    grown = lth("run", f"resume={run}", "rounds=3", found[1])
+    assert grown.returncode == 0, grown.stderr
+    rows = [row for row in history(run) if int(row["round"]) <= 2]
+    assert rows == before
+    assert len(json.loads((run / "run.json").read_text())["keep"]) == 4
+    assert lth("verify", str(run)).returncode == 0
 
 
 @pytest.mark.parametrize(("key", "role"), ROLES.items())

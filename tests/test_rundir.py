@@ -15,6 +15,7 @@ import lth_cli
 from lth_cli.controls import RandomMask
 from lth_cli.controls.control import Control
 from lth_cli.core import masks
+from lth_cli.core.files import TEMPORARY
 from lth_cli.rundir import names
 from lth_cli.rundir.find import find, latest
 from lth_cli.rundir.intact import reopen
@@ -226,4 +227,4 @@ def test_runs_are_found_below_a_folder_and_the_latest_is_by_name(tmp_path: Path)
 
 
 def test_a_writer_leaves_no_temporary_files(tmp_path: Path) -> None:
-    assert not list(write_run(tmp_path / "run").rglob("*.tmp"))
+    assert not list(write_run(tmp_path / "run").rglob(f"*{TEMPORARY}"))

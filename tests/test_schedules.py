@@ -33,6 +33,15 @@ def test_fifteen_rounds_to_95_percent() -> None:
     assert [100 * (1 - k / 266_200) for k in kept] == pytest.approx(noted, abs=0.12)
 
 
+@given(st.sampled_from([Geometric, Linear]), st.floats(0, 0.99), st.integers(1, 30), st.integers(0, 30))
+def test_more_rounds_of_another_target_are_the_same_rounds(
+    schedule: type[Geometric] | type[Linear], target: float, rounds: int, added: int
+) -> None:
+    longer = schedule(target).target_of(rounds + added, rounds)
+    for round in range(rounds + 1 if longer < 1 else 0):
+        assert schedule(longer)(round, rounds + added) == pytest.approx(schedule(target)(round, rounds), abs=1e-12)
+
+
 @pytest.mark.parametrize(
     ("weights", "target", "left"), [(32_768, 0.9, 3_277), (524_288, 0.99, 5_243), (266_200, 0.8, 53_240)]
 )

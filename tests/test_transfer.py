@@ -110,3 +110,26 @@ def test_a_saved_ticket_is_trained_on_the_command_line(lth: Lth, tmp_path: Path)
     inverted = lth("run", f"ticket={path}", "controls=[invert]")
     assert inverted.returncode == 2
     assert "a ticket that is given has no scores to invert" in inverted.stderr
+
+
+def test_tickets_of_a_sweep_are_named_by_their_paths(lth: Lth, run: Path, tmp_path: Path) -> None:
+    """Which hold what Hydra's grammar keeps for itself; recorded, they are read again."""
+    path = run.rename(tmp_path / "pruner=snip,seed=0") / "tickets" / "seed0.safetensors"
+    other = tmp_path / "pruner=snip,seed=1.safetensors"
+    other.write_bytes(path.read_bytes())
+    short = ("train.iterations=4it", "model.hidden=[8]", "controls=[]", "output=out (1),~=2")
+    taken = lth("run", f"ticket={path}", *short)
+    assert taken.returncode == 0, taken.stderr
+    (done,) = (tmp_path / "out (1),~=2").glob("*/*")
+    found = done / "tickets" / "seed0.safetensors"
+    ticket = found.read_bytes()
+    found.unlink()
+    resumed = lth("run", f"resume={done}")
+    assert (resumed.returncode, found.read_bytes()) == (0, ticket), resumed.stderr
+    swept = lth("run", "-m", f"ticket={path},{other.name}", *short)
+    assert swept.returncode == 0, swept.stderr
+    assert "2 done in" in swept.stdout
+    again = lth("run", f"resume={next((tmp_path / 'out (1),~=2').glob('*/*_sweep'))}")
+    assert again.stdout.count("all of it is as it was written") == 2
+    assert f"ticket={path}x: No such file" in lth("run", f"ticket={path}x").stderr
+    assert "several values are a sweep and need -m" in lth("run", f"ticket={path},{other.name}").stderr

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import lth_cli
+from lth_cli.core.files import TEMPORARY
 from lth_cli.report.comparison import collect
 from lth_cli.rundir.damaged import Damaged
 from lth_cli.rundir.read import read
@@ -126,7 +127,7 @@ def test_no_write_follows_a_link(place: str, run: Path) -> None:
 def test_a_link_under_the_name_of_a_temporary_file_is_not_written_through(run: Path) -> None:
     victim = run.parent / "victim"
     victim.write_text("precious")
-    (run / f".run.json.{os.getpid()}.tmp").symlink_to(victim)
+    (run / f".run.json.{os.getpid()}{TEMPORARY}").symlink_to(victim)
     write(run, "run.json", b"{}")
     assert victim.read_text() == "precious"
     assert (run / "run.json").read_bytes() == b"{}"

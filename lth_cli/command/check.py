@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import hydra
-from hydra.errors import HydraException
+from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
@@ -16,12 +16,14 @@ from lth_cli.command.compose import Composer, split, without
 from lth_cli.command.explain import first_line
 from lth_cli.command.foreign import foreign
 from lth_cli.command.line import Line
+from lth_cli.command.own_code import make_importable
 from lth_cli.command.resume import as_begun, check_config, check_rounds
 from lth_cli.core.counts import Counts
 from lth_cli.core.spelling import brief, say
 from lth_cli.rundir.intact import reopen
 from lth_cli.setup.conf import conf_dir
 from lth_cli.setup.schema import ConfigError, check
+from lth_cli.setup.unresolved import unresolved
 
 
 def checked(line: Line, resumed: Path | None) -> DictConfig:
@@ -53,6 +55,7 @@ def checked(line: Line, resumed: Path | None) -> DictConfig:
             with _named(job):
                 composed = composer.job(job) if line.sweep else split(first)
                 _check_values(composed.config)
+                make_importable(composed.config, folder)
                 imported |= foreign(composed.config, composed.hydra)
                 if composed.config.safe and composed.steered:
                     key, value = next(iter(composed.steered.items()))
@@ -64,6 +67,8 @@ def checked(line: Line, resumed: Path | None) -> DictConfig:
                     _check_growth(resumed / folder_name, composed.config, keeps)
     for key, target in imported.items():
         say(brief(f"lth: {key} imports {target}"), file=sys.stderr)
+    if line.sweep and not overrides.swept(line.overrides) and not first.hydra.sweeper.get("params"):
+        say("lth: -m: no key has several values, so nothing is swept: this is one job", file=sys.stderr)
     return first
 
 
@@ -103,7 +108,10 @@ def _check_values(config: DictConfig) -> None:
         raise ConfigError(f"resume={config.resume}: to go on is asked for on the command line, not in YAML")
     with open_dict(config):
         del config["resume"]
-    OmegaConf.to_container(config, resolve=True)
+    try:
+        OmegaConf.to_container(config, resolve=True)
+    except OmegaConfBaseException as error:
+        raise ConfigError(unresolved(config, error)) from None
 
 
 @contextmanager
@@ -119,6 +127,8 @@ def _named(job: list[str]) -> Iterator[None]:
     except AssertionError as error:  # of Hydra, for an override without a key
         raise ConfigError(f"{' '.join(job)}: overrides are written key=value") from error
     except Exception as error:  # model=3 is a ValueError, broken YAML of the user's an error of PyYAML, …
+        if wrong := overrides.no_option(job):
+            raise MissingConfigException(str(error), "/".join(wrong)) from error
         mark = getattr(error, "problem_mark", None)
         where = (" ".join(job) or "config") if mark is None else f"{mark.name}, line {mark.line + 1}"
         raise ConfigError(f"{where}: {first_line(error)}") from error

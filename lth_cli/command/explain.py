@@ -9,12 +9,15 @@ from hydra.errors import ConfigCompositionException, HydraException, MissingConf
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from lth_cli.core.faults import MEMORY, TooLarge, WorkerEnded, lack
 from lth_cli.core.spelling import gist, nearest
 from lth_cli.core.streams import described
-from lth_cli.setup.conf import conf_dir
+from lth_cli.setup.conf import conf_dir, options
 from lth_cli.setup.schema import ConfigError, allowed, wrong_choice
 
 _NO_SUCH_KEY = ": there is no such key"
+_LEAVE_OUT = ": there is such a key already; to change it, leave out the +"
+_QUOTES = "'\""
 
 
 def explain(error: Exception, arguments: Sequence[str]) -> str:
@@ -27,6 +30,8 @@ def explain(error: Exception, arguments: Sequence[str]) -> str:
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}"
     text = str(error).strip()
+    if isinstance(error, OmegaConfBaseException) and error.full_key:
+        return f"{error.full_key}: {gist(text)}"  # of Hydra's own node
     is_primary = text.startswith("Cannot find primary config")  # no field tells
     if isinstance(error, MissingConfigException) and "/" in (error.missing_cfg_file or "") and not is_primary:
         return _unknown_option(error)
@@ -38,7 +43,9 @@ def explain(error: Exception, arguments: Sequence[str]) -> str:
         return words
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if isinstance(error, OverrideParseException):
-        lines = [lines[0], "special characters need quotes, within the shell's: \"output='a=b'\""]
+        key, _, value = error.override.partition("=")
+        example = f"\"{key}='{value.strip(_QUOTES)}'\""
+        return f"{error.override}: cannot be read: special characters need quotes, within the shell's: {example}"
     cause = _cause(error)
     return "\n     ".join([*lines[:3], *([cause] if cause and cause not in text else [])])
 
@@ -47,13 +54,22 @@ def _composition(error: ConfigCompositionException, text: str, arguments: Sequen
     """Of an override that Hydra refuses. Which one it is, and as it was typed, is only in the text of the error."""
     if found := re.search(r"Ambiguous value for argument '([^=]+)=(.*)'", text):
         key, values = found.groups()
-        return f"{key}={values}: several values are a sweep and need -m; a list is written {key}=[{values}]"
+        return f"{key}={values}: several values are a sweep and need -m; a list is written {key}=[…]"
+    if found := re.search(r"Sweep parameters '(.*)' requires", text):
+        return f"{found[1]}: several values are a sweep and need -m"
+    if (found := re.match(r"Multiple values for ([\w/]+)\.", text)) and f"+{found[1]}=" in " ".join(arguments):
+        return f"{found[1]}{_LEAVE_OUT}"
     if found := re.search(r"Could not (?:override|append to config)[^']*'([^']+)'", text):
-        return _unknown_key(found[1], arguments)
+        return _unknown_key(getattr(error.__cause__, "full_key", None) or found[1], arguments)
     if words := wrong_choice(error.__cause__ or error.__context__):
         return words
     if found := re.search(r"Error merging override \+*([\w.]+)=(.*)", text):
-        return f"{found[1]}={found[2]}: {allowed(found[1]) or _cause(error)}"
+        key, value = found.groups()
+        group = key.partition(".")[0]
+        meant = f"; did you mean {group}={value}?" if value in options().get(group, ()) else ""
+        return f"{key}={value}: {allowed(key) or _cause(error)}{meant}"
+    if "interpolation" in text.lower() and (typed := [word for word in arguments if "${" in word]):
+        return f"{typed[0]}: the name of an option; in place of one, ${{…}} can only name another group"
     return None
 
 
@@ -67,26 +83,27 @@ def first_line(error: Exception) -> str:
 
 
 def failure(error: Exception) -> str | None:
-    """What stopped a run, where it is not the run's own doing: the disk, or the memory; None for anything else."""
+    """What stopped a run, where it is not the run's own doing, as disk, memory, or a signal; None for anything else."""
+    if isinstance(error, TooLarge | WorkerEnded):
+        return str(error)
+    if (lacked := lack(error)) is not None:
+        less = ": a smaller train.batch_size, fewer replicates or executor=serial needs less"
+        return lacked + (less if lacked == MEMORY else "")
     text = described(error)
-    if isinstance(error, OSError) and text != str(error):
-        return text
-    if isinstance(error, MemoryError) or re.search(
-        "out of memory|not enough memory|(can't|annot) allocate memory", text
-    ):
-        return "out of memory: a smaller train.batch_size, fewer replicates or executor=serial needs less"
-    return None
+    return text if isinstance(error, OSError) and text != str(error) else None
 
 
 def _unknown_option(error: MissingConfigException) -> str:
     group, _, option = (error.missing_cfg_file or "").rpartition("/")
     # Hydra does not say the options for one of a list.
-    available = error.options or sorted(file.stem for file in (conf_dir() / group).glob("*.yaml"))
+    available = error.options or options().get(group, [])
     lines = [f"{group}={option}: there is no such option{nearest(option, available)}"]
     if available:
         lines.append(f"available: {', '.join(available)}")
     if group == "sparsity":
         lines.append("or a number in [0, 1), the fraction of weights removed: sparsity=0.9")
+    if group == "controls":
+        lines.append("several are a list, controls=[random_mask,invert]; none is an empty one, controls=[]")
     if group.startswith("hydra"):
         lines.append("launchers are installed as extras, such as: pip install 'lth-cli[joblib]'")
     return "\n     ".join(lines)
@@ -102,7 +119,7 @@ def _unknown_key(key: str, arguments: Sequence[str]) -> str:
             config = hydra.compose("config")
     known = list(_keys(OmegaConf.to_container(config)))
     if key in known and any(text.startswith(f"+{key}=") for text in arguments):
-        return f"{key}: there is such a key already; to change it, leave out the +"
+        return f"{key}{_LEAVE_OUT}"
     head, _, tail = key.rpartition(".")
     siblings = [name.rpartition(".")[2] for name in known if name.rpartition(".")[0] == head]
     inner = [name for name in known if name.rpartition(".")[2] == key]  # lr is train.lr

@@ -13,10 +13,14 @@ from omegaconf import DictConfig, OmegaConf
 
 from lth_cli.command import overrides, resume
 from lth_cli.command.compose import without
+from lth_cli.command.explain import failure
+from lth_cli.command.own_code import make_importable
+from lth_cli.command.sweep import Sweep
+from lth_cli.core.faults import lack
 from lth_cli.core.signals import Signals
 from lth_cli.core.spelling import brief, say
 from lth_cli.core.streams import give_up_stdout
-from lth_cli.report.terminal import Terminal
+from lth_cli.report.terminal import Terminal, meanwhile
 from lth_cli.rundir import names
 from lth_cli.rundir.folders import Busy, sole_writer
 from lth_cli.rundir.intact import reopen
@@ -26,7 +30,7 @@ from lth_cli.setup.schema import ConfigError
 OmegaConf.register_new_resolver("lth.job_name", overrides.job_name, replace=True)
 
 
-def task(resumed: bool, stopped: list[Exception]) -> Callable[[DictConfig], None]:
+def task(resumed: bool, stopped: list[Exception], sweep: Sweep | None = None) -> Callable[[DictConfig], None]:
     """The function for Hydra to call with the config of each job.
 
     A launcher may send it to other processes. What stopped a job there is not heard of here, but in its run.json.
@@ -34,31 +38,32 @@ def task(resumed: bool, stopped: list[Exception]) -> Callable[[DictConfig], None
     Args:
         resumed: whether the jobs go on with what is in their folders.
         stopped: takes what stopped the jobs of this process.
+        sweep: what the jobs belong to, if to any.
     """
 
     def call(config: DictConfig) -> None:
-        error = job(config, resumed)
+        error = job(config, resumed, sweep)
         if error is not None:
             stopped.append(error)
 
     return call
 
 
-def job(config: DictConfig, resumed: bool) -> Exception | None:
+def job(config: DictConfig, resumed: bool, sweep: Sweep | None) -> Exception | None:
     """One run in the folder that Hydra chose for it; returns what stopped it."""
     hydra = HydraConfig.get()
     path = Path(hydra.runtime.output_dir)
-    sweep = hydra.mode == RunMode.MULTIRUN
-    with Signals().in_order():
-        try:
-            if sweep and Path(hydra.sweep.dir).resolve() not in path.resolve().parents:
+    multirun = hydra.mode == RunMode.MULTIRUN  # which YAML may ask for, too, without a sweep of ours
+    try:
+        with Signals().in_order():
+            if multirun and Path(hydra.sweep.dir).resolve() not in path.resolve().parents:
                 raise ConfigError(f"hydra.sweep.subdir={hydra.sweep.subdir}: the name of a folder within the sweep")
-            with sole_writer(path) if sweep else contextlib.nullcontext():
+            with sole_writer(path) if multirun else contextlib.nullcontext():
                 _run(config, path, sweep, resumed)
-        except Exception as error:
-            if sweep and isinstance(error, ConfigError | Busy | Damaged):
-                say(brief(f"lth: {path.name}: {error}"), file=sys.stderr)
-            return error
+    except Exception as error:
+        if multirun and (isinstance(error, ConfigError | Busy | Damaged) or lack(error)):
+            say(brief(f"lth: {path.name}: {failure(error) or error}"), file=sys.stderr)
+        return error
     return None
 
 
@@ -72,7 +77,7 @@ def spin_less() -> None:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
-def _run(config: DictConfig, path: Path, sweep: bool, resumed: bool) -> None:
+def _run(config: DictConfig, path: Path, sweep: Sweep | None, resumed: bool) -> None:
     intact = reopen(path) if resumed else None
     config = without(config, "resume")
     if intact is not None:
@@ -81,21 +86,28 @@ def _run(config: DictConfig, path: Path, sweep: bool, resumed: bool) -> None:
         say(f"{path} is done, and all of it is as it was written")
         return
     spin_less()
-    from lth_cli.command.run import mark_unstarted, run
+    live = sweep is None or sweep.pid == os.getpid()
+    with meanwhile("loading PyTorch", live):
+        from lth_cli.command.record import mark_unstarted
+        from lth_cli.command.run import run
 
     hydra = HydraConfig.get()
-    own = [f"--config-dir={found.path}" for found in hydra.runtime.config_sources if found.provider == "command-line"]
+    folder = next((one.path for one in hydra.runtime.config_sources if one.provider == "command-line"), None)
+    make_importable(config, folder)
+    own = [f"--config-dir={folder}"] if folder is not None else []
     own += [f"--config-name={hydra.job.config_name}"] if hydra.job.config_name != "config" else []
     choices = {group: option for group, option in hydra.runtime.choices.items() if not group.startswith("hydra/")}
     source = {
         "command": shlex.join(["lth", "run", *own, *hydra.overrides.task]),
         "choices": {**choices, "controls": ",".join(config.controls)},  # Hydra does not name the choices of a list
     }
+    place = None if sweep is None else sweep.place(hydra.job.num + 1, hydra.overrides.task)
     try:
-        run(config, path, source, _Console(), prefix=f"{path.name}: " if sweep else "", live=not sweep, intact=intact)
+        with Signals().in_order():
+            run(config, path, source, _Console(), place, live, intact)
     except (Exception, KeyboardInterrupt) as error:
         # A run on its own leaves nothing behind if no work was done; in a sweep the others must be told.
-        if sweep and not (path / names.RECORD).exists():
+        if sweep is not None and not (path / names.RECORD).exists():
             mark_unstarted(path, config, source, error)
         raise
 

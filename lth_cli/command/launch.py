@@ -1,7 +1,9 @@
 """`lth run`: hand a checked command line to Hydra, and turn what goes wrong into a message and an exit code."""
 
 import contextlib
+import io
 import os
+import re
 import shlex
 import sys
 import traceback
@@ -9,18 +11,23 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import hydra
+from hydra._internal.utils import get_args_parser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lth_cli.command import overrides, resume, sweep
 from lth_cli.command.check import checked
+from lth_cli.command.completion import of_a_list, proposals, split
 from lth_cli.command.explain import explain, failure, first_line
 from lth_cli.command.job import spin_less, task
 from lth_cli.command.line import Line, parse
+from lth_cli.command.room import check_room
+from lth_cli.core.faults import lack
 from lth_cli.core.signals import Signals
 from lth_cli.core.spelling import brief, say
 from lth_cli.core.streams import give_up_stdout
+from lth_cli.report.terminal import meanwhile
 from lth_cli.rundir import names
 from lth_cli.rundir.folders import Busy, Folder, discard, free_dir, sole_writer
 from lth_cli.rundir.read import Damaged
@@ -38,8 +45,8 @@ def launch(arguments: Sequence[str]) -> int:
             os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra raises instead of printing and exiting
             return _launch(list(arguments))
     except (ConfigError, HydraException, OmegaConfBaseException, OSError, Busy, Damaged) as error:
-        if isinstance(error, OSError) and error.filename is None and error.errno is not None:  # of no file, as stdout
-            raise
+        if lack(error) or (isinstance(error, OSError) and error.filename is None and error.errno is not None):
+            raise  # not of what was typed; of no file, as stdout
         if wants_traceback:
             traceback.print_exc()
         say(brief(f"lth: {explain(error, arguments)}"), file=sys.stderr)
@@ -49,7 +56,7 @@ def launch(arguments: Sequence[str]) -> int:
             traceback.print_exception(failed.error)
         text = failure(failed.error) or f"{first_line(failed.error)} (HYDRA_FULL_ERROR=1 shows where)"
         say(f"{brief(f'lth: {text}')}{_to_go_on(failed.path)}", file=sys.stderr)
-        if isinstance(failed.error, OSError) and failed.error.filename is None:
+        if isinstance(failed.error, OSError) and failed.error.filename is None and not lack(failed.error):
             give_up_stdout()
         return 1
 
@@ -69,15 +76,17 @@ def _launch(arguments: list[str]) -> int:
         line = _on_top(old, line)
     options, words = line.options, [*line.flags, *line.overrides]
     if options.shell_completion:
-        return _complete(words)
+        return _complete()
     if options.help or options.hydra_help or options.cfg or options.info:
         _show(words)
         return 0
-    config = checked(line, old)
+    with meanwhile("checking the config"):
+        config = checked(line, old)
     key = "hydra.sweep.dir" if line.sweep else "hydra.run.dir"
     wanted = str(OmegaConf.select(config, key))
     if Path(wanted).name in ("", ".."):
         raise ConfigError(f"{key}={wanted}: the name of a new folder")
+    check_room()
     folder = free_dir(wanted) if old is None else Folder(old)
     path, work = folder.path, _sweep if line.sweep else _run
     try:
@@ -108,31 +117,33 @@ def _run(folder: Folder, line: Line, words: list[str], resumed: bool) -> int:
     except ValueError as wrong:  # of logging, which Hydra sets up
         raise ConfigError(f"Hydra cannot begin: {first_line(wrong)}: {wrong.__cause__ or ''}") from wrong
     for error in stopped:
-        raise error if isinstance(error, ConfigError | Damaged) else JobFailed(error, folder.path)
+        raise error if isinstance(error, ConfigError | Damaged) and not lack(error) else JobFailed(error, folder.path)
     return 0
 
 
 def _sweep(folder: Folder, line: Line, words: list[str], resumed: bool) -> int:
     """A sweep in `folder`, whose lock we hold."""
-    expected = sum(1 for _ in overrides.jobs(line.overrides))
-    theirs = any(text.startswith(("hydra.sweep.subdir=", "hydra/sweeper=")) for text in line.overrides)
-    names_known = [] if theirs else overrides.known_names(line.overrides)
-    resume.record_sweep(folder.path, line.portable(), expected, names_known)
-    if not any(text.startswith("hydra.sweep.subdir=") for text in line.overrides):
-        keys = ",".join(overrides.swept(line.overrides))
-        subdir = f"${{lth.job_name:${{hydra.overrides.task}},[{keys}]}}"
+    expected, keys = sum(1 for _ in overrides.jobs(line.overrides)), overrides.swept(line.overrides)
+    other_sweeper, other_names = (
+        any(text.startswith(key) for text in line.overrides) for key in ("hydra/sweeper=", "hydra.sweep.subdir=")
+    )
+    known = [] if other_sweeper else overrides.known_names(line.overrides)
+    resume.record_sweep(folder.path, line.portable(), expected, [] if other_names else known)
+    if not other_names:
+        subdir = f"${{lth.job_name:${{hydra.overrides.task}},[{','.join(keys)}]}}"
         words = [*words, overrides.quoted("hydra.sweep.subdir", subdir)]
     stopped = list[Exception]()
     try:
-        _hand_to_hydra(words, task(resumed, stopped))
+        _hand_to_hydra(words, task(resumed, stopped, sweep.Sweep(folder.path, len(known) or None, keys)))
     except Exception as error:
         if not (folder.path / names.HYDRA_SWEEP).exists():
             raise
         # A launcher whose worker was killed: the jobs that ended tell for themselves.
-        say(f"lth: the launcher stopped: {first_line(error)}", file=sys.stderr)
+        say(brief(f"lth: {sweep.stopped(folder, error)}"), file=sys.stderr)
         sweep.end(folder, 0, ours=not resumed)
         return 1
-    return sweep.end(folder, expected, ours=not resumed) or (1 if stopped else 0)
+    code = sweep.end(folder, expected, ours=not resumed) or (1 if stopped else 0)
+    return 1 if any(map(lack, stopped)) else code
 
 
 def _to_resume(line: Line) -> Path | None:
@@ -164,13 +175,28 @@ def _is_begun(path: Path) -> bool:
     return any((path / name).exists() for name in (names.RECORD, names.ROUNDS, names.HYDRA_SWEEP))
 
 
-def _complete(words: list[str]) -> int:
-    """Completion of `lth run …` by Hydra, which knows of no subcommands, and which must never print an error."""
-    line = os.environ.get("COMP_LINE", "").replace(" run ", " ", 1)
-    os.environ.update(COMP_LINE=line, COMP_POINT=str(len(line)))
-    with contextlib.suppress(Exception), contextlib.redirect_stderr(None):
-        _hand_to_hydra(words, task(False, []))
+def _complete() -> int:
+    """Completion of `lth run …`, which must never print an error."""
+    with contextlib.suppress(Exception, SystemExit), contextlib.redirect_stderr(None):
+        (_, *before), word = split(os.environ["COMP_LINE"])
+        parser = get_args_parser()
+        found = proposals(parser, before, word)
+        if not found and not word.startswith("-"):
+            typed = parser.parse_args(before)
+            # Hydra splits at blanks, and for some keys of its own it would import what they name.
+            plain = [text for text in overrides.rewrite(typed.overrides) if not re.search(r"\s|^[+~]*hydra\b", text)]
+            own = [f"--config-dir={typed.config_dir}"] if typed.config_dir is not None else []
+            found = of_a_list(word, lambda one: _ask_hydra([*plain, one], own))
+        say("\n".join(found))
     return 0
+
+
+def _ask_hydra(words: list[str], flags: list[str]) -> list[str]:
+    """What may stand in place of the last word; Hydra knows of no subcommands."""
+    os.environ["COMP_LINE"] = " ".join(["lth", *words])
+    with contextlib.redirect_stdout(io.StringIO()) as text:
+        _hand_to_hydra(["-sc", "query=fish", *flags], task(False, []))
+    return text.getvalue().split()
 
 
 def _show(words: list[str]) -> None:
@@ -185,17 +211,18 @@ def _show(words: list[str]) -> None:
 
 def _hand_to_hydra(words: list[str], call: Callable[[DictConfig], None]) -> None:
     sys.argv = ["lth run", *words]
-    hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(call)()
+    with Signals().in_order():
+        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(call)()
 
 
 @contextlib.contextmanager
 def _process_as_it_was() -> Iterator[None]:
-    """Leave the environment and sys.argv, by which Hydra is told things, as they were before."""
-    argv, environment = sys.argv, dict(os.environ)
+    """Leave the environment and sys.argv, by which Hydra is told things, and sys.path as they were before."""
+    argv, searched, environment = sys.argv, list(sys.path), dict(os.environ)
     try:
         yield
     finally:
-        sys.argv = argv
+        sys.argv, sys.path[:] = argv, searched
         for name in os.environ.keys() | environment.keys():
             if name not in environment:
                 del os.environ[name]

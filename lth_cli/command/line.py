@@ -8,6 +8,7 @@ from pathlib import Path
 from hydra._internal.utils import get_args_parser
 
 from lth_cli.command import overrides
+from lth_cli.command.paths import plain_paths
 from lth_cli.core.spelling import nearest
 from lth_cli.setup.schema import Config, ConfigError
 
@@ -75,7 +76,7 @@ def parse(arguments: Sequence[str]) -> Line:
     return Line(
         options,
         _without(arguments, options.overrides),
-        overrides.rewrite(others),
+        overrides.rewrite(plain_paths(others)),
         [text.partition("=")[2] for text in resume],
     )
 

@@ -16,6 +16,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Glob, IntervalSweep, Override, Quote, QuotedString, RangeSweep
 
 from lth_cli.command.explain import first_line
+from lth_cli.setup.conf import options
 from lth_cli.setup.schema import ConfigError
 
 _LONGEST = 100
@@ -27,9 +28,12 @@ def rewrite(overrides: list[str]) -> list[str]:
     """Turn ``sparsity=<numbers>`` into ``sparsity.target=<numbers>``; leave everything else as it is.
 
     Raises:
-        ConfigError: a number outside [0, 1), or numbers and names of schedules mixed in one sweep.
+        ConfigError: a number outside [0, 1), numbers and names of schedules mixed in one sweep, a control named twice.
         hydra.errors.OverrideParseException: an override that is not of Hydra's grammar.
     """
+    for text in overrides:
+        if text.startswith("controls="):
+            _refuse_repetition(text)
     return [_rewrite(text) if text.lstrip("+").startswith("sparsity") else text for text in overrides]
 
 
@@ -80,6 +84,16 @@ def says_yes(overrides: list[str], key: str) -> bool:
     return bool(values) and values[-1] not in (False, None, "false", 0)
 
 
+def no_option(overrides: list[str]) -> tuple[str, str] | None:
+    """A group and what is chosen of it, where that cannot be the name of an option, such as ``model=3``."""
+    for override in _parsed(overrides):
+        value: Any = override.value()
+        for one in value if isinstance(value, list) else [value]:
+            if override.key_or_group in options() and not override.is_delete() and not isinstance(one, str | dict):
+                return override.key_or_group, Override._get_value_element_as_str(one)
+    return None
+
+
 def quoted(key: str, value: str) -> str:
     """An override that gives a key just this text."""
     return f"{key}={QuotedString(value, Quote.single).with_quotes()}"
@@ -125,6 +139,15 @@ def _count(override: Override) -> int:
     if step == 0 or not all(map(math.isfinite, (start, stop, step))):
         raise ConfigError(f"{override.input_line}: a range from start to stop by a step that is not 0")
     return max(0, math.ceil(min((stop - start) / step, _MOST_JOBS + 1)))
+
+
+def _refuse_repetition(text: str) -> None:
+    """Of a control that is named twice, of which Hydra would make one."""
+    (override,) = _parsed([text])
+    for value in _values(override):
+        names = value if isinstance(value, list) else []
+        if again := [name for i, name in enumerate(names) if name in names[:i]]:
+            raise ConfigError(f"{text}: {again[0]} is named twice")
 
 
 def _rewrite(text: str) -> str:

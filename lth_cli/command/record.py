@@ -1,19 +1,24 @@
-"""What run.json says of a run, beside its status and times."""
+"""What run.json says of a run, beside its status and times, and what must be said of it before it works."""
 
 import os
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import torch
+from omegaconf import DictConfig, OmegaConf
 
+from lth_cli.command.own_code import hashes
 from lth_cli.datasets.fingerprint import fingerprint
+from lth_cli.rundir.intact import Intact
+from lth_cli.rundir.write import Writer
 from lth_cli.setup.build import Experiment
 
 
-def record_of(experiment: Experiment, source: Mapping[str, Any]) -> dict[str, Any]:
+def record_of(config: DictConfig, experiment: Experiment, source: Mapping[str, Any]) -> dict[str, Any]:
     """The experiment, its data, and the machine and versions that it runs on, beside what it was made from."""
     digest, duplicates = fingerprint(experiment.data)
     return {
@@ -35,11 +40,35 @@ def record_of(experiment: Experiment, source: Mapping[str, Any]) -> dict[str, An
         "host": platform.node(),
         "pid": os.getpid(),
         "git": _git(),
+        "code": hashes(config),
         "versions": {
             "python": platform.python_version(),
             **{name: version(name) for name in ("lth-cli", "torch", "numpy", "hydra-core", "omegaconf")},
         },
     }
+
+
+def mark_unstarted(path: Path, config: DictConfig, source: Mapping[str, Any], error: BaseException) -> None:
+    """Leave a record of a job of a sweep that was wrong, or interrupted, before it did any work."""
+    writer = Writer(path, OmegaConf.to_yaml(config), source)
+    writer.finish("interrupted" if isinstance(error, KeyboardInterrupt) else "failed", str(error))
+
+
+def notes(record: Mapping[str, Any], experiment: Experiment, intact: Intact | None) -> Iterator[str]:
+    """What must be said of this run before it works."""
+    yield from experiment.way.notes
+    for places, count in record["duplicates"].items():
+        yield f"data: {count:,} images of {places.replace('_', ' are also in ')}"
+    if intact is None or not intact.begun:
+        return
+    yield from intact.broken
+    yield f"going on with round {intact.rounds}"
+    for key in ("device", "executor", "threads", "versions"):
+        if key in intact.record and intact.record[key] != record[key]:
+            yield f"{key} was {intact.record.get(key)} and is {record[key]}: the last bits may differ from here on"
+    old, new = intact.record.get("code", {}), record["code"]
+    if changed := [name for name in new if old.get(name, new[name]) != new[name]]:
+        yield f"code of your own has changed, {', '.join(changed)}: results may differ from here on"
 
 
 def _device_name(device: torch.device) -> str:

@@ -21,6 +21,7 @@ from lth_cli.rundir.intact import Intact
 from lth_cli.rundir.manifest import Manifest, sha256
 from lth_cli.rundir.record import read_record
 from lth_cli.rundir.sameness import BEFORE, may_change, may_grow
+from lth_cli.setup.own import own
 from lth_cli.setup.schema import ConfigError
 
 # What may be recorded of Hydra: how a sweep's jobs are started, by launchers that are installed.
@@ -147,9 +148,19 @@ def check_rounds(intact: Intact, keep: Sequence[Counts], data_sha256: str | None
             raise ConfigError(
                 f"rounds, sparsity: round {round} is done and keeps {old[round]} weights; here {there}\n"
                 "     more rounds need a schedule under which the rounds that are done stay as they are"
+                f"{_same_rounds(intact.path, len(old) - 1, len(new) - 1) if round < len(new) else ''}"
             )
     if data_sha256 is not None and intact.record.get("data_sha256", data_sha256) != data_sha256:
         raise ConfigError("dataset: not the data that this run was started with")
+
+
+def _same_rounds(path: Path, rounds: int, more: int) -> str:
+    """``: sparsity.target=…``, where the schedule of a run of `rounds` has a target for it."""
+    with suppress(ValueError, TypeError):  # of a config that was edited
+        target_of = getattr(own("sparsity", read_config(path).get("sparsity")), "target_of", None)
+        if target_of is not None and (target := target_of(more, rounds)) < 1:
+            return f": sparsity.target={target}"
+    return ""
 
 
 def _has_begun(path: Path) -> bool:

@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from lth_cli.command.record import record_of
+from lth_cli.command.record import notes, record_of
 from lth_cli.command.resume import check_config, check_rounds
 from lth_cli.core import masks
 from lth_cli.core.arms import DENSE, WINNING
@@ -20,7 +20,9 @@ from lth_cli.core.state import Mask
 from lth_cli.core.streams import described
 from lth_cli.lottery.imp import run_imp
 from lth_cli.report.progress import Display
+from lth_cli.report.sweep import Place
 from lth_cli.report.table import show, summary
+from lth_cli.report.terminal import meanwhile
 from lth_cli.report.times import times
 from lth_cli.results.compare import compare
 from lth_cli.rundir.checkpoints import Checkpoints
@@ -41,7 +43,7 @@ def run(
     path: Path,
     source: Mapping[str, Any],
     console: Console,
-    prefix: str,
+    place: Place | None,
     live: bool,
     intact: Intact | None = None,
 ) -> None:
@@ -51,8 +53,8 @@ def run(
         config: composed, not yet checked.
         path: the run directory, which exists and is ours.
         source: what the config was made from, for the record: the command, and the choices by config group.
-        prefix: of each line that is printed.
-        live: whether to show a live display on a terminal, and the summary.
+        place: in a sweep; None for a run by itself, which ends with its table.
+        live: whether this process may show a live display on a terminal.
         intact: what is in `path` already.
 
     Raises:
@@ -62,19 +64,20 @@ def run(
     # Moments of pruned networks decay into subnormal numbers, on which CPUs are many times slower. The setting reaches
     # threads that start after it, and `build` computes: so it comes first.
     torch.set_flush_denormal(True)
-    experiment = build(config, source["choices"])
+    with meanwhile("reading the data", live):
+        experiment = build(config, source["choices"])
     _set_up_torch(config, experiment.device)
     text = OmegaConf.to_yaml(config, resolve=True)
-    record = record_of(experiment, source)
+    record = record_of(config, experiment, source)
     if intact is not None:
         check_config(path, text)
         check_rounds(intact, experiment.way.search.keep, record["data_sha256"])
     writer = Writer(path, text, record, intact)
     done = 0 if intact is None else intact.rounds
-    try:
+    with _marked(writer):
         scope = Profile(experiment.device, path / "profile") if config.profile else nullcontext
-        with Display(console, live, prefix, config.rounds, _iterations(experiment, done)) as display:
-            for note in _notes(record, experiment, intact):
+        with Display(console, live, place, config.rounds, _iterations(experiment, done)) as display:
+            for note in notes(record, experiment, intact):
                 writer.note(note)
                 display.say(note)
             diverged = _skip(writer, display) if config.on_divergence == "skip" else None
@@ -82,35 +85,26 @@ def run(
         if isinstance(scope, Profile):
             scope.close()
             show(console, times(scope.seconds, len(experiment.way.search.keep)))
-        writer.finish("done")
+    if place is None:
+        show(console, summary(compare([read(path)])))
+        console.print(str(path), highlight=False, markup=False)
+
+
+@contextmanager
+def _marked(writer: Writer) -> Iterator[None]:
+    """Say in the run directory how what is done within has ended."""
+    try:
+        with Signals().in_order():
+            yield
+            writer.finish("done")
     except KeyboardInterrupt:
         with suppress(OSError):
             writer.finish("interrupted")
         raise
     except Exception as error:
-        if (told := _told_to_stop(error)) is not None:
-            with suppress(OSError):
-                writer.finish("interrupted")
-            raise told from None
         with suppress(OSError):  # where the disk is full or gone, the error itself is what counts
             writer.finish("failed", f"{type(error).__name__}: {described(error)}")
         raise
-    if live:
-        show(console, summary(compare([read(path)])))
-        console.print(str(path), highlight=False, markup=False, soft_wrap=True)
-
-
-def _told_to_stop(error: BaseException | None) -> KeyboardInterrupt | None:
-    """The interrupt behind an error: a library that is interrupted while it tidies up may raise one of its own."""
-    while error is not None and not isinstance(error, KeyboardInterrupt):
-        error = error.__context__
-    return error
-
-
-def mark_unstarted(path: Path, config: DictConfig, source: Mapping[str, Any], error: BaseException) -> None:
-    """Leave a record of a job of a sweep that was wrong, or interrupted, before it did any work."""
-    writer = Writer(path, OmegaConf.to_yaml(config), source)
-    writer.finish("interrupted" if isinstance(error, KeyboardInterrupt) else "failed", str(error))
 
 
 def _rounds(
@@ -226,20 +220,6 @@ def _set_up_torch(config: DictConfig, device: torch.device) -> None:
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if device.type == "cuda":
         torch.backends.cudnn.allow_tf32 = config.matmul_precision != "highest"
-
-
-def _notes(record: Mapping[str, Any], experiment: Experiment, intact: Intact | None) -> Iterator[str]:
-    """What must be said of this run before it works."""
-    yield from experiment.way.notes
-    for places, count in record["duplicates"].items():
-        yield f"data: {count:,} images of {places.replace('_', ' are also in ')}"
-    if intact is None or not intact.begun:
-        return
-    yield from intact.broken
-    yield f"going on with round {intact.rounds}"
-    for key in ("device", "executor", "threads", "versions"):
-        if key in intact.record and intact.record[key] != record[key]:
-            yield f"{key} was {intact.record.get(key)} and is {record[key]}: the last bits may differ from here on"
 
 
 def _iterations(experiment: Experiment, done: int) -> int:

@@ -5,12 +5,15 @@ Below a `root`, such as a run directory, no link is followed: what somebody put 
 
 import errno
 import os
+import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
 
+TEMPORARY = ".lth-half-written"  # how the name of a file ends until all of it is there
+_HALF_WRITTEN = re.compile(rf"\.(.+)\.[0-9]+{re.escape(TEMPORARY)}")
 _NOFOLLOW, _DIRECTORY = getattr(os, "O_NOFOLLOW", 0), getattr(os, "O_DIRECTORY", 0)
 # A pipe that nobody writes must not block, and a terminal must not become ours.
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
@@ -70,7 +73,7 @@ def write(path: Path, data: bytes, root: Path | None = None) -> None:
         OSError: naming `path`.
     """
     with _naming(path), _folder(path, root) as (folder, name):
-        temporary = os.path.join(os.path.dirname(name), f".{path.name}.{os.getpid()}.tmp")
+        temporary = os.path.join(os.path.dirname(name), f".{path.name}.{os.getpid()}{TEMPORARY}")
         with suppress(FileNotFoundError):
             os.unlink(temporary, dir_fd=folder)
         try:
@@ -85,10 +88,16 @@ def write(path: Path, data: bytes, root: Path | None = None) -> None:
                 os.unlink(temporary, dir_fd=folder)
 
 
-def remove_temporary(path: Path) -> None:
-    """Remove what a killed writer left half written below a folder."""
-    for file in path.rglob(".*.tmp"):
-        file.unlink(missing_ok=True)
+def remove_temporary(root: Path, writes: Callable[[str], bool]) -> None:
+    """Remove what a killed writer left half written below a folder, and nothing else.
+
+    Args:
+        writes: whether a file of this name, relative to `root`, is one of its.
+    """
+    for file in root.rglob(f".*{TEMPORARY}"):
+        found = _HALF_WRITTEN.fullmatch(file.name)
+        if found is not None and writes((file.parent / found[1]).relative_to(root).as_posix()) and file.is_file():
+            file.unlink(missing_ok=True)
 
 
 def odd(root: Path) -> Iterator[Path]:

@@ -4,6 +4,8 @@ import os
 import sys
 from contextlib import suppress
 
+from lth_cli.core.faults import lack
+
 
 def open_closed() -> None:
     """Give each standard stream that is closed somewhere to go.
@@ -22,7 +24,7 @@ def open_closed() -> None:
 
 def described(error: BaseException) -> str:
     """The text of an error, with the file that it is of; of standard output, too, which has no name."""
-    if not isinstance(error, OSError):
+    if not isinstance(error, OSError) or lack(error):
         return str(error)
     name = error.filename or ("stdout" if _is_of_stdout(error) else None)
     return f"{name}: {error.strerror}" if name else str(error)

@@ -67,7 +67,7 @@ def report(
     elif output is None:
         sys.stdout.write(_text(rows, tolerance, form, skipped, found))
     for name in written if form == "table" or output is not None else ():
-        console.print(f"wrote {name}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"wrote {name}", highlight=False, markup=False)
 
 
 def collect(paths: Sequence[str]) -> tuple[list[Run], list[str]]:
@@ -116,7 +116,7 @@ def _legend(rows: Sequence[Row], tolerance: float, found: Sequence[Sweep]) -> li
 def _print(console: Console, rows: Sequence[Row], tolerance: float, found: Sequence[Sweep]) -> None:
     table.show(console, table.comparison(rows))
     for line in _legend(rows, tolerance, found):
-        console.print(line, highlight=False, markup=False, soft_wrap=True, style="dim")
+        console.print(line, highlight=False, markup=False, style="dim")
 
 
 def _text(rows: Sequence[Row], tolerance: float, form: str, skipped: Sequence[str], found: Sequence[Sweep]) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 from lth_cli.core.spelling import nearest
 from lth_cli.setup.conf import conf_dir
 
-_GROUPS = {
+GROUPS = {
     "models": "model",
     "datasets": "dataset",
     "pruners": "pruner",
@@ -30,13 +30,13 @@ def listing(kind: str | None, config_dir: str | None) -> str:
     Raises:
         ValueError: no such kind, or no such folder.
     """
-    if kind is not None and kind not in _GROUPS:
-        raise ValueError(f"list {kind}: there are {', '.join(_GROUPS)}{nearest(kind, _GROUPS)}")
+    if kind is not None and kind not in GROUPS:
+        raise ValueError(f"list {kind}: there are {', '.join(GROUPS)}{nearest(kind, GROUPS)}")
     if config_dir is not None and not Path(config_dir).is_dir():
         raise ValueError(f"--config-dir={config_dir}: there is no such folder")
     folders = [conf_dir()] + ([Path(config_dir)] if config_dir is not None else [])
     blocks = []
-    for plural, group in _GROUPS.items():
+    for plural, group in GROUPS.items():
         if kind in (None, plural):
             files = sorted(file for folder in folders for file in (folder / group).glob("*.yaml"))
             written = _WRITTEN.get(group, f"{group}={{}}")

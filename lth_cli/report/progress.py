@@ -7,10 +7,13 @@ from statistics import fmean
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.table import Column
 
 from lth_cli.core.masks import density as mask_density
+from lth_cli.report.sweep import Place, clock
 from lth_cli.report.table import density
+from lth_cli.report.terminal import is_watched
 from lth_cli.training.evaluate import Evaluation
 from lth_cli.training.jobs import Fitted, Job
 
@@ -22,31 +25,35 @@ class Display:
 
     Args:
         console: where to print; a live bar only if it is a terminal and `live`.
-        live: false for the jobs of a sweep, whose bars would overwrite each other.
-        prefix: of each line that is printed.
+        live: false in the worker processes of a sweep, whose bars would overwrite each other.
+        place: in a sweep, or None.
         rounds: of the run, without round 0.
         iterations: of all jobs of the run together.
     """
 
-    def __init__(self, console: Console, live: bool, prefix: str, rounds: int, iterations: int) -> None:
-        self.prefix, self.rounds = prefix, rounds
+    def __init__(self, console: Console, live: bool, place: Place | None, rounds: int, iterations: int) -> None:
+        self.place, self.rounds = place, rounds
         self._progress = Progress(
-            TextColumn("{task.description}", markup=False),
+            TextColumn("{task.description}", markup=False, table_column=Column()),
             *([BarColumn(bar_width=20)] if console.width >= 110 else []),
-            TextColumn("left"),
-            TimeRemainingColumn(),
+            TextColumn("{task.fields[left]}", table_column=Column(no_wrap=True)),
             console=console,
             transient=True,
-            disable=not (live and console.is_terminal),
+            disable=not (live and is_watched(console)),
             refresh_per_second=1 / _REFRESH,
         )
-        self._task = self._progress.add_task("starting", total=iterations)
+        self._sweep: TaskID | None = None
+        if place is not None:
+            self._sweep = self._progress.add_task(str(place), total=place.jobs, completed=place.ended, left="")
+        self._job = self._progress.add_task("starting", total=iterations, left="")
         self._finished, self._updated = 0, 0.0
         self._done: dict[str, int] = {}  # iterations of each job of the round
         self._latest = ""
 
     def __enter__(self) -> "Display":
         self._progress.start()
+        if self._progress.disable and self.place is not None and (left := self.place.left()):
+            self.say(f"{left} left of the sweep")
         return self
 
     def __exit__(
@@ -64,7 +71,11 @@ class Display:
         self._updated = now
         where = f"round {job.round}/{self.rounds} {job.arm} seed {job.seed} it {done}/{job.start.iterations}"
         completed = self._finished + sum(self._done.values())
-        self._progress.update(self._task, description=f"{where} {self._latest}", completed=completed, refresh=True)
+        self._progress.update(self._job, description=f"{where} {self._latest}", completed=completed)
+        seconds = next(task.time_remaining for task in self._progress.tasks if task.id == self._job)
+        if self.place is not None and self._sweep is not None:
+            self._progress.update(self._sweep, left=_left(self.place.left(seconds)))
+        self._progress.update(self._job, left=_left("" if seconds is None else clock(seconds)), refresh=True)
 
     def round(self, fitted: Sequence[Fitted], seconds: float) -> None:
         """One line: the mean over seeds of each arm."""
@@ -79,4 +90,9 @@ class Display:
 
     def say(self, text: str) -> None:
         """Print a line above the bar."""
-        self._progress.console.print(self.prefix + text, highlight=False, soft_wrap=True, markup=False)
+        prefix = "" if self.place is None else f"{self.place}: "
+        self._progress.console.print(prefix + text, highlight=False, markup=False)
+
+
+def _left(time: str) -> str:
+    return time and f"left {time}"

@@ -1,14 +1,53 @@
-"""What a sweep says when it ends."""
+"""What a sweep says: of a job that is at work, and when it ends."""
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from rich.console import Console
 
 from lth_cli.core.spelling import clean
 from lth_cli.report.terminal import Terminal
+
+
+@dataclass(frozen=True)
+class Place:
+    """The place of a job in its sweep, when it begins.
+
+    Args:
+        number: of the job, from 1.
+        jobs: how many there are, or None where only Hydra knows.
+        label: what was swept, as ``rewind=early seed=3``.
+        ended: how many jobs have ended.
+        each: seconds from the end of one job to that of the next, at the pace so far; None until one has ended.
+    """
+
+    number: int
+    jobs: int | None
+    label: str
+    ended: int
+    each: float | None
+
+    def __str__(self) -> str:
+        return f"job {self.number}{'' if self.jobs is None else f'/{self.jobs}'} {self.label}".rstrip()
+
+    def left(self, of_this: float | None = None) -> str:
+        """The time left of the whole sweep, as ``0:12:30``; empty where it is not known.
+
+        Args:
+            of_this: seconds left of this job; None takes it to be as long as the others.
+        """
+        if self.jobs is None or self.each is None:
+            return ""
+        others = max(0, self.jobs - self.ended - 1)
+        return clock(self.each * others + (self.each if of_this is None else of_this))
+
+
+def clock(seconds: float) -> str:
+    """As ``0:12:30``."""
+    return str(timedelta(seconds=round(seconds)))
 
 
 @dataclass(frozen=True)
@@ -50,4 +89,4 @@ def summary(path: Path, jobs: Sequence[Ended], lost: int, removed: bool) -> None
 
 
 def _say(console: Console, text: str) -> None:
-    console.print(text, highlight=False, markup=False, soft_wrap=True)
+    console.print(text, highlight=False, markup=False)

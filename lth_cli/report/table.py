@@ -35,7 +35,9 @@ def _accuracy(row: Row) -> str:
 
 
 def _early_stop(row: Row) -> str:
-    """A minimum at the end of training is a lower bound, and its ratio to dense says nothing."""
+    """None without training. A minimum at the end of it is a lower bound, and its ratio to dense says nothing."""
+    if row.early_stop == 0:
+        return ""
     if row.early_stop_at_end:
         return f"≥ {row.early_stop:,.0f}"
     return f"{row.early_stop:,.0f} ({row.early_stop_ratio:.2f}x)"
@@ -76,6 +78,7 @@ COMPARE: tuple[Column, ...] = (
 )
 SUMMARY: tuple[Column, ...] = (
     ("round", lambda row: str(row.round)),
+    ("seeds", lambda row: str(row.seeds)),
     ("parameters kept", lambda row: f"{row.parameters_kept:,}"),
     ("prunable kept", lambda row: f"{row.remaining:,}"),
     _DENSITY,

@@ -2,9 +2,9 @@
 
 import hashlib
 import json
-import shutil
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import safetensors
@@ -75,8 +75,13 @@ class Checkpoints:
         self._latest = time.monotonic()
 
     def clear(self) -> None:
-        """The round is written."""
-        shutil.rmtree(self.path / names.PARTIAL, ignore_errors=True)
+        """The round is written; what somebody else put there stays."""
+        folder = self.path / names.PARTIAL
+        with suppress(OSError):
+            for file in folder.iterdir():
+                if names.is_partial(f"{names.PARTIAL}/{file.name}"):
+                    file.unlink()
+            folder.rmdir()
 
     def _name(self, jobs: Sequence[Job]) -> str:
         first = jobs[0]

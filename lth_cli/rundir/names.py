@@ -14,6 +14,7 @@ Key = tuple[int, str, int]
 _REWIND = "rewind"  # beside the dense networks of round 0, as if it were an arm
 _STATE = re.compile(rf"{ROUNDS}/([0-9]{{2,4}})/([\w-]+)_seed([0-9]{{1,19}})\.safetensors")
 _TICKET = re.compile(rf"{TICKETS}/seed([0-9]{{1,19}})\.safetensors")
+_PARTIAL = re.compile(rf"{PARTIAL}/[0-9]{{2,4}}_[\w-]+_seed[0-9]{{1,19}}(_and_[0-9]+)?\.safetensors")
 _ARM = re.compile(r"[\w-]+")
 
 
@@ -60,6 +61,16 @@ def ticket_seed(name: str) -> int | None:
 def is_listed(name: str) -> bool:
     """Whether a manifest may list a file of this name: none that leads out of a run."""
     return name == CONFIG or key_of(name) is not None or ticket_seed(name) is not None
+
+
+def is_partial(name: str) -> bool:
+    """Whether it is the file of a training under way."""
+    return _PARTIAL.fullmatch(name) is not None
+
+
+def is_written(name: str) -> bool:
+    """Whether a run writes a file of this name, beside what Hydra does."""
+    return name in (RECORD, MANIFEST, HISTORY, LAYERS, CURVES) or is_listed(name) or is_partial(name)
 
 
 def is_arm(text: str) -> bool:

@@ -25,7 +25,9 @@ _KINDS = {
     "test_examples": int,
     "seeds": list,
     "keep": list,
+    "code": dict,
     "diverged": list,
+    "resumed": list,
 }
 _STATUSES = ("running", "done", "failed", "interrupted")
 
@@ -60,6 +62,11 @@ def _parse(text: str) -> Record:
         whole = isinstance(one, dict) and isinstance(one.get("round"), int) and isinstance(one.get("seed"), int)
         if not (whole and {"arm", "what"} <= one.keys()):
             raise ValueError(f"diverged holds {str(one)[:40]}")
+    for one in record.get("resumed", []):
+        if not isinstance(one, dict) or not isinstance(one.get("at"), str):
+            raise ValueError(f"resumed holds {str(one)[:40]}")
+    if not isinstance(record.get("ended"), str | None):
+        raise ValueError(f"ended is {str(record['ended'])[:40]}")
     if record.get("status") not in _STATUSES:
         raise ValueError(f"status is {str(record.get('status'))[:40]}")
     return record

@@ -10,6 +10,7 @@ from lth_cli.core.spelling import brief
 from lth_cli.rundir import names
 from lth_cli.rundir.damaged import Damaged, parsed
 from lth_cli.rundir.find import find
+from lth_cli.rundir.record import read_record
 
 _MOST_NAMED = 5
 
@@ -45,6 +46,25 @@ class Sweep:
 def sweeps(paths: Iterable[Path]) -> list[Sweep]:
     """The sweeps at or below folders; one whose record is damaged does not say what was expected."""
     return [_sweep(folder) for folder in dict.fromkeys(folder for path in paths for folder in _folders(path))]
+
+
+def ended(path: Path, since: str) -> tuple[int, int]:
+    """How many jobs of a sweep were done before a time, and how many have ended since, however they ended.
+
+    Args:
+        since: as run.json has its times.
+    """
+    before = after = 0
+    for folder in find(path):
+        try:
+            record = read_record(folder)
+        except Damaged:
+            continue
+        if str(record.get("ended") or "") >= since:
+            after += 1
+        elif record["status"] == "done":
+            before += 1
+    return before, after
 
 
 def _folders(path: Path) -> list[Path]:

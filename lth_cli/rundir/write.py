@@ -43,8 +43,8 @@ class Writer:
     def __init__(self, path: Path, config: str, record: Mapping[str, Any], intact: Intact | None = None) -> None:
         if intact is None and (path / names.RECORD).exists():
             raise FileExistsError(errno.EEXIST, "another run is in this folder", str(path))
-        self.path = path
-        self.record = {"format": FORMAT, "status": "running", **record, "started": _now(), "ended": None}
+        self.path, self._latest = path, ""
+        self.record = {"format": FORMAT, "status": "running", **record, "started": self._time(), "ended": None}
         self.manifest, self.tables = Manifest(), dict.fromkeys(TABLES, b"")
         if intact is not None:
             self._take_over(intact)
@@ -61,12 +61,15 @@ class Writer:
         run.json comes last: until then, a table of an older format may lack what that format lacks. Only then the
         manifest has its claims, so that a kill never makes them look wrong.
         """
-        remove_temporary(self.path)
+        remove_temporary(self.path, names.is_written)
         self.manifest = intact.manifest
         self.manifest.save(self.path)
         for table, rows in intact.tables.items():
             self._append(table, rows)
-        resumed = [*intact.record.get("resumed", []), {"at": self.record["started"], "round": intact.rounds}]
+        before = intact.record.get("resumed", [])
+        times = (intact.record.get("started"), intact.record.get("ended"), *(one["at"] for one in before))
+        self._latest = max(filter(None, times), default="")
+        resumed = [*before, {"at": self._time(), "round": intact.rounds}]
         old = {key: value for key, value in intact.record.items() if key in ("started", "notes", "diverged")}
         self.record |= {**old, "resumed": resumed}
 
@@ -123,10 +126,15 @@ class Writer:
 
     def finish(self, status: str, error: str | None = None) -> None:
         """Say how the run ended: done, failed or interrupted."""
-        self.record.update(status=status, ended=_now())
+        self.record.update(status=status, ended=self._time())
         if error is not None:
             self.record["error"] = error
         self._save_record()
+
+    def _time(self) -> str:
+        """Now, or the latest time that was written of this run, where the clock went back since."""
+        self._latest = max(self._latest, _now())
+        return self._latest
 
     def _append(self, table: str, rows: bytes) -> None:
         """By writing the whole table anew, so that a reader never sees half a row."""

@@ -12,6 +12,7 @@ from torch import nn
 from lth_cli.controls.control import LABELS, SCORES, Control, needs
 from lth_cli.core import lengths as intervals
 from lth_cli.core.arms import DENSE, WINNING
+from lth_cli.core.faults import MEMORY, TooLarge, lack
 from lth_cli.core.layers import Layer
 from lth_cli.core.state import Init
 from lth_cli.datasets.dataset import Dataset, validate
@@ -87,7 +88,12 @@ def build(config: DictConfig, choices: Mapping[str, Any]) -> Experiment:
     network, layers = _network(make, config, choices)
     recipe, per_epoch = _recipe(config, len(data.train))
     eval_every = max(1, intervals.iterations(config.eval_every, per_epoch))
-    fresh = _initialiser(make, config, choices, data, device)
+    try:
+        fresh = _initialiser(make, config, choices, data, device)
+    except Exception as error:
+        if lack(error) == MEMORY:  # for one network and a few images, so for no batch of any size
+            raise TooLarge(f"{named('model', config, choices)}: {_too_large(network, data)}") from None
+        raise
     if config.ticket is None:
         ranks = any(SCORES in needs(control) for control in controls.values())
         way = searched(config, choices, layers, fresh, logits(make, device), data.train, recipe, ranks)
@@ -147,6 +153,15 @@ def _initialiser(
     except ValueError as error:
         raise ConfigError(f"{named('model', config, choices)} {error}") from error
     return fresh
+
+
+def _too_large(network: nn.Module, data: Dataset) -> str:
+    sizes = {name: p.numel() for name, p in network.named_parameters()}
+    largest = max(sizes, key=lambda name: sizes[name])
+    return (
+        f"out of memory: the network is too large for images of {tuple(data.shape)}: "
+        f"{sum(sizes.values()):,} parameters, {sizes[largest]:,} of them in {largest}"
+    )
 
 
 def _executor(

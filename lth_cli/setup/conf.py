@@ -16,6 +16,13 @@ def conf_dir() -> Path:
 
 
 @cache
+def options() -> dict[str, list[str]]:
+    """The options of each config group that conf/ has, by group."""
+    groups = (folder for folder in sorted(conf_dir().iterdir()) if folder.is_dir() and folder.name != "hydra")
+    return {folder.name: sorted(file.stem for file in folder.glob("*.yaml")) for folder in groups}
+
+
+@cache
 def own_targets(group: str = "") -> frozenset[str]:
     """The targets that conf/ names, or those of a group."""
     texts = (file.read_text("utf-8") for file in (conf_dir() / group).rglob("*.yaml"))

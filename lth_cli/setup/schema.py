@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import StrEnum
+from itertools import combinations
 from typing import Any, get_type_hints
 
 from hydra.core.config_store import ConfigStore
@@ -17,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lth_cli.core import lengths as intervals
 from lth_cli.core.spelling import brief, gist, nearest
+from lth_cli.setup.unresolved import unresolved
 
 
 class ConfigError(Exception):
@@ -140,6 +142,17 @@ _NUMBERS: dict[str, tuple[Callable[[Any], bool], str]] = {
 }
 
 
+_WORDS = {
+    "pruner.score": "a criterion, chosen by its name as in pruner=snip",
+    "pruner.rates": "multipliers of the pruning rate by layer, such as {output: 0.5}",
+    "train.milestones": "a list of fractions of training, in (0, 1)",
+    "ticket": "the file of a ticket",
+    "output": "a folder",
+    "profile": "true or false",
+    "safe": "true or false",
+}
+
+
 def check(config: DictConfig) -> None:
     """Raise ConfigError for the first key that does not exist, or value that is out of its range."""
     for prefix, node, schema in (
@@ -162,15 +175,21 @@ def check(config: DictConfig) -> None:
         minutes = re.fullmatch(r"(\d+(?:\.\d+)?)min", config.checkpoint_every)
         if minutes is None or not math.isfinite(float(minutes[1])):
             _check_length("checkpoint_every", config.checkpoint_every, 1)
+        else:
+            _require(float(minutes[1]) > 0, "checkpoint_every", config.checkpoint_every, "longer than nothing")
+        last = config.seed + config.replicates - 1
+        _require(last < 2**63, "seed", config.seed, f"the last of {config.replicates} replicates would have {last}")
         for fraction in config.train.milestones:
-            _require(0 < fraction < 1, "train.milestones", fraction, "fractions of training, in (0, 1)")
+            _require(0 < fraction < 1, "train.milestones", fraction, _WORDS["train.milestones"])
         for kind, rate in config.pruner.rates.items():
             _require(0 <= rate < math.inf, f"pruner.rates.{kind}", rate, "a multiplier, at least 0")
             if config.pruner.scope != "layerwise":
                 _require(rate == 1, f"pruner.rates.{kind}", rate, "rates by layer need pruner.scope=layerwise")
         if config.train.optimizer != "sgd":
             _require(config.train.momentum == 0, "train.momentum", config.train.momentum, "only train=sgd has momentum")
-        _require(config.output != "", "output", "", "a folder")
+        _require(config.output != "", "output", "", _WORDS["output"])
+        for (one, node), (other, same) in combinations(config.controls.items(), 2):
+            _require(node != same, "controls", f"[{one},{other}]", "the same control under two names")
         if config.ticket is not None:
             _require(config.rounds == 1, "rounds", config.rounds, "a ticket that is given is only trained: rounds=1")
         if config.profile:
@@ -180,7 +199,10 @@ def check(config: DictConfig) -> None:
         if wrong := wrong_choice(error):
             raise ConfigError(wrong) from None
         cause = error.__cause__ or error.__context__
-        raise ConfigError(gist(str(cause if isinstance(cause, ConfigError) else error))) from None
+        if isinstance(cause, ConfigError):
+            raise ConfigError(gist(str(cause))) from None
+        hint = f"; {error.full_key}: {what}" if (what := allowed(str(error.full_key))) else ""
+        raise ConfigError(f"{unresolved(config, error)}{hint}") from None
 
 
 def allowed(key: str) -> str | None:
@@ -189,6 +211,8 @@ def allowed(key: str) -> str | None:
         return _NUMBERS[key][1]
     if key in CHOICES:
         return f"one of {', '.join(CHOICES[key])}"
+    if key in _WORDS:
+        return _WORDS[key]
     return 'a length like "500it" (iterations) or "20ep" (epochs)' if key in _LENGTHS else None
 
 

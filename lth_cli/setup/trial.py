@@ -1,6 +1,5 @@
 """What can be known of a network before any training: one forward and backward pass, on noise in the form of images."""
 
-import re
 from collections.abc import Callable
 
 import torch
@@ -54,7 +53,6 @@ def try_out(make: Build, state: State, data: Dataset, device: torch.device) -> N
         try:
             torch.autograd.grad(loss, list(network.parameters()), materialize_grads=True)
         except Exception as error:
-            _pass_on_lack_of_memory(error)
             raise ValueError(f"fails in its backward pass: {_kind(error)}{error}") from error
         replaced = [name for name, buffer in _buffers(network).items() if buffer is not buffers.get(name)]
         if replaced:
@@ -68,7 +66,6 @@ def _logits(network: nn.Module, images: Tensor, data: Dataset) -> Tensor:
     try:
         given = network(images)
     except Exception as error:  # a network may be the user's own
-        _pass_on_lack_of_memory(error)
         raise ValueError(f"cannot take images of {tuple(data.shape)}: {_kind(error)}{error}") from error
     if not isinstance(given, Tensor) or not given.is_floating_point():
         what = given.dtype if isinstance(given, Tensor) else type(given).__name__
@@ -92,8 +89,3 @@ def _buffers(network: nn.Module) -> dict[str, Tensor]:
 
 def _kind(error: Exception) -> str:
     return "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
-
-
-def _pass_on_lack_of_memory(error: Exception) -> None:
-    if isinstance(error, MemoryError) or re.search("out of memory|not enough memory|allocate memory", str(error)):
-        raise error

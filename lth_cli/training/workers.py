@@ -3,6 +3,7 @@
 import multiprocessing
 import multiprocessing.connection
 import os
+import pickle
 import signal
 import sys
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from multiprocessing.process import BaseProcess
 import safetensors.torch
 import torch
 
+from lth_cli.core.faults import WorkerEnded
 from lth_cli.core.state import Params
 from lth_cli.core.tensors import pack, part, under, unpack
 from lth_cli.training.curves import Diverged
@@ -27,7 +29,8 @@ def fork_each(trainer: Trainer, jobs: Sequence[Job], workers: int) -> list[Fitte
     """Train each job in a process of its own, `workers` at a time; their results in order, None for one that diverged.
 
     Raises:
-        RuntimeError: a process ended before its job.
+        WorkerEnded: a process ended before its job.
+        Exception: of the job; one that cannot travel is a RuntimeError with its kind and text.
     """
     waiting = list(range(len(jobs)))
     running: dict[Connection, _Worker] = {}
@@ -64,8 +67,13 @@ class _Worker:
         context = multiprocessing.get_context("fork")
         self.connection, theirs = context.Pipe(duplex=False)
         self.process: BaseProcess = context.Process(target=_work, args=(trainer, job, theirs, os.getpid()), daemon=True)
-        self.process.start()
-        theirs.close()
+        try:
+            self.process.start()
+        except OSError:
+            self.connection.close()
+            raise
+        finally:
+            theirs.close()
 
     def receive(self, hooks: Hooks) -> Fitted | None:
         """Take one message: progress, which is passed on, an error, which is raised, or the result."""
@@ -76,9 +84,7 @@ class _Worker:
                 return message.fitted(self.job, safetensors.torch.load(self.connection.recv_bytes()))
         except (EOFError, OSError):
             self.process.join()
-            code = self.process.exitcode
-            reason = "signal 9; out of memory?" if code == -signal.SIGKILL else f"exit code {code}"
-            raise RuntimeError(f"{self.job}: its worker process ended early, {reason}") from None
+            raise WorkerEnded(f"{self.job}: its worker process ended early, {_how(self.process.exitcode)}") from None
         if isinstance(message, Diverged) and hooks.diverged is not None:
             self.ended = True
             hooks.diverged(self.job, str(message))
@@ -98,7 +104,23 @@ class _Worker:
         """End the process, if it has not ended by itself."""
         self.process.kill()
         self.process.join()
+        self.process.close()
         self.connection.close()
+
+
+def _how(code: int | None) -> str:
+    if code is None or code >= 0:
+        return f"exit code {code}"
+    return f"signal {-code}{'; out of memory?' if code == -signal.SIGKILL else ''}"
+
+
+def _portable(error: Exception) -> Exception:
+    """An error as it can be sent to another process: not every class of errors can be pickled and made anew."""
+    try:
+        whole = str(pickle.loads(pickle.dumps(error))) == str(error)
+    except Exception:
+        whole = False
+    return error if whole else RuntimeError(f"{type(error).__name__}: {error}")
 
 
 @dataclass(frozen=True)
@@ -128,7 +150,7 @@ def _work(trainer: Trainer, job: Job, connection: Connection, parent: int) -> No
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGTERM)
     except Exception as error:
-        connection.send(error)
+        connection.send(_portable(error))
         return
     assert fitted is not None
     tensors = under("end", pack(fitted.mask, fitted.state))

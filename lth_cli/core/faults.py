@@ -1,0 +1,26 @@
+"""Faults that are not the work's own: what the machine lacks, and processes that somebody ended."""
+
+import errno
+import re
+
+MEMORY, FILES = "out of memory", "too many open files: allow more with ulimit -n"
+_MEMORY = re.compile("out of memory|not enough memory|(can't|annot) allocate memory|bad_alloc|failed to map segment")
+
+
+class TooLarge(MemoryError):
+    """Too little memory for one thing; the text says for what."""
+
+
+class WorkerEnded(Exception):
+    """A worker process ended before its work; the text says whose, and how."""
+
+
+def lack(error: BaseException | None) -> str | None:
+    """MEMORY or FILES, where the lack of it is behind an error, whatever others have made of it; else None."""
+    while error is not None and not isinstance(error, WorkerEnded):
+        if isinstance(error, MemoryError) or _MEMORY.search(str(error)):
+            return MEMORY
+        if getattr(error, "errno", None) in (errno.EMFILE, errno.ENFILE) or "Too many open files" in str(error):
+            return FILES
+        error = error.__cause__ or error.__context__
+    return None
