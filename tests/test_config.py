@@ -14,7 +14,8 @@ from lth_cli.core.spelling import brief
 from lth_cli.report.listing import description
 from lth_cli.setup.build import build
 from lth_cli.setup.conf import conf_dir
-from lth_cli.setup.schema import ConfigError, check, control_rounds
+from lth_cli.setup.schema import ConfigError
+from lth_cli.setup.values import check, control_rounds
 from tests.configs import OPTIONS, choice, compose, run_here
 
 

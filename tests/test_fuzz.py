@@ -14,7 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 from lth_cli.cli import main
 from lth_cli.setup.build import build
 from lth_cli.setup.schema import ConfigError
-from lth_cli.setup.schema import check as check_values
+from lth_cli.setup.values import check as check_values
 from tests import fuzz
 from tests.configs import compose
 

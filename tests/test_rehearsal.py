@@ -108,7 +108,7 @@ def test_a_rewind_strategy_of_ones_own_stays_within_training(
 
 @pytest.mark.parametrize("name", ["winning", "dense"])
 def test_the_name_of_an_arm_is_a_word_of_its_own(name: str, lth: Lth, tmp_path: Path) -> None:
-    refused = lth("run", *SHORT, f"+controls.{name}={{_target_: lth_cli.controls.RandomMask}}")
+    refused = lth("run", *SHORT, f"+controls.{name}={{_target_: lth_cli.controls.Invert}}")
     assert refused.returncode == 2
     assert f"lth: controls.{name}: a name of letters" in refused.stderr
     assert not list(tmp_path.iterdir())

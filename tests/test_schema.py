@@ -9,7 +9,8 @@ from omegaconf import OmegaConf
 
 from lth_cli.command.explain import explain
 from lth_cli.setup.conf import conf_dir
-from lth_cli.setup.schema import CHOICES, ConfigError, Scope, allowed, check
+from lth_cli.setup.schema import CHOICES, ConfigError, Scope
+from lth_cli.setup.values import allowed, check
 from tests.command import Lth
 from tests.configs import compose
 

@@ -155,7 +155,7 @@ def test_a_signal_between_two_trainings_is_told_whatever_a_library_makes_of_it(
 
 
 def test_a_signal_while_a_wrong_job_is_marked_is_told(lth: Lth, monkeypatch: pytest.MonkeyPatch) -> None:
-    strike(monkeypatch, "lth_cli.command.run.mark_unstarted")
+    strike(monkeypatch, "lth_cli.command.record.mark_unstarted")
     done = lth("run", "-m", "seed=0,1", "model=lenet5")
     assert done.returncode == 143
     assert done.stderr.startswith("lth: interrupted\n     to go on: lth run resume=")

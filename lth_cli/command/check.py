@@ -22,8 +22,9 @@ from lth_cli.core.counts import Counts
 from lth_cli.core.spelling import brief, say
 from lth_cli.rundir.intact import reopen
 from lth_cli.setup.conf import conf_dir
-from lth_cli.setup.schema import ConfigError, check
+from lth_cli.setup.schema import ConfigError
 from lth_cli.setup.unresolved import unresolved
+from lth_cli.setup.values import check
 
 
 def checked(line: Line, resumed: Path | None) -> DictConfig:

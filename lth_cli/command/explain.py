@@ -13,7 +13,8 @@ from lth_cli.core.faults import MEMORY, TooLarge, WorkerEnded, lack
 from lth_cli.core.spelling import gist, nearest
 from lth_cli.core.streams import described
 from lth_cli.setup.conf import conf_dir, options
-from lth_cli.setup.schema import ConfigError, allowed, wrong_choice
+from lth_cli.setup.schema import ConfigError
+from lth_cli.setup.values import allowed, wrong_choice
 
 _NO_SUCH_KEY = ": there is no such key"
 _LEAVE_OUT = ": there is such a key already; to change it, leave out the +"

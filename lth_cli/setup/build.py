@@ -23,9 +23,10 @@ from lth_cli.models.network import initialiser, logits, prunable
 from lth_cli.rundir import names
 from lth_cli.setup.instantiate import instantiate, named
 from lth_cli.setup.rehearsal import rehearse_controls
-from lth_cli.setup.schema import ConfigError, Order, check, control_rounds
+from lth_cli.setup.schema import ConfigError, Order
 from lth_cli.setup.search import Way, given, searched
 from lth_cli.setup.trial import fresh_state, try_out
+from lth_cli.setup.values import check, control_rounds
 from lth_cli.training.executors import Executor, Traits, choose
 from lth_cli.training.hooks import Hooks
 from lth_cli.training.jobs import Fit

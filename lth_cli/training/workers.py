@@ -3,7 +3,6 @@
 import multiprocessing
 import multiprocessing.connection
 import os
-import pickle
 import signal
 import sys
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from multiprocessing.reduction import ForkingPickler
 
 import safetensors.torch
 import torch
@@ -115,9 +115,9 @@ def _how(code: int | None) -> str:
 
 
 def _portable(error: Exception) -> Exception:
-    """An error as it can be sent to another process: not every class of errors can be pickled and made anew."""
+    """An error as it can be sent to another process: not every class of errors can be taken apart and made anew."""
     try:
-        whole = str(pickle.loads(pickle.dumps(error))) == str(error)
+        whole = str(ForkingPickler.loads(ForkingPickler.dumps(error))) == str(error)
     except Exception:
         whole = False
     return error if whole else RuntimeError(f"{type(error).__name__}: {error}")
