@@ -34,7 +34,7 @@ RESTART = """
     def restart(self, saved: State, trained: State, at: int, total: int) -> Start:
         return Start(saved, schedule=at, order=at, iterations=total - at)
 """
-EARLY, LATE = f"        return k{RESTART}", f"total - 1){RESTART}"
+EARLY, LATE = f"        return k{RESTART}", f"        return _part(self.fraction, total){RESTART}"
 
 MUTANTS = [
     Mutant(
@@ -104,16 +104,44 @@ MUTANTS = [
     Mutant(
         "rewinding: learning-rate rewinding takes the saved weights",
         REWIND,
-        "return Start(trained, schedule=0, order=0, iterations=total)",
-        "return Start(saved, schedule=0, order=0, iterations=total)",
+        "return Start(trained, schedule=back, order=back, iterations=total - back)",
+        "return Start(saved, schedule=back, order=back, iterations=total - back)",
         ("tests/test_rewind.py", "tests/test_imp.py"),
+    ),
+    Mutant(
+        "rewinding: the optimizer is not restored",
+        TRAINER,
+        "        if self.learner is None:\n            moments.put",
+        "        if False:\n            moments.put",
+        ("tests/test_order.py",),
+    ),
+    Mutant(
+        "rewinding: the number of steps is not restored",
+        "lth_cli/training/moments.py",
+        "            _of_row(tensor, row, network.rows).copy_",
+        "            tensor.dim() and _of_row(tensor, row, network.rows).copy_",
+        ("tests/test_order.py",),
+    ),
+    Mutant(
+        "data order: fixed is each round's own",
+        TRAINER,
+        "0 if self.fixed_order else job.round",
+        "job.round",
+        ("tests/test_order.py",),
     ),
     Mutant(
         "rewinding: a pruned weight forgets its last value",
         REPLICATE,
-        "torch.where(m, params[name], self.trained.params[name])",
-        "params[name]",
+        "torch.where(m, state.params[name], before.params[name])",
+        "state.params[name]",
         ("tests/test_imp.py", "tests/test_controls.py"),
+    ),
+    Mutant(
+        "controls: invert forgets the ranks of earlier rounds",
+        FIND,
+        "Found(replace(one, ranks=ranks),",
+        "Found(one,",
+        ("tests/test_controls.py",),
     ),
     Mutant(
         "controls: the random mask is the ticket's", MASKED, "return drawn", "return m", ("tests/test_controls.py",)
@@ -258,8 +286,8 @@ MUTANTS = [
     Mutant(
         "seeds: a rewound ticket draws other noise",
         TRAINER,
-        "_noise(job) + job.start.order",
-        "_noise(job)",
+        "trainer.noise_of(job) + job.start.order",
+        "trainer.noise_of(job)",
         ("tests/test_training.py", "tests/test_imp.py"),
     ),
     Mutant(

@@ -156,3 +156,11 @@ def assert_trained(path: Path, real: nn.Module, test: Examples) -> None:
         real.load_state_dict(ticket.state_dict())
         pruned = {name: p for name, p in real.named_parameters() if name in ticket.mask}
         assert all(bool((p[~ticket.mask[name]] == 0).all()) for name, p in pruned.items())
+
+
+def dropping(shape: Shape, classes: int, hidden: Sequence[int]) -> nn.Module:
+    width = hidden[0]
+    return nn.Sequential(
+        nn.Flatten(), nn.Linear(shape[0] * shape[1] * shape[2], width), nn.BatchNorm1d(width), nn.Dropout(0.2),
+        nn.Linear(width, classes),
+    )  # fmt: skip

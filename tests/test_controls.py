@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from lth_cli.core import masks
 from lth_cli.core.budget import erk, plan, spread
 from lth_cli.core.counts import Counts
 from lth_cli.core.layers import Layer
+from lth_cli.core.ranks import ranked
 from lth_cli.core.seeds import generator
 from lth_cli.core.select import select
 from lth_cli.core.state import Params, Start, State
@@ -103,14 +105,43 @@ def test_invert_keeps_what_the_criterion_likes_least() -> None:
     assert chosen.max() <= left.min()
 
 
-def test_invert_stays_within_the_round_before_and_inverts_each_step() -> None:
-    rounds = imp(rounds=2, target=0.8, steps=5, controls={"invert": Invert()}, iterations=4)
+@pytest.mark.parametrize("steps", [1, 3])
+def test_over_rounds_invert_takes_what_was_pruned_first(steps: int) -> None:
+    """By hand: the weights in the order in which magnitude left them, round by round and then by their size."""
+    rounds = imp(rounds=4, target=0.9, steps=steps, controls={"invert": Invert()}, iterations=4)
+    tickets = [arm(rounds[0], "dense"), *(arm(fitted, "winning") for fitted in rounds[1:])]
+    order, dead = [], set[tuple[str, int]]()
+    for before, after in pairwise(tickets):
+        sizes = {(n, i): float(w) for n in before.mask for i, w in enumerate(before.state.params[n].flatten().abs())}
+        pruned = {(n, i) for n, m in after.mask.items() for i, kept in enumerate(m.flatten()) if not kept} - dead
+        order += sorted(pruned, key=lambda weight: sizes[weight])
+        dead |= pruned
+    last = arm(rounds[-1], "invert").job.mask
+    kept = {(n, i) for n, m in last.items() for i, kept in enumerate(m.flatten()) if kept}
+    assert kept == set(order[: len(kept)])
+    assert masks.overlap(last, tickets[-1].mask) == 0
+
+
+def test_where_more_than_half_is_kept_invert_takes_all_that_was_pruned_and_the_lowest_of_the_rest() -> None:
+    rounds = imp(rounds=2, target=0.4, controls={"invert": Invert()}, iterations=4)
     first = arm(rounds[1], "winning")
     mask = arm(rounds[2], "invert").job.mask
-    assert masks.within(mask, first.job.mask)
-    alive = torch.cat([first.state.params[name][m].abs() for name, m in first.job.mask.items()])
-    chosen = torch.cat([first.state.params[name][m].abs() for name, m in mask.items()])
-    assert torch.equal(chosen.sort().values, alive.sort().values[: len(chosen)])
+    assert masks.within(masks.invert(first.mask), mask)
+    taken = {n: mask[n] & first.mask[n] for n in mask}
+    sizes = torch.cat([first.state.params[n][m].abs() for n, m in first.mask.items()])
+    chosen = torch.cat([first.state.params[n][m].abs() for n, m in taken.items()])
+    assert torch.equal(chosen.sort().values, sizes.sort().values[: len(chosen)])
+
+
+def test_ranks_of_equal_scores_are_told_apart_as_select_does() -> None:
+    scores = {"a": torch.tensor([1.0, 2.0, 1.0]), "b": torch.tensor([2.0, torch.inf])}
+    everything = masks.ones(scores, scores)
+    ranks = ranked(scores, everything, None)
+    assert {name: rank.tolist() for name, rank in ranks.items()} == {"a": [1, 3, 0], "b": [2, 4]}
+    alive = {"a": torch.tensor([True, False, True]), "b": torch.tensor([False, True])}
+    again = ranked({name: -score for name, score in scores.items()}, alive, ranks)
+    assert {name: rank.tolist() for name, rank in again.items()} == {"a": [7, 3, 6], "b": [2, 5]}
+    assert masks.equal(select(again, everything, Counts(2)), {"a": alive["a"], "b": torch.tensor([False, False])})
 
 
 def ticket_of(shapes: dict[str, tuple[int, ...]], remaining: int) -> Arm:

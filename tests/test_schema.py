@@ -58,6 +58,7 @@ train:
   gamma: 0.1
 init: glorot_normal
 pruned_to: zero
+order: per_round
 seed: 0
 replicates: 1
 ticket: null

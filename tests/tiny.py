@@ -116,7 +116,7 @@ def imp(
     if isinstance(score, Learner):
         find: Find = partial(learn_the_mask, learner=score, restart=restart)
     else:
-        pruner = Pruner(score, at, steps, pattern, logits(build, CPU), DATA.train)
+        pruner = Pruner(score, at, steps, pattern, logits(build, CPU), DATA.train, ranks=True)
         find = partial(prune_and_rewind, prune=pruner, restart=restart)
     keep = pattern.fit(plan(layers, Geometric(target), rounds, scope, {}), layers)
     return list(

@@ -17,7 +17,7 @@ from lth_cli.command.explain import first_line
 from lth_cli.command.foreign import foreign
 from lth_cli.command.line import Line
 from lth_cli.command.own_code import make_importable
-from lth_cli.command.resume import check_config, check_rounds
+from lth_cli.command.resume import as_begun, check_config, check_rounds
 from lth_cli.core.counts import Counts
 from lth_cli.core.spelling import brief, say
 from lth_cli.rundir.intact import reopen
@@ -62,6 +62,7 @@ def checked(line: Line, resumed: Path | None) -> DictConfig:
                     key, value = next(iter(composed.steered.items()))
                     raise ConfigError(f"{key}={value}: safe=true keeps to the folder and the environment of the run")
             if resumed is not None:
+                as_begun(resumed / folder_name, composed.config, job)
                 grows = check_config(resumed / folder_name, OmegaConf.to_yaml(composed.config, resolve=True))
                 if grows and line.sweep:
                     _check_growth(resumed / folder_name, composed.config, keeps)

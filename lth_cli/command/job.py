@@ -80,6 +80,8 @@ def spin_less() -> None:
 def _run(config: DictConfig, path: Path, sweep: Sweep | None, resumed: bool) -> None:
     intact = reopen(path) if resumed else None
     config = without(config, "resume")
+    if intact is not None:
+        resume.as_begun(path, config, HydraConfig.get().overrides.task)
     if intact is not None and resume.is_complete(intact, OmegaConf.to_yaml(config, resolve=True)):
         say(f"{path} is done, and all of it is as it was written")
         return

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from omegaconf import DictConfig, OmegaConf
+
 from lth_cli.command import overrides
 from lth_cli.command.line import Line
 from lth_cli.core.counts import Counts
@@ -18,7 +20,7 @@ from lth_cli.rundir.damaged import UNREADABLE, Damaged, Newer, parsed
 from lth_cli.rundir.intact import Intact
 from lth_cli.rundir.manifest import Manifest, sha256
 from lth_cli.rundir.record import read_record
-from lth_cli.rundir.sameness import may_change, may_grow
+from lth_cli.rundir.sameness import BEFORE, may_change, may_grow
 from lth_cli.setup.own import own
 from lth_cli.setup.schema import ConfigError
 
@@ -94,6 +96,15 @@ def record_sweep(path: Path, arguments: Sequence[str], expected: int, jobs: Sequ
     within.write(path, names.SWEEP, json.dumps(document, indent=2).encode() + b"\n")
 
 
+def as_begun(path: Path, config: DictConfig, overrides: Sequence[str]) -> None:
+    """Where a run began with a version of lth that lacked a key, set what that version did, unless it is overridden."""
+    with suppress(Damaged):
+        old, new = (dict(_flat(each)) for each in (read_config(path), parse_config(OmegaConf.to_yaml(config))))
+        typed = {text.lstrip("+").partition("=")[0] for text in overrides}
+        for key in (BEFORE.keys() & new.keys()) - old.keys() - typed:
+            OmegaConf.update(config, key, BEFORE[key])
+
+
 def is_complete(intact: Intact, config: str) -> bool:
     """Whether a run is done with just this config, and all of it is on disk as it was written."""
     return intact.done and not _changed(intact.path, config)
@@ -163,11 +174,11 @@ def _has_begun(path: Path) -> bool:
 
 
 def _changed(path: Path, config: str) -> dict[str, tuple[Any, Any]]:
-    """The keys that differ, with both values; a key that the old version of lth did not have has its default."""
+    """The keys that differ, with both values; one that the old version of lth did not have is what that version did."""
     with suppress(Damaged):
         if Manifest.load(path).files.get("config.yaml") == sha256(config.encode()):
             return {}
-    old, new = dict(_flat(read_config(path))), dict(_flat(parse_config(config)))
+    old, new = (BEFORE | dict(_flat(each)) for each in (read_config(path), parse_config(config)))
     added = {key for key in new if key not in old and "." not in key}
     return {
         key: (old.get(key), new.get(key))

@@ -25,8 +25,8 @@ class Context:
         init: generator -> a fresh network.
         iterations: the whole training budget; 0 beside a ticket whose weights are not trained.
         select: scores, mask, how many to keep -> mask, under the run's pattern.
-        inverted: makes the mask of this round with the criterion's ranking turned upside down; None where there is no
-            criterion.
+        inverted: makes the mask of the weights that the criterion ranks lowest, each by the last round that saw it;
+            None where there is no criterion.
     """
 
     seed: int

@@ -48,10 +48,11 @@ class RandomMask:
 
 @dataclass(frozen=True)
 class Invert:
-    """Of the weights that the round before kept, those the criterion likes least (Frankle et al. 2021, §5, invert).
+    """The weights that the criterion likes least (Frankle et al. 2021, §5, invert, who prune once).
 
-    As many in all as the ticket, and where scope is layerwise as many in each layer; a criterion that is asked in steps
-    is inverted in each.
+    Over several rounds a weight ranks as in the last one that scored it, and one that was pruned earlier ranks lower:
+    where the ticket keeps at most half, nothing of it is kept. As many in all as the ticket, and where scope is
+    layerwise as many in each layer.
     """
 
     needs = (SCORES,)

@@ -11,13 +11,14 @@ from lth_cli.core.state import Mask, Params, State
 
 
 def pack(mask: Mapping[str, Tensor], state: State) -> Params:
-    """Mask, parameters and buffers as mask/…, params/… and buffers/…."""
-    return {**under("mask", mask), **under("params", state.params), **under("buffers", state.buffers)}
+    """Mask, parameters, buffers and the optimizer's moments as mask/…, params/…, buffers/… and moments/…."""
+    parts = {"mask": mask, "params": state.params, "buffers": state.buffers, "moments": state.moments}
+    return {name: tensor for prefix, part in parts.items() for name, tensor in under(prefix, part).items()}
 
 
 def unpack(tensors: Mapping[str, Tensor]) -> tuple[Mask, State]:
     """What `pack` packed."""
-    return part(tensors, "mask"), State(part(tensors, "params"), part(tensors, "buffers"))
+    return part(tensors, "mask"), State(*(part(tensors, prefix) for prefix in ("params", "buffers", "moments")))
 
 
 def under(prefix: str, tensors: Mapping[str, Tensor]) -> Params:

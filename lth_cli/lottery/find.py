@@ -9,7 +9,7 @@ from lth_cli.core.arms import WINNING
 from lth_cli.core.counts import Counts
 from lth_cli.core.seeds import generator
 from lth_cli.core.state import Mask, Start
-from lth_cli.lottery.prune import Prune
+from lth_cli.lottery.prune import Pruner
 from lth_cli.lottery.replicate import Found, Replicate
 from lth_cli.patterns import Pattern
 from lth_cli.pruners.learner import Learner
@@ -47,14 +47,16 @@ class Search:
 
 
 def prune_and_rewind(
-    round: int, keep: Counts, replicates: Sequence[Replicate], fit: Fit, *, prune: Prune, restart: Restart
+    round: int, keep: Counts, replicates: Sequence[Replicate], fit: Fit, *, prune: Pruner, restart: Restart
 ) -> list[Found]:
     """The weights that a criterion likes best, back where they were (Frankle & Carbin 2019, §2)."""
 
-    def pruned(replicate: Replicate, invert: bool = False) -> Mask:
-        return prune(replicate, keep, generator(replicate.seed, "prune", round), invert)
-
-    return [Found(one, restart(one), pruned(one), partial(pruned, one, invert=True)) for one in replicates]
+    found = []
+    for one in replicates:
+        mask, ranks = prune(one, keep, generator(one.seed, "prune", round))
+        lowest = None if ranks is None else partial(prune.lowest, ranks, keep)
+        found.append(Found(replace(one, ranks=ranks), restart(one), mask, lowest))
+    return found
 
 
 def learn_the_mask(

@@ -59,4 +59,4 @@ def run_imp(
         check_round(fitted, beside, {r.seed: r.mask for r in replicates}, search.keep[round], search.pattern)
         yield fitted
         trained = {one.job.seed: one for one in fitted if one.job.arm == WINNING}
-        replicates = [r.after(trained[r.seed]) for r in replicates if r.seed in trained]
+        replicates = [one.replicate.after(trained[s]) for one in tickets if (s := one.replicate.seed) in trained]

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 
 from lth_cli.core import masks
 from lth_cli.core.counts import Counts
+from lth_cli.core.ranks import ranked
 from lth_cli.core.seeds import generator
 from lth_cli.core.state import Logits, Mask, Params, State
 from lth_cli.datasets.dataset import Examples
@@ -16,12 +16,6 @@ from lth_cli.patterns import Pattern
 from lth_cli.pruners.view import View
 
 Score = Callable[[View], Params]
-
-
-class Prune(Protocol):
-    """A replicate, how many weights to keep, and a stream -> the mask; with `invert`, that of the lowest scores."""
-
-    def __call__(self, replicate: Replicate, keep: Counts, stream: torch.Generator, invert: bool = False) -> Mask: ...
 
 
 @dataclass(frozen=True)
@@ -35,6 +29,7 @@ class Pruner:
         pattern: of the masks.
         network: as a function.
         train: where the criterion's examples are drawn from.
+        ranks: whether to remember how each weight was ranked, which takes time and memory.
     """
 
     score: Score
@@ -43,17 +38,23 @@ class Pruner:
     pattern: Pattern
     network: Logits
     train: Examples
+    ranks: bool = False
 
-    def __call__(self, replicate: Replicate, keep: Counts, stream: torch.Generator, invert: bool = False) -> Mask:
-        """The mask that keeps `keep` of the weights alive; with `invert`, of the lowest scores."""
-        mask = replicate.mask
+    def __call__(self, replicate: Replicate, keep: Counts, stream: torch.Generator) -> tuple[Mask, Params | None]:
+        """The mask that keeps `keep` of the weights alive, and the ranks of all weights, if they are wanted."""
+        mask, ranks = replicate.mask, replicate.ranks
         alive = masks.layer_counts(mask)
         for step in range(1, self.steps + 1):
             scores = self.score(self.view(replicate, mask, stream))
-            if invert:
-                scores = {name: -score for name, score in scores.items()}
+            if self.ranks:
+                ranks = ranked(scores, mask, ranks)
             mask = self.pattern.select(scores, mask, keep.on_the_way(alive, step / self.steps))
-        return mask
+        return mask, ranks
+
+    def lowest(self, ranks: Params, keep: Counts) -> Mask:
+        """The mask of the `keep` weights that rank lowest, pruned or not; a filter by the mean of its weights."""
+        everything = masks.ones(ranks, ranks)
+        return self.pattern.select({name: -rank for name, rank in ranks.items()}, everything, keep)
 
     def view(self, replicate: Replicate, mask: Mask, stream: torch.Generator) -> View:
         """What the criterion sees."""

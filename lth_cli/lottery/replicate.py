@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from lth_cli.core.state import Mask, Start, State
+from lth_cli.core.state import Mask, Params, Start, State
 from lth_cli.training.jobs import Fitted
 
 
@@ -18,6 +18,7 @@ class Replicate:
         rewind: at the rewind point.
         trained: at the end of the last training; a weight that is pruned has the last value that it had alive.
         mask: of the last ticket; dense after round 0.
+        ranks: how the criterion ranked each weight when it last saw it; None where nobody asks.
     """
 
     seed: int
@@ -25,6 +26,7 @@ class Replicate:
     rewind: State
     trained: State
     mask: Mask
+    ranks: Params | None = None
 
     @classmethod
     def dense(cls, fitted: Fitted) -> "Replicate":
@@ -43,7 +45,7 @@ def last_alive(state: State, mask: Mask, before: State) -> State:
     In the ticket it is zero, but a control may keep it, and must not start from a dead weight.
     """
     alive = {name: torch.where(m, state.params[name], before.params[name]) for name, m in mask.items()}
-    return State({**state.params, **alive}, state.buffers)
+    return replace(state, params={**state.params, **alive})
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,10 @@ class Found:
     """A ticket that was found for a replicate.
 
     Args:
-        replicate: as it was before.
+        replicate: as it was before, and how its weights were ranked now.
         start: where the ticket trains from, and for how long.
         mask: of the ticket.
-        inverted: makes the mask of the lowest scores; None where there are no scores.
+        inverted: makes the mask of the weights that rank lowest; None where nothing is ranked.
         learned: the training that has learned the mask, where it was learned; None where the ticket is yet to train.
     """
 

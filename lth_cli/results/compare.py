@@ -10,7 +10,7 @@ from typing import Any
 
 from lth_cli.core.metrics import further
 from lth_cli.rundir.read import Run
-from lth_cli.rundir.sameness import same_experiment
+from lth_cli.rundir.sameness import BEFORE, same_experiment
 
 _CONFIDENCE = 0.95
 
@@ -181,7 +181,8 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 
 def _identity(run: Run) -> str:
-    return json.dumps({key: value for key, value in run.config.items() if not same_experiment(key)}, sort_keys=True)
+    flat = BEFORE | dict(_flatten(run.config))
+    return json.dumps({key: value for key, value in flat.items() if not same_experiment(key)}, sort_keys=True)
 
 
 def _names(runs: Sequence[Run]) -> list[str]:

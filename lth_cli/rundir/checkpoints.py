@@ -94,12 +94,13 @@ def _digest(jobs: Sequence[Job]) -> str:
     for job in jobs:
         start = job.start
         tensors: Params = {**under("mask", job.mask), **start.state.params, **start.state.buffers}
-        tensors |= under("pruned_to", job.pruned_to or {})
+        tensors |= {**under("pruned_to", job.pruned_to or {}), **under("moments", start.state.moments)}
         place = (
             str(job),
             start.schedule,
             start.order,
             start.iterations,
+            start.lr,
             job.save_at,
             job.random_labels,
             repr(job.learner),

@@ -30,6 +30,9 @@ ROLES = {
 }
 """By key; that of a group holds for all that is in it."""
 
+BEFORE = {"order": "per_round", "rewind.optimizer": "fresh", "rewind.fraction": 0, "rewind.lr": None}
+"""What an older version did that had no such key."""
+
 
 def same_experiment(key: str) -> bool:
     """Whether runs of one experiment may differ in a key, as `lth compare` groups them."""

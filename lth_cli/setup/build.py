@@ -9,7 +9,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
-from lth_cli.controls.control import LABELS, Control, needs
+from lth_cli.controls.control import LABELS, SCORES, Control, needs
 from lth_cli.core import lengths as intervals
 from lth_cli.core.arms import DENSE, WINNING
 from lth_cli.core.faults import MEMORY, TooLarge, lack
@@ -23,7 +23,7 @@ from lth_cli.models.network import initialiser, logits, prunable
 from lth_cli.rundir import names
 from lth_cli.setup.instantiate import instantiate, named
 from lth_cli.setup.rehearsal import rehearse_controls
-from lth_cli.setup.schema import ConfigError
+from lth_cli.setup.schema import ConfigError, Order
 from lth_cli.setup.search import Way, given, searched
 from lth_cli.setup.trial import fresh_state, try_out
 from lth_cli.setup.values import check, control_rounds
@@ -96,7 +96,8 @@ def build(config: DictConfig, choices: Mapping[str, Any]) -> Experiment:
             raise TooLarge(f"{named('model', config, choices)}: {_too_large(network, data)}") from None
         raise
     if config.ticket is None:
-        way = searched(config, choices, layers, fresh, logits(make, device), data.train, recipe.iterations)
+        ranks = any(SCORES in needs(control) for control in controls.values())
+        way = searched(config, choices, layers, fresh, logits(make, device), data.train, recipe, ranks)
     else:
         way = given(config.ticket, layers, fresh, recipe.iterations)
     _check_needs(controls, way, data)
@@ -106,7 +107,9 @@ def build(config: DictConfig, choices: Mapping[str, Any]) -> Experiment:
 
     def fit(hooks: Hooks) -> Fit:
         bf16 = config.precision == "bf16"
-        return partial(execute, Trainer(make, to_device(data, device), recipe, eval_every, device, bf16, hooks))
+        fixed_order, whole = config.order == Order.fixed, to_device(data, device)
+        trainer = Trainer(make, whole, recipe, eval_every, device, bf16, fixed_order, way.moments, hooks)
+        return partial(execute, trainer)
 
     return Experiment(
         seeds=[config.seed + i for i in range(config.replicates)],

@@ -29,6 +29,7 @@ Executor = StrEnum("Executor", ["auto", "serial", "stacked", "processes"])
 Precision = StrEnum("Precision", ["fp32", "bf16"])
 MatmulPrecision = StrEnum("MatmulPrecision", ["highest", "high", "medium"])
 OnDivergence = StrEnum("OnDivergence", ["stop", "skip"])
+Order = StrEnum("Order", ["per_round", "fixed"])
 
 
 @dataclass
@@ -71,6 +72,7 @@ class Config:
     train: TrainConfig = MISSING
     init: Init = MISSING
     pruned_to: PrunedTo = MISSING
+    order: Order = MISSING
     seed: int = MISSING
     replicates: int = MISSING
     ticket: str | None = MISSING

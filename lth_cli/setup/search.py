@@ -23,10 +23,13 @@ from lth_cli.lottery.prune import Pruner, Score
 from lth_cli.lottery.replicate import Replicate
 from lth_cli.patterns import Pattern, Unstructured
 from lth_cli.pruners.learner import Learner
-from lth_cli.rewind import Rewind
+from lth_cli.rewind import Moments, Rewind
 from lth_cli.setup.instantiate import instantiate, named
 from lth_cli.setup.rehearsal import untrained
 from lth_cli.setup.schema import ConfigError
+from lth_cli.training.optimizers import Recipe, rate
+
+_LEAST_RATE = 0.01  # of the peak
 
 
 @dataclass(frozen=True)
@@ -38,12 +41,14 @@ class Way:
         restart: where a ticket starts.
         lacks: what a control may need and cannot have here, each with the reason.
         notes: what the user should know before the first round.
+        moments: of which states the strategy wants what the optimizer remembers: saved, trained, or neither.
     """
 
     search: Search
     restart: Restart
     lacks: Mapping[str, str]
     notes: list[str]
+    moments: Moments = None
 
     @property
     def trains(self) -> bool:
@@ -58,24 +63,31 @@ def searched(
     init: Init,
     network: Logits,
     train: Examples,
-    iterations: int,
+    recipe: Recipe,
+    ranks: bool,
 ) -> Way:
     """A ticket that is pruned, or whose mask is learned.
+
+    Args:
+        ranks: whether a control asks how the weights were ranked.
 
     Raises:
         ConfigError: naming the group or key.
     """
     rewind: Rewind = instantiate("rewind", config, choices, Rewind)
+    iterations = recipe.iterations
     rewind_to = _rewind_to(rewind, config, choices, iterations, len(train))
 
     def restart(replicate: Replicate) -> Start:
         return rewind.restart(replicate.rewind, replicate.trained, rewind_to, iterations)
 
+    moments = getattr(rewind, "moments", None)
+    if moments == "saved" and rewind_to == 0:  # where the optimizer remembers nothing yet
+        moments = None
     pattern: Pattern = instantiate("pattern", config, choices, Pattern)
     keep, notes = _counts(config, choices, layers, pattern)
     replicate = untrained(init, layers)  # what there is too little memory for is not the criterion's fault
-    if restart(replicate).iterations < 1:
-        raise ConfigError(f"{named('rewind', config, choices)}: tickets would not be trained at all")
+    _check_restart(restart(replicate), config, choices, recipe)
     score = instantiate("score", config.pruner, {"score": choices.get("pruner")}, Callable | Learner)
     if isinstance(score, Learner):
         _check_learner(config, choices, pattern)
@@ -84,15 +96,15 @@ def searched(
             SCORES: "a ticket that is learned has no scores to invert",
             TRAINING: "beside a learned mask nothing is trained",
         }
-        return Way(Search(keep, pattern, rewind_to, learn), restart, lacks, notes)
-    pruner = Pruner(_criterion(score), config.pruner.at, config.pruner.steps, pattern, network, train)
+        return Way(Search(keep, pattern, rewind_to, learn), restart, lacks, notes, moments)
+    pruner = Pruner(_criterion(score), config.pruner.at, config.pruner.steps, pattern, network, train, ranks)
     try:
         pruner.rehearse(replicate)
     except Exception as error:  # a criterion may be the user's own
         kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
         raise ConfigError(f"pruner={choices.get('pruner')}: {kind}{error}") from error
     prune = partial(prune_and_rewind, prune=pruner, restart=restart)
-    return Way(Search(keep, pattern, rewind_to, prune), restart, {}, notes)
+    return Way(Search(keep, pattern, rewind_to, prune), restart, {}, notes, moments)
 
 
 def given(path: str, layers: Mapping[str, Layer], init: Init, iterations: int) -> Way:
@@ -129,6 +141,21 @@ def _rewind_to(rewind: Rewind, config: DictConfig, choices: Mapping[str, Any], i
             f"{named('rewind', config, choices)}: saved_at is {at}, no iteration from 0 to {iterations - 1}"
         )
     return at
+
+
+def _check_restart(start: Start, config: DictConfig, choices: Mapping[str, Any], recipe: Recipe) -> None:
+    """Training that is too short, or at too low a rate, to change anything is a mistake."""
+    if start.iterations < 1:
+        raise ConfigError(f"{named('rewind', config, choices)}: tickets would not be trained at all")
+    steps = range(start.schedule, start.schedule + start.iterations)
+    if not any(rate(recipe, start, step) >= _LEAST_RATE * recipe.lr * (1 - 1e-9) for step in steps):
+        highest = max(rate(recipe, start, step) for step in steps)
+        given = "null" if config.rewind.get("lr") is None else config.rewind.lr
+        key = f"rewind.lr={given}" if "lr" in config.rewind else named("rewind", config, choices)
+        raise ConfigError(
+            f"{key}: tickets would train at a rate of at most {highest:.2g}, under 1% of train.lr={recipe.lr:g}: too "
+            f"little to change anything{f'; try rewind.lr={0.1 * recipe.lr:g}' if 'lr' in config.rewind else ''}"
+        )
 
 
 def _criterion(score: Score) -> Score:

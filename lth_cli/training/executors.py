@@ -25,7 +25,8 @@ def stacked(trainer: Trainer, jobs: Sequence[Job]) -> list[Fitted | None]:
     stacks: dict[tuple[object, ...], list[int]] = {}
     for i, job in enumerate(jobs):
         start = job.start
-        alike = (start.schedule, start.order, start.iterations, job.save_at, repr(job.learner), str(job.keep))
+        place = start.schedule, start.order, start.iterations, start.lr, bool(start.state.moments)
+        alike = (*place, job.save_at, repr(job.learner), str(job.keep))
         stacks.setdefault(alike, []).append(i)
     fitted: list[Fitted | None] = [None] * len(jobs)
     for members in stacks.values():

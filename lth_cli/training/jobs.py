@@ -16,7 +16,7 @@ class Job:
     Args:
         round: 0 is dense.
         arm: dense, winning, or a control's name.
-        seed: of the replicate; with `round` it names the data order, which all arms share.
+        seed: of the replicate; it names the data order, which all arms share, with `round` or for all rounds.
         start: weights, positions and length.
         mask: enforced after every step.
         save_at: iteration whose state is returned for rewinding, or None.

@@ -10,6 +10,8 @@ from torch import Tensor
 from torch.optim.adam import adam
 from torch.optim.sgd import sgd
 
+from lth_cli.core.state import Start
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -115,3 +117,8 @@ def learning_rate(recipe: Recipe, iteration: int) -> float:
         done = (iteration - recipe.warmup) / (recipe.iterations - recipe.warmup)
         return recipe.lr * 0.5 * (1 + math.cos(math.pi * done))
     return recipe.lr
+
+
+def rate(recipe: Recipe, start: Start, iteration: int) -> float:
+    """The rate of the step taken at `iteration` of the schedule by what trains from `start`."""
+    return learning_rate(recipe, iteration) if start.lr is None else start.lr

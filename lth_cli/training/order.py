@@ -9,7 +9,8 @@ from lth_cli.core.seeds import generator
 def epoch_order(seed: int, round: int, epoch: int, examples: int, batch_size: int, device: torch.device) -> Tensor:
     """(batches, batch_size) indices: a permutation of all examples, drawn on the device.
 
-    All arms of a round share it; rounds and epochs differ. The last incomplete batch is dropped.
+    All arms of a round share it; rounds, unless all are given the same, and epochs differ. The last incomplete batch is
+    dropped.
     """
     stream = generator(seed, "order", round, epoch, device=device)
     permutation = torch.randperm(examples, generator=stream, device=device)

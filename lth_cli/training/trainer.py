@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -11,13 +11,15 @@ from torch import Tensor
 from lth_cli.core.seeds import generator
 from lth_cli.core.state import State
 from lth_cli.datasets.dataset import Dataset, Examples, Split
+from lth_cli.rewind import Moments
+from lth_cli.training import moments
 from lth_cli.training.curves import Curves
 from lth_cli.training.evaluate import Evaluation, evaluate
 from lth_cli.training.feed import Resident, feed
 from lth_cli.training.hooks import Hooks
 from lth_cli.training.jobs import Fitted, Job
 from lth_cli.training.networks import Build, network_of
-from lth_cli.training.optimizers import Recipe, learning_rate, make_optimizer
+from lth_cli.training.optimizers import Recipe, make_optimizer, rate
 from lth_cli.training.order import epoch_order
 from lth_cli.training.progress import Progress, put_back, take
 from lth_cli.training.scored import Scored
@@ -35,6 +37,10 @@ class Trainer:
         eval_every: evaluate at iterations that are a multiple of this, and at the end of training.
         device: where to train.
         bf16: run forward passes in bfloat16, weights staying float32.
+        fixed_order: whether all rounds of a seed have the data order, and the noise of dropout, of round 0; else each
+            has its own, and shares it among its arms.
+        moments: which states come with the optimizer's moments: those that are saved on the way, those at the end, or
+            neither.
         hooks: who follows the training.
     """
 
@@ -44,6 +50,8 @@ class Trainer:
     eval_every: int
     device: torch.device
     bf16: bool
+    fixed_order: bool = False
+    moments: Moments = None
     hooks: Hooks = field(default_factory=Hooks)
 
     def train(self, jobs: Sequence[Job]) -> list[Fitted | None]:
@@ -57,8 +65,16 @@ class Trainer:
         """
         # Layers that draw from the global generator get the job's own, and it is put back.
         with torch.random.fork_rng([self.device.index or 0] if self.device.type == "cuda" else []):
-            torch.manual_seed(_noise(jobs[0]))
+            torch.manual_seed(self.noise_of(jobs[0]))
             return _Training(self, jobs).run()
+
+    def order_of(self, job: Job) -> tuple[int, int]:
+        """What names the data order and the noise of a job: a seed and a round."""
+        return job.seed, 0 if self.fixed_order else job.round
+
+    def noise_of(self, job: Job) -> int:
+        """What dropout draws from at the start of the data order."""
+        return generator(job.seed, "noise", self.order_of(job)[1]).initial_seed() % 2**62
 
     def autocast(self) -> AbstractContextManager[object]:
         """The context in which forward passes run."""
@@ -73,10 +89,12 @@ class _Training:
         network = network_of(trainer.build, jobs, trainer.device)
         self.rows = network if self.learner is None else Scored(network, jobs, self.learner)
         # The noise of an iteration does not depend on where training started.
-        noise = torch.tensor([_noise(job) + job.start.order for job in jobs], device=trainer.device)
-        optimizer = make_optimizer(trainer.recipe, list(self.rows.params.values()))
+        noise = torch.tensor([trainer.noise_of(job) + job.start.order for job in jobs], device=trainer.device)
+        self.optimizer = make_optimizer(trainer.recipe, list(self.rows.params.values()))
+        if self.learner is None:
+            moments.put(self.rows, self.optimizer, jobs)
         batches = feed(trainer.data.train, trainer.device, jobs)
-        self.step = Step(self.rows, batches, optimizer, trainer.autocast, noise, trainer.hooks.scope)
+        self.step = Step(self.rows, batches, self.optimizer, trainer.autocast, noise, trainer.hooks.scope)
         self.done, self.since = 0, 0
         self.curves = Curves(jobs, trainer.hooks)
         self.saved: list[State | None] = [None for _ in jobs]
@@ -102,7 +120,7 @@ class _Training:
 
     def _fitted(self, row: int, seconds: float) -> Fitted:
         examples = self.start.iterations * self.trainer.recipe.batch_size
-        mask, state = self.rows.mask(row), self.rows.state(row)
+        mask, state = self.rows.mask(row), self._state(row, "trained")
         return Fitted(self.jobs[row], mask, state, self.saved[row], self.curves.rows[row], seconds, examples)
 
     def _begin_epoch(self, resumed: bool) -> None:
@@ -112,12 +130,12 @@ class _Training:
         if at != 0 and not resumed:
             return
         orders = [
-            epoch_order(job.seed, job.round, epoch, len(train), recipe.batch_size, self.trainer.device)
+            epoch_order(*self.trainer.order_of(job), epoch, len(train), recipe.batch_size, self.trainer.device)
             for job in self.jobs
         ]
         first = self.start.schedule + self.done - at
         factor = 1.0 if self.learner is None else self.learner.lr_factor
-        rates = [factor * learning_rate(recipe, max(0, first + i)) for i in range(len(orders[0]))]
+        rates = [factor * rate(recipe, self.start, max(0, first + i)) for i in range(len(orders[0]))]
         self.step.load(torch.stack(orders, dim=1), rates, at)
 
     def _whole_step(self) -> Callable[[], None]:
@@ -156,7 +174,13 @@ class _Training:
         self.since = 0
 
     def _save(self) -> None:
-        self.saved = [self.rows.state(row) for row in range(self.rows.rows)]
+        self.saved = [self._state(row, "saved") for row in range(self.rows.rows)]
+
+    def _state(self, row: int, which: str) -> State:
+        state = self.rows.state(row)
+        if self.trainer.moments != which or self.learner is not None:
+            return state
+        return replace(state, moments=moments.taken(self.rows, self.optimizer, row))
 
     def _keep(self) -> None:
         """Keep what is under way when that is due, and at the latest when it is asked to stop."""
@@ -193,7 +217,3 @@ def to_device(data: Dataset, device: torch.device) -> Dataset:
         return Split(split.images.to(device).contiguous(memory_format=torch.channels_last), split.labels.to(device))
 
     return Dataset(move(data.train), move(data.val), move(data.test), data.classes)
-
-
-def _noise(job: Job) -> int:
-    return generator(job.seed, "noise", job.round).initial_seed() % 2**62
