@@ -238,7 +238,7 @@ MUTANTS = [
 """,
         (
             "tests/test_rundir.py",
-            "tests/test_faults.py::test_a_full_disk_is_an_error_and_the_run_goes_on_when_there_is_room",
+            "tests/test_shortage.py::test_a_full_disk_is_an_error_and_the_run_goes_on_when_there_is_room",
         ),
     ),
     Mutant(

@@ -49,8 +49,12 @@ def misfits(mutants: list[Mutant]) -> list[str]:
         times = (ROOT / one.file).read_text().count(one.old) if (ROOT / one.file).is_file() else 0
         if times != 1:
             found.append(f"{one.name}: its text is {times} times in {one.file}")
-        found += [f"{one.name}: no {test}" for test in one.tests if not (ROOT / test.partition("::")[0]).is_file()]
+        found += [f"{one.name}: no {test}" for test in one.tests if not _is_there(*test.partition("::")[::2])]
     return found
+
+
+def _is_there(file: str, test: str) -> bool:
+    return (ROOT / file).is_file() and f"def {test}" in (ROOT / file).read_text()
 
 
 def copy_to(folder: Path) -> None:
