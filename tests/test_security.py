@@ -7,11 +7,14 @@ import pickle
 import re
 import shlex
 import struct
+import time
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 import lth_cli
 from lth_cli.command.foreign import known
@@ -158,6 +161,63 @@ def test_a_link_in_a_run_is_not_followed(run: Path, tmp_path: Path) -> None:
 def command(run: Path, words: str) -> None:
     record = json.loads((run / "run.json").read_text())
     (run / "run.json").write_text(json.dumps({**record, "command": words}))
+
+
+ABSENT = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
+MASKED = {"dtype": "BOOL", "shape": [1], "data_offsets": [0, 1]}
+
+
+def ticket(metadata: object = None, **tensors: object) -> bytes:
+    """A ticket of few bytes; `__` stands for the slash."""
+    named = {name.replace("__", "/"): tensor for name, tensor in tensors.items()}
+    return header({"__metadata__": {"ticket": json.dumps(metadata or {})}, "weights/a": ABSENT, **named}) + b"\1"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        header({"__metadata__": None, "weights/a": ABSENT}),
+        ticket(weights__b={**ABSENT, "shape": [2**63, 0]}),
+        ticket(mask__a=MASKED),
+        ticket(mask__b=MASKED),
+        ticket(mask__a=ABSENT),
+        ticket(pruned_to__a=ABSENT),
+        ticket({"transient": [1]}, weights__1=ABSENT),
+        ticket({"tied": {"b": 1}}, weights__1=ABSENT),
+    ],
+)
+def test_what_is_no_ticket_is_refused_with_its_name(data: bytes, lth: Lth, tmp_path: Path) -> None:
+    (tmp_path / "ticket").write_bytes(data.removesuffix(b"\1") if b'"BOOL"' not in data else data)
+    with pytest.raises(ValueError, match="ticket is not a ticket: "):
+        lth_cli.Ticket.load(tmp_path / "ticket")
+    refused = lth("run", "ticket=ticket")
+    assert (refused.returncode, refused.stdout, len(refused.stderr.splitlines())) == (2, "", 1)
+    assert refused.stderr.startswith("lth: ticket=ticket: ticket is not a ticket: ")
+
+
+def test_a_ticket_of_many_names_is_read_in_seconds(tmp_path: Path) -> None:
+    many: dict[str, object] = {f"weights__{i}": ABSENT for i in range(5_000)}
+    (tmp_path / "ticket").write_bytes(ticket({"transient": ["a"] * 300_000}, **many).removesuffix(b"\1"))
+    began = time.monotonic()
+    lth_cli.Ticket.load(tmp_path / "ticket").state_dict()
+    assert time.monotonic() - began < 20
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [(torch.float64, "fc1.weight is torch.float64 there, and torch.float32 here"), (None, "not finite")],
+)
+def test_a_ticket_that_cannot_be_trained_is_refused(
+    kind: torch.dtype | None, words: str, finished: Callable[..., Path], lth: Lth, tmp_path: Path
+) -> None:
+    ticket = lth_cli.Ticket.load(finished() / "tickets" / "seed0.safetensors")
+    weight = ticket.weights["fc1.weight"]
+    other = weight * torch.nan if kind is None else weight.to(kind)
+    replace(ticket, weights={**ticket.weights, "fc1.weight": other}).save(tmp_path / "ticket")
+    refused = lth("run", "ticket=ticket", "model.hidden=[8]")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr.startswith("lth: ticket=ticket: ")
+    assert words in refused.stderr
 
 
 REFUSED = r"safe=true allows only what lth's own conf/ names|is recorded there"

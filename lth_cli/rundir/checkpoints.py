@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import safetensors
 import safetensors.torch
 
 from lth_cli.core.state import Params
@@ -46,7 +45,7 @@ class Checkpoints:
                 return None
             curves = [[Evaluation.from_flat(point) for point in curve] for curve in document.pop("curves")]
             return Progress(**document, curves=curves, tensors=tensors)
-        except (*UNREADABLE, AttributeError, safetensors.SafetensorError):
+        except (*UNREADABLE, AttributeError):
             return None
 
     def due(self, jobs: Sequence[Job], done: int) -> bool:
