@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -18,7 +19,7 @@ from lth_cli.rundir.read import read
 from lth_cli.rundir.within import make_dir, write
 from tests.command import Lth
 from tests.interrupted import start
-from tests.lies import believed
+from tests.lies import believed, claim
 
 FILES = [
     "run.json", "config.yaml", "history.csv", "layers.csv", "curves.csv", "manifest.json",
@@ -182,3 +183,60 @@ def test_a_table_of_a_million_rows_is_refused(name: str, run: Path) -> None:
     assert done.returncode == 1
     assert "are read" in done.stdout
     assert "Error" not in done.stdout + done.stderr
+
+
+ROW = "{},{},{},1,0,1,1,1,0,0,0,0,1,0,0,0\n"
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ([ROW.format(0, "dense", 0)] * 50_000, "line 12: a second row of the same round, arm and seed"),
+        ([ROW.format(3, f"x{i}", 0) for i in range(50_000)], r"[0-9,]+ arms; at most 1,000 are read"),
+    ],
+)
+def test_a_history_that_no_run_writes_is_refused(rows: list[str], words: str, run: Path) -> None:
+    with open(run / "history.csv", "a") as file:
+        file.writelines(rows)
+    with pytest.raises(Damaged, match=words):
+        read(run)
+
+
+@pytest.mark.parametrize("name", ["history.csv", "layers.csv", "curves.csv"])
+def test_a_table_of_many_columns_is_refused(name: str, run: Path) -> None:
+    first, rest = (run / name).read_text().split("\n", 1)
+    (run / name).write_text(f"{first}{',' * 1_000_000}\n{rest}")
+    done = limited("verify", str(run), cwd=run.parent)
+    assert done.returncode == 1
+    assert re.search(r"1,000,\d\d\d columns; at most 200 are read", done.stdout)
+
+
+def test_a_history_of_many_seeds_is_verified_in_seconds(run: Path) -> None:
+    """Though it is asked, seed by seed, which of its rows are tickets."""
+    claim("status", "failed")(run)
+    head = (run / "history.csv").read_text().splitlines(keepends=True)[0]
+    (run / "history.csv").write_text(head + "".join(ROW.format(0, "x", seed) for seed in range(90_000)))
+    done = limited("verify", str(run), cwd=run.parent)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_runs_that_have_little_in_common_are_compared_in_seconds(run: Path, tmp_path: Path) -> None:
+    """Their number times the number of all their keys is billions."""
+    record = json.loads((run / "run.json").read_text())
+    rows = (run / "history.csv").read_text()
+    for i in range(600):
+        folder = tmp_path / "many" / str(i)
+        folder.mkdir(parents=True)
+        choices = {f"g{i}x{j}": "x" * 90 for j in range(100)}
+        (folder / "run.json").write_text(json.dumps({**record, "choices": choices}))
+        (folder / "config.yaml").write_text("".join(f"k{i}x{j}: 1\n" for j in range(100)))
+        (folder / "history.csv").write_text(rows)
+    done = limited("compare", "many", "--format", "csv", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout) < 100_000_000
+
+
+def test_a_run_that_names_thousands_of_choices_is_refused(run: Path) -> None:
+    claim("choices", {f"g{i}": "x" for i in range(101)})(run)
+    with pytest.raises(Damaged, match=r"choices is .*: at most 100 names"):
+        read(run)

@@ -1,5 +1,6 @@
 """A run directory, its states read when they are asked for, and those choices of its config that are lth's own."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -46,7 +47,15 @@ class Files:
 
     def tickets_of(self, seed: int) -> list[Key]:
         """The dense network and the winning tickets of a seed, round by round."""
-        return [key for key in self.keys if key[2] == seed and key[1] in (DENSE, WINNING)]
+        return self._tickets.get(seed, [])
+
+    @cached_property
+    def _tickets(self) -> dict[int, list[Key]]:
+        found: dict[int, list[Key]] = defaultdict(list)
+        for key in self.keys:
+            if key[1] in (DENSE, WINNING):
+                found[key[2]].append(key)
+        return found
 
     def start(self, seed: int, before: Sequence[Key]) -> Params | NotKnown:
         """What the ticket starts from that comes after the dense network and the tickets `before`."""
