@@ -26,6 +26,8 @@ _KINDS = {
     "seeds": list,
     "keep": list,
     "diverged": list,
+    "notes": list,
+    "resumed": list,
 }
 _MOST_CHOICES = 100
 _STATUSES = ("running", "done", "failed", "interrupted")
@@ -61,8 +63,8 @@ def _parse(text: str) -> Record:
     if not all(type(seed) is int for seed in record.get("seeds", [])):
         raise ValueError("seeds are not whole numbers")
     for one in record.get("diverged", []):
-        whole = isinstance(one, dict) and isinstance(one.get("round"), int) and isinstance(one.get("seed"), int)
-        if not (whole and {"arm", "what"} <= one.keys()):
+        kinds = (("round", int), ("seed", int), ("arm", str), ("what", str))
+        if not isinstance(one, dict) or not all(type(one.get(key)) is kind for key, kind in kinds):
             raise ValueError(f"diverged holds {str(one)[:40]}")
     if record.get("status") not in _STATUSES:
         raise ValueError(f"status is {str(record.get('status'))[:40]}")
