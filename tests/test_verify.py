@@ -428,3 +428,16 @@ def test_rows_of_a_round_that_never_was_are_found(run: Path) -> None:
     with open(run / "layers.csv", "a") as file:
         file.write("9,winning,0,fc1.weight,1,2\n")
     assert wrong(run)["files"] == ["round 9 is not in manifest.json"]
+
+
+def test_a_history_that_differs_from_its_hashes_is_left_out_of_a_comparison(run: Path, lth: Lth) -> None:
+    best_of_all(run)
+    compared = lth("compare", "run")
+    assert (compared.returncode, compared.stdout) == (2, "")
+    words = "run/history.csv, round 1: not the rows that were written"
+    assert compared.stderr.startswith(f"lth: damaged: {words}\n")
+
+
+@pytest.mark.parametrize("at", ["last", "all", "2", "[1,3]"])
+def test_controls_are_where_they_are_asked_for(at: str, finished: Callable[..., Path]) -> None:
+    assert wrong(finished(f"controls_at={at}")) == {}

@@ -1,13 +1,13 @@
 """The check that nothing was left out: each arm that config.yaml asks for, in every table and in the manifest."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
+from typing import Any
 
 from lth_cli.core.arms import DENSE, WINNING
 from lth_cli.results.files import Files, where
 from lth_cli.rundir import names
 from lth_cli.rundir.manifest import Manifest
 from lth_cli.rundir.names import Key
-from lth_cli.setup.schema import ConfigError, control_rounds
 
 
 def arms(files: Files) -> Iterator[str]:
@@ -32,12 +32,7 @@ def _controls(files: Files, keys: set[Key]) -> Iterator[str]:
     asked = config.get("controls")
     if not isinstance(asked, dict) or "controls_at" not in config:  # an older run
         return
-    try:
-        rounds = control_rounds(config["controls_at"], config["rounds"])
-    except ConfigError as error:
-        yield f"config.yaml: {error}"
-        return
-    at = rounds if isinstance(rounds, range) else set(rounds)
+    at = _rounds(config["controls_at"], int(config["rounds"]))
     for key in sorted(keys):
         if key[1] not in (DENSE, WINNING, *asked):
             yield f"{where(key)}: config.yaml does not ask for it"
@@ -46,3 +41,10 @@ def _controls(files: Files, keys: set[Key]) -> Iterator[str]:
         for name in asked if arm == WINNING and round in at else ():
             if (round, name, seed) not in known:
                 yield f"{where((round, name, seed))}: config.yaml asks for it, but it is not in history"
+
+
+def _rounds(at: Any, last: int) -> Container[int]:
+    """As `setup.schema` has it, without Hydra."""
+    if at == "all":
+        return range(1, last + 1)
+    return {last} if at == "last" else frozenset(at if isinstance(at, list) else [at])
