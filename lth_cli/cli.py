@@ -59,6 +59,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UsageError as error:
         say(brief(f"lth: {error}{_nowhere()}"), file=sys.stderr)
         return 2
+    except MemoryError:
+        say("lth: out of memory: the files are larger than what this machine has", file=sys.stderr)
+        return 1
     except OSError as error:
         nowhere = _nowhere()
         say(brief(f"lth: {described(error)}{nowhere}"), file=sys.stderr)

@@ -118,7 +118,7 @@ def test_a_round_that_the_manifest_does_not_list_does_not_count(run: Path) -> No
     manifest = json.loads((run / "manifest.json").read_text())
     del manifest["rows"]["3"]
     (run / "manifest.json").write_text(json.dumps(manifest))
-    (run / "rounds" / ".x.123.tmp").write_text("half a file")
+    (run / "rounds" / "03" / ".winning_seed0.safetensors.123.tmp").write_text("half a file")
     assert reopen(run).rounds == 3
     start(run, resume=True)
     assert results(run) == whole

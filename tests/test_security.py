@@ -7,6 +7,7 @@ import pickle
 import re
 import shlex
 import struct
+import subprocess
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -23,7 +24,7 @@ from lth_cli.results.verify import verify
 from lth_cli.rundir.intact import reopen
 from lth_cli.rundir.manifest import Manifest
 from lth_cli.rundir.read import Damaged, read
-from tests.command import Lth
+from tests.command import Lth, only_run
 from tests.interrupted import results, start
 from tests.lies import believed
 
@@ -258,6 +259,49 @@ def test_a_safe_resume_imports_nothing_but_lth(words: str, run: Path, lth: Lth) 
     assert (done.returncode, done.stdout) == (2, "")
     assert re.search(REFUSED, done.stderr), done.stderr
     assert sorted(folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize("record", ["run.json", ".hydra/overrides.yaml"])
+@pytest.mark.parametrize("long", ["x" * 100_000, "[" + "1," * 10_000 + "1]"])
+def test_a_command_that_takes_minutes_to_read_is_refused(long: str, record: str, run: Path, lth: Lth) -> None:
+    if record == "run.json":
+        command(run, f"lth run +x={long}")
+    else:
+        (run / "run.json").unlink()
+        (run / ".hydra").mkdir()
+        (run / record).write_text(f"- +x={long}\n")
+    began = time.monotonic()
+    done = lth("run", "resume=run", "safe=true")
+    assert time.monotonic() - began < 20
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "run.json: " in done.stderr
+
+
+def test_a_safe_resume_resolves_nothing_that_only_the_record_asks_for(run: Path, lth: Lth) -> None:
+    """Thirty doublings of a text fill the memory, and the environment holds secrets."""
+    doubled = [f"+model.a{i}=${{.a{i - 1}}}${{.a{i - 1}}}" for i in range(1, 30)]
+    for words in (["+model.a0=aaaaaaaa", *doubled], ["+model.extra=${oc.env:HOME}"]):
+        command(run, shlex.join(["lth", "run", *words]))
+        done = lth("run", "resume=run", "safe=true")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "is recorded there; under safe=true type it again" in done.stderr
+
+
+def test_a_safe_run_lets_git_run_nothing(lth: Lth, tmp_path: Path) -> None:
+    """To look for changes, git runs what the repository's own configuration names."""
+    (tmp_path / "evil").write_text("#!/bin/sh\ntouch made\n")
+    (tmp_path / "evil").chmod(0o755)
+    for line in (
+        "init -q",
+        "-c user.email=a -c user.name=a commit -q --allow-empty -m x",
+        "config core.fsmonitor ./evil",
+    ):
+        subprocess.run(["git", *line.split()], cwd=tmp_path, check=True)
+    done = lth("run", "rounds=1", "controls=[]", "train.iterations=1it", "safe=true")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not (tmp_path / "made").exists()
+    git = json.loads((only_run(tmp_path) / "run.json").read_text())["git"]
+    assert (len(git["commit"]), git["dirty"]) == (40, None)
 
 
 @pytest.mark.parametrize("words", ["rm -rf x", "lth compare", "lth run 'unclosed", "lth run --experimental-rerun x", 7])

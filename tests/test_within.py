@@ -7,7 +7,7 @@ import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ import pytest
 import lth_cli
 from lth_cli.report.comparison import collect
 from lth_cli.rundir.damaged import Damaged
+from lth_cli.rundir.manifest import Manifest
 from lth_cli.rundir.read import read
 from lth_cli.rundir.within import make_dir, write
 from tests.command import Lth
@@ -240,3 +241,73 @@ def test_a_run_that_names_thousands_of_choices_is_refused(run: Path) -> None:
     claim("choices", {f"g{i}": "x" for i in range(101)})(run)
     with pytest.raises(Damaged, match=r"choices is .*: at most 100 names"):
         read(run)
+
+
+def test_files_of_somebody_else_stay_when_a_run_goes_on(run: Path, lth: Lth) -> None:
+    mine = [run / name for name in (".mine.tmp", "notes/.x.csv.1.tmp", "partial/mine.txt", "rounds/01/.y.tmp")]
+    for file in mine:
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("precious")
+    (run / ".run.json.1.tmp").mkdir()
+    (run / "partial" / "03_winning_seed0.safetensors").write_text("ours")
+    (run / ".history.csv.12.tmp").write_text("ours")
+    (run / "rounds" / "03" / "winning_seed0.safetensors").unlink()
+    resumed = lth("run", f"resume={run}")
+    assert (resumed.returncode, resumed.stderr) == (0, "")
+    assert [file.read_text() for file in mine] == ["precious"] * 4
+    assert [file.name for file in (run / "partial").iterdir()] == ["mine.txt"]
+    assert not (run / ".history.csv.12.tmp").exists()
+
+
+def test_no_trace_is_written_through_a_second_name(run: Path, lth: Lth) -> None:
+    victim = run.parent / "victim"
+    victim.write_text("precious")
+    (run / "profile").mkdir()
+    for name in ("trace.json", "trace.json.tmp", "times.json"):
+        os.link(victim, run / "profile" / name)
+    (run / "manifest.json").unlink()
+    assert lth("run", f"resume={run}", "profile=true").returncode == 0
+    assert "traceEvents" in (run / "profile" / "trace.json").read_text()
+    assert victim.read_text() == "precious"
+
+
+@pytest.fixture
+def deep(run: Path) -> Iterator[Path]:
+    """A run with more folders in each other than Python's stack is high."""
+    folder = os.open(run, os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("a", dir_fd=folder)
+        outer, folder = folder, os.open("a", os.O_RDONLY, dir_fd=folder)
+        os.close(outer)
+    os.close(folder)
+    yield run
+    subprocess.run(["rm", "-rf", str(run)], check=True)
+
+
+def test_a_folder_may_be_as_deep_as_it_likes(deep: Path, tmp_path: Path) -> None:
+    assert limited("compare", ".", cwd=tmp_path).returncode == 0
+    resumed = limited("run", "resume=run", "safe=true", cwd=tmp_path)
+    assert (resumed.returncode, resumed.stderr) == (0, "")
+    (deep / "run.json").unlink()
+    shutil.rmtree(deep / ".hydra", ignore_errors=True)
+    for line in (("compare", "."), ("verify", "."), ("run", "resume=run", "safe=true")):
+        done = limited(*line, cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "Traceback" not in done.stderr
+
+
+def test_a_manifest_of_thousands_of_places_is_said_in_a_few_lines(run: Path, tmp_path: Path) -> None:
+    manifest = Manifest.load(run)
+    manifest.files.update({f"rounds/01/a{i}_seed0.safetensors": "0" * 64 for i in range(20_000)})
+    manifest.save(run)
+    done = limited("run", "resume=run", "safe=true", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "and 19,980 more places that are missing or damaged" in done.stdout
+
+
+def test_a_pipe_among_ones_own_yaml_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "own" / "model").mkdir(parents=True)
+    os.mkfifo(tmp_path / "own" / "model" / "mine.yaml")
+    for line in (("list", "--config-dir=own"), ("run", "--config-dir=own", "model=mine")):
+        done = limited(*line, cwd=tmp_path)
+        assert (done.stdout, done.stderr) == ("", "lth: own/model/mine.yaml: not a file\n")

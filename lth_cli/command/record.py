@@ -13,8 +13,12 @@ from lth_cli.datasets.fingerprint import fingerprint
 from lth_cli.setup.build import Experiment
 
 
-def record_of(experiment: Experiment, source: Mapping[str, Any]) -> dict[str, Any]:
-    """The experiment, its data, and the machine and versions that it runs on, beside what it was made from."""
+def record_of(experiment: Experiment, source: Mapping[str, Any], safe: bool) -> dict[str, Any]:
+    """The experiment, its data, and the machine and versions that it runs on, beside what it was made from.
+
+    Args:
+        safe: whether nothing may run that is not lth's own.
+    """
     digest, duplicates = fingerprint(experiment.data)
     return {
         **source,
@@ -34,7 +38,7 @@ def record_of(experiment: Experiment, source: Mapping[str, Any]) -> dict[str, An
         "threads": torch.get_num_threads(),
         "host": platform.node(),
         "pid": os.getpid(),
-        "git": _git(),
+        "git": _git(safe),
         "versions": {
             "python": platform.python_version(),
             **{name: version(name) for name in ("lth-cli", "torch", "numpy", "hydra-core", "omegaconf")},
@@ -48,8 +52,11 @@ def _device_name(device: torch.device) -> str:
     return f"{device.type}: {platform.processor() or platform.machine()}"
 
 
-def _git() -> dict[str, Any] | None:
-    """Commit and cleanliness of the working directory's repository, if it is one."""
+def _git(safe: bool) -> dict[str, Any] | None:
+    """Commit and cleanliness of the working directory's repository, if it is one.
+
+    To look for changes, git runs what the configuration of that repository names, such as its fsmonitor and filters.
+    """
 
     def git(*arguments: str) -> str:
         return subprocess.run(
@@ -57,6 +64,6 @@ def _git() -> dict[str, Any] | None:
         ).stdout.strip()
 
     try:
-        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}
+        return {"commit": git("rev-parse", "HEAD"), "dirty": None if safe else bool(git("status", "--porcelain"))}
     except (OSError, subprocess.SubprocessError):
         return None

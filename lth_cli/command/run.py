@@ -35,6 +35,8 @@ from lth_cli.training.hooks import Hooks, Scope
 from lth_cli.training.jobs import Fit, Fitted, Job
 from lth_cli.training.profile import Profile
 
+_MOST_NOTES = 20  # of what is damaged: with each, run.json is written anew
+
 
 def run(
     config: DictConfig,
@@ -65,7 +67,7 @@ def run(
     experiment = build(config, source["choices"])
     _set_up_torch(config, experiment.device)
     text = OmegaConf.to_yaml(config, resolve=True)
-    record = record_of(experiment, source)
+    record = record_of(experiment, source, config.safe)
     if intact is not None:
         check_config(path, text)
         check_rounds(intact, experiment.way.search.keep, record["data_sha256"])
@@ -235,7 +237,9 @@ def _notes(record: Mapping[str, Any], experiment: Experiment, intact: Intact | N
         yield f"data: {count:,} images of {places.replace('_', ' are also in ')}"
     if intact is None or not intact.begun:
         return
-    yield from intact.broken
+    yield from intact.broken[:_MOST_NOTES]
+    if len(intact.broken) > _MOST_NOTES:
+        yield f"and {len(intact.broken) - _MOST_NOTES:,} more places that are missing or damaged"
     yield f"going on with round {intact.rounds}"
     for key in ("device", "executor", "threads", "versions"):
         if key in intact.record and intact.record[key] != record[key]:

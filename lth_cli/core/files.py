@@ -5,6 +5,7 @@ Below a `root`, such as a run directory, no link is followed: what somebody put 
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +15,7 @@ from pathlib import Path
 _NOFOLLOW, _DIRECTORY = getattr(os, "O_NOFOLLOW", 0), getattr(os, "O_DIRECTORY", 0)
 # A pipe that nobody writes must not block, and a terminal must not become ours.
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
+_TEMPORARY = re.compile(r"\..+\.(json|yaml|csv|safetensors)\.[0-9]+\.tmp")
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW | getattr(os, "O_BINARY", 0)
 
 
@@ -85,22 +87,24 @@ def write(path: Path, data: bytes, root: Path | None = None) -> None:
                 os.unlink(temporary, dir_fd=folder)
 
 
-def remove_temporary(path: Path) -> None:
-    """Remove what a killed writer left half written below a folder."""
-    for file in path.rglob(".*.tmp"):
-        file.unlink(missing_ok=True)
+def remove_temporary(folder: Path) -> None:
+    """Remove what a killed writer left half written in a folder, and nothing that only looks like it."""
+    for file in folder.glob(".*.tmp"):
+        if _TEMPORARY.fullmatch(file.name):
+            with suppress(OSError):  # a folder of that name is none of ours
+                file.unlink()
 
 
-def odd(root: Path) -> Iterator[Path]:
-    """What is below a folder and is neither a folder nor a regular file: links, pipes, sockets, devices."""
-    folders = [root]
+def below(root: Path) -> Iterator[os.DirEntry[str]]:
+    """What is below a folder and is no folder, however deep: regular files, links, pipes, sockets, devices."""
+    folders = [str(root)]
     while folders:
         with os.scandir(folders.pop()) as entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
-                    folders.append(Path(entry.path))
-                elif not entry.is_file(follow_symlinks=False):
-                    yield Path(entry.path)
+                    folders.append(entry.path)
+                else:
+                    yield entry
 
 
 def _check(found: os.stat_result, most: int) -> None:

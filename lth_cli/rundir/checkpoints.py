@@ -2,13 +2,14 @@
 
 import hashlib
 import json
-import shutil
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import safetensors.torch
 
+from lth_cli.core.files import remove_temporary
 from lth_cli.core.state import Params
 from lth_cli.core.tensors import parse, sha256, under
 from lth_cli.rundir import names, within
@@ -75,7 +76,13 @@ class Checkpoints:
 
     def clear(self) -> None:
         """The round is written."""
-        shutil.rmtree(self.path / names.PARTIAL, ignore_errors=True)
+        folder = self.path / names.PARTIAL
+        with suppress(OSError):
+            remove_temporary(folder)
+            for file in folder.iterdir() if not folder.is_symlink() else ():
+                if names.is_partial(file.name):
+                    file.unlink()
+            folder.rmdir()  # unless something of somebody else is there
 
     def _name(self, jobs: Sequence[Job]) -> str:
         first = jobs[0]

@@ -14,6 +14,7 @@ Key = tuple[int, str, int]
 _REWIND = "rewind"  # beside the dense networks of round 0, as if it were an arm
 _STATE = re.compile(rf"{ROUNDS}/([0-9]{{2,4}})/([\w-]+)_seed([0-9]{{1,19}})\.safetensors")
 _TICKET = re.compile(rf"{TICKETS}/seed([0-9]{{1,19}})\.safetensors")
+_PARTIAL = re.compile(r"[0-9]{2,4}_[\w-]+_seed[0-9]{1,19}(_and_[0-9]+)?\.safetensors")
 _ARM = re.compile(r"[\w-]+")
 
 
@@ -42,6 +43,11 @@ def partial(key: Key, others: int) -> str:
     """The file of a training under way, of a network and `others` that train with it."""
     round, arm, seed = key
     return f"{PARTIAL}/{round:02d}_{arm}_seed{seed}{f'_and_{others}' if others else ''}.safetensors"
+
+
+def is_partial(name: str) -> bool:
+    """Whether a file below `PARTIAL` may be one of ours."""
+    return _PARTIAL.fullmatch(name) is not None
 
 
 def key_of(name: str) -> Key | None:

@@ -61,7 +61,8 @@ class Writer:
         run.json comes last: until then, a table of an older format may lack what that format lacks. Only then the
         manifest has its claims, so that a kill never makes them look wrong.
         """
-        remove_temporary(self.path)
+        for folder in (self.path, *self.path.glob(f"{names.ROUNDS}/*"), self.path / names.TICKETS):
+            remove_temporary(folder)
         self.manifest = intact.manifest
         self.manifest.save(self.path)
         for table, rows in intact.tables.items():
