@@ -7,11 +7,15 @@ import pickle
 import re
 import shlex
 import struct
+import subprocess
+import time
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 import lth_cli
 from lth_cli.command.foreign import known
@@ -20,7 +24,7 @@ from lth_cli.results.verify import verify
 from lth_cli.rundir.intact import reopen
 from lth_cli.rundir.manifest import Manifest
 from lth_cli.rundir.read import Damaged, read
-from tests.command import Lth
+from tests.command import Lth, only_run
 from tests.interrupted import results, start
 from tests.lies import believed
 
@@ -160,6 +164,63 @@ def command(run: Path, words: str) -> None:
     (run / "run.json").write_text(json.dumps({**record, "command": words}))
 
 
+ABSENT = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
+MASKED = {"dtype": "BOOL", "shape": [1], "data_offsets": [0, 1]}
+
+
+def ticket(metadata: object = None, **tensors: object) -> bytes:
+    """A ticket of few bytes; `__` stands for the slash."""
+    named = {name.replace("__", "/"): tensor for name, tensor in tensors.items()}
+    return header({"__metadata__": {"ticket": json.dumps(metadata or {})}, "weights/a": ABSENT, **named}) + b"\1"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        header({"__metadata__": None, "weights/a": ABSENT}),
+        ticket(weights__b={**ABSENT, "shape": [2**63, 0]}),
+        ticket(mask__a=MASKED),
+        ticket(mask__b=MASKED),
+        ticket(mask__a=ABSENT),
+        ticket(pruned_to__a=ABSENT),
+        ticket({"transient": [1]}, weights__1=ABSENT),
+        ticket({"tied": {"b": 1}}, weights__1=ABSENT),
+    ],
+)
+def test_what_is_no_ticket_is_refused_with_its_name(data: bytes, lth: Lth, tmp_path: Path) -> None:
+    (tmp_path / "ticket").write_bytes(data.removesuffix(b"\1") if b'"BOOL"' not in data else data)
+    with pytest.raises(ValueError, match="ticket is not a ticket: "):
+        lth_cli.Ticket.load(tmp_path / "ticket")
+    refused = lth("run", "ticket=ticket")
+    assert (refused.returncode, refused.stdout, len(refused.stderr.splitlines())) == (2, "", 1)
+    assert refused.stderr.startswith("lth: ticket=ticket: ticket is not a ticket: ")
+
+
+def test_a_ticket_of_many_names_is_read_in_seconds(tmp_path: Path) -> None:
+    many: dict[str, object] = {f"weights__{i}": ABSENT for i in range(5_000)}
+    (tmp_path / "ticket").write_bytes(ticket({"transient": ["a"] * 300_000}, **many).removesuffix(b"\1"))
+    began = time.monotonic()
+    lth_cli.Ticket.load(tmp_path / "ticket").state_dict()
+    assert time.monotonic() - began < 20
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [(torch.float64, "fc1.weight is torch.float64 there, and torch.float32 here"), (None, "not finite")],
+)
+def test_a_ticket_that_cannot_be_trained_is_refused(
+    kind: torch.dtype | None, words: str, finished: Callable[..., Path], lth: Lth, tmp_path: Path
+) -> None:
+    ticket = lth_cli.Ticket.load(finished() / "tickets" / "seed0.safetensors")
+    weight = ticket.weights["fc1.weight"]
+    other = weight * torch.nan if kind is None else weight.to(kind)
+    replace(ticket, weights={**ticket.weights, "fc1.weight": other}).save(tmp_path / "ticket")
+    refused = lth("run", "ticket=ticket", "model.hidden=[8]")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr.startswith("lth: ticket=ticket: ")
+    assert words in refused.stderr
+
+
 REFUSED = r"safe=true allows only what lth's own conf/ names|is recorded there"
 
 
@@ -198,6 +259,49 @@ def test_a_safe_resume_imports_nothing_but_lth(words: str, run: Path, lth: Lth) 
     assert (done.returncode, done.stdout) == (2, "")
     assert re.search(REFUSED, done.stderr), done.stderr
     assert sorted(folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize("record", ["run.json", ".hydra/overrides.yaml"])
+@pytest.mark.parametrize("long", ["x" * 100_000, "[" + "1," * 10_000 + "1]"])
+def test_a_command_that_takes_minutes_to_read_is_refused(long: str, record: str, run: Path, lth: Lth) -> None:
+    if record == "run.json":
+        command(run, f"lth run +x={long}")
+    else:
+        (run / "run.json").unlink()
+        (run / ".hydra").mkdir()
+        (run / record).write_text(f"- +x={long}\n")
+    began = time.monotonic()
+    done = lth("run", "resume=run", "safe=true")
+    assert time.monotonic() - began < 20
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "run.json: " in done.stderr
+
+
+def test_a_safe_resume_resolves_nothing_that_only_the_record_asks_for(run: Path, lth: Lth) -> None:
+    """Thirty doublings of a text fill the memory, and the environment holds secrets."""
+    doubled = [f"+model.a{i}=${{.a{i - 1}}}${{.a{i - 1}}}" for i in range(1, 30)]
+    for words in (["+model.a0=aaaaaaaa", *doubled], ["+model.extra=${oc.env:HOME}"]):
+        command(run, shlex.join(["lth", "run", *words]))
+        done = lth("run", "resume=run", "safe=true")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "is recorded there; under safe=true type it again" in done.stderr
+
+
+def test_a_safe_run_lets_git_run_nothing(lth: Lth, tmp_path: Path) -> None:
+    """To look for changes, git runs what the repository's own configuration names."""
+    (tmp_path / "evil").write_text("#!/bin/sh\ntouch made\n")
+    (tmp_path / "evil").chmod(0o755)
+    for line in (
+        "init -q",
+        "-c user.email=a -c user.name=a commit -q --allow-empty -m x",
+        "config core.fsmonitor ./evil",
+    ):
+        subprocess.run(["git", *line.split()], cwd=tmp_path, check=True)
+    done = lth("run", "rounds=1", "controls=[]", "train.iterations=1it", "safe=true")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not (tmp_path / "made").exists()
+    git = json.loads((only_run(tmp_path) / "run.json").read_text())["git"]
+    assert (len(git["commit"]), git["dirty"]) == (40, None)
 
 
 @pytest.mark.parametrize("words", ["rm -rf x", "lth compare", "lth run 'unclosed", "lth run --experimental-rerun x", 7])

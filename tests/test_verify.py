@@ -3,13 +3,16 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from lth_cli.core.ticket import Ticket
 from lth_cli.results.verify import verify
+from lth_cli.rundir.manifest import Manifest
 from tests.command import Lth
 from tests.interrupted import start
 from tests.lies import Lie, believed, change, claim, copy, swap, wrong
@@ -110,6 +113,126 @@ def test_a_lie_is_found_by_its_hash_and_without_it(name: str, lie: Lie, words: s
     found = wrong(run)
     assert "files" not in found
     assert any(words in line for line in found[name])
+
+
+def without(arm: str, *tables: str) -> Lie:
+    """An arm that is taken out of tables, and out of the manifest where it is out of all."""
+
+    def lie(path: Path) -> None:
+        for table in tables:
+            rows = (path / table).read_text().splitlines(keepends=True)
+            (path / table).write_text("".join(row for row in rows if f",{arm}," not in row))
+        if len(tables) == 3:
+            manifest = Manifest.load(path)
+            for name in [name for name in manifest.files if f"/{arm}_" in name]:
+                del manifest.files[name]
+                (path / name).unlink()
+            manifest.save(path)
+
+    return lie
+
+
+def repeated(table: str, row: str, old: str, new: str) -> Lie:
+    """A row once more, with something else in it."""
+
+    def lie(path: Path) -> None:
+        (line,) = (line for line in (path / table).read_text().splitlines() if line.startswith(row))
+        swap(table, line, line.replace(old, new, 1) + "\n" + line)(path)
+
+    return lie
+
+
+def unlisted(path: Path) -> None:
+    manifest = Manifest.load(path)
+    manifest.files.clear()
+    manifest.save(path)
+
+
+def ticket_with(**changes: Any) -> Lie:
+    """Metadata by key, and buffers and pruned_to."""
+
+    def lie(path: Path) -> None:
+        file = path / "tickets" / "seed0.safetensors"
+        ticket = Ticket.load(file)
+        tensors = {key: changes.pop(key) for key in ("buffers", "pruned_to") if key in changes}
+        replace(ticket, metadata={**ticket.metadata, **changes}, **tensors).save(file)
+
+    return lie
+
+
+def everywhere(old: str, new: str) -> Lie:
+    """In config.yaml, and in the tickets that hold it."""
+
+    def lie(path: Path) -> None:
+        swap("config.yaml", old, new)(path)
+        for file in (path / "tickets").iterdir():
+            ticket = Ticket.load(file)
+            replace(ticket, metadata={**ticket.metadata, "config": (path / "config.yaml").read_text()}).save(file)
+
+    return lie
+
+
+TABLES = ("history.csv", "layers.csv", "curves.csv")
+LEFT_OUT = [
+    ("arms", without("random_mask", *TABLES), "round 1, random_mask, seed 0: config.yaml asks for it, but it is not"),
+    ("arms", without("random_mask", "history.csv"), "round 1, random_mask, seed 0: in layers.csv, but not in history"),
+    ("arms", without("random_mask", "curves.csv"), "round 1, random_mask, seed 0: not in curves.csv"),
+    ("arms", everywhere("  random_mask:\n", "  shuffled:\n"), "round 1, random_mask, seed 0: config.yaml does not ask"),
+    ("arms", unlisted, "round 0, dense, seed 0: its state is not in manifest.json"),
+    ("counts", repeated("layers.csv", "1,winning,0,fc1.weight", "512", "9"), "layers names one of them twice"),
+    ("curves", repeated("curves.csv", "2,winning,0,2,", ",2,", ",3,"), "round 2, winning, seed 0: its curve is not"),
+    ("curves", swap("curves.csv", "2,winning,0,2,", "2,winning,0,1,"), "round 2, winning, seed 0: its curve is not"),
+    (
+        "zeros",
+        change("rounds/02/winning_seed0.safetensors", "params/fc1.bias", lambda p: p * torch.nan),
+        "round 2, winning, seed 0: a weight is not a number",
+    ),
+    (
+        "controls",
+        copy("rounds/02/winning_seed0.safetensors", "rounds/02/random_reinit_seed0.safetensors"),
+        "round 2, random_reinit, seed 0: its weights are the ticket's",
+    ),
+    ("tickets", ticket_with(test_accuracy=0.99), "its metadata says test_accuracy is 0.99"),
+    ("tickets", ticket_with(round=9), "its metadata says round is 9"),
+    ("tickets", ticket_with(order_position=9), "its metadata says order_position is 9"),
+    ("tickets", ticket_with(transient=["fc1.bias"]), "its metadata says transient is"),
+    ("tickets", ticket_with(buffers={"x": torch.ones(2)}), "its buffers are not those of the rewind point"),
+    (
+        "tickets",
+        ticket_with(pruned_to={"fc1.weight": torch.ones(8, 64), "output.weight": torch.ones(10, 8)}),
+        "what its weights are pruned to is not that of the rewind point",
+    ),
+    ("claims", everywhere("target: 0.9", "target: 0.99"), "keep says 275 of round 1, by config.yaml it is"),
+    ("claims", everywhere("  iterations: 4it", "  iterations: 400it"), "iterations is 4, config.yaml asks for 400it"),
+    ("claims", everywhere("iteration: 0it", "iteration: 2it"), "rewind_to is 0, by config.yaml it is 2"),
+    ("claims", claim("test_examples", 1), "test_examples is 1, of which round 0, dense, seed 0 cannot have"),
+    ("claims", claim("choices", {"controls": "invert"}), "choices names the controls invert, config.yaml random_re"),
+]
+
+
+@pytest.mark.parametrize(("name", "lie", "words"), LEFT_OUT, ids=[words for _, _, words in LEFT_OUT])
+def test_a_lie_that_other_files_show_is_found_though_it_is_believed(name: str, lie: Lie, words: str, run: Path) -> None:
+    lie(run)
+    believed(run)
+    found = wrong(run)
+    assert "files" not in found
+    assert any(words in line for line in found[name]), found
+
+
+@pytest.mark.parametrize("changes", [("pruned_to=movement",), ("pruned_to=start", "rewind=late"), ("eval_every=3it",)])
+def test_what_weights_are_pruned_to_and_when_they_are_evaluated_is_right(
+    changes: tuple[str, ...], finished: Callable[..., Path]
+) -> None:
+    assert wrong(finished(*changes)) == {}
+
+
+def test_a_state_of_another_network_is_refused_before_it_takes_memory(run: Path) -> None:
+    """Masks of (1, n) and (n, 1) meet in n² places."""
+    for name, shape in (("rounds/00/dense", (1, 100_000)), ("rounds/01/winning", (100_000, 1))):
+        for part in ("mask", "params"):
+            change(f"{name}_seed0.safetensors", f"{part}/fc1.weight", lambda t, shape=shape: t.new_ones(shape))(run)
+    believed(run)
+    assert any("a state of another network than others of this run" in line for line in wrong(run)["nested"])
 
 
 CLAIMS = [
@@ -305,3 +428,16 @@ def test_rows_of_a_round_that_never_was_are_found(run: Path) -> None:
     with open(run / "layers.csv", "a") as file:
         file.write("9,winning,0,fc1.weight,1,2\n")
     assert wrong(run)["files"] == ["round 9 is not in manifest.json"]
+
+
+def test_a_history_that_differs_from_its_hashes_is_left_out_of_a_comparison(run: Path, lth: Lth) -> None:
+    best_of_all(run)
+    compared = lth("compare", "run")
+    assert (compared.returncode, compared.stdout) == (2, "")
+    words = "run/history.csv, round 1: not the rows that were written"
+    assert compared.stderr.startswith(f"lth: damaged: {words}\n")
+
+
+@pytest.mark.parametrize("at", ["last", "all", "2", "[1,3]"])
+def test_controls_are_where_they_are_asked_for(at: str, finished: Callable[..., Path]) -> None:
+    assert wrong(finished(f"controls_at={at}")) == {}

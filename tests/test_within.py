@@ -2,11 +2,12 @@
 
 import json
 import os
+import re
 import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,12 @@ import lth_cli
 from lth_cli.core.files import TEMPORARY
 from lth_cli.report.comparison import collect
 from lth_cli.rundir.damaged import Damaged
+from lth_cli.rundir.manifest import Manifest
 from lth_cli.rundir.read import read
 from lth_cli.rundir.within import make_dir, write
 from tests.command import Lth
 from tests.interrupted import start
-from tests.lies import believed
+from tests.lies import believed, claim
 
 FILES = [
     "run.json", "config.yaml", "history.csv", "layers.csv", "curves.csv", "manifest.json",
@@ -183,3 +185,130 @@ def test_a_table_of_a_million_rows_is_refused(name: str, run: Path) -> None:
     assert done.returncode == 1
     assert "are read" in done.stdout
     assert "Error" not in done.stdout + done.stderr
+
+
+ROW = "{},{},{},1,0,1,1,1,0,0,0,0,1,0,0,0\n"
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ([ROW.format(0, "dense", 0)] * 50_000, "line 12: a second row of the same round, arm and seed"),
+        ([ROW.format(3, f"x{i}", 0) for i in range(50_000)], r"[0-9,]+ arms; at most 1,000 are read"),
+    ],
+)
+def test_a_history_that_no_run_writes_is_refused(rows: list[str], words: str, run: Path) -> None:
+    with open(run / "history.csv", "a") as file:
+        file.writelines(rows)
+    with pytest.raises(Damaged, match=words):
+        read(run)
+
+
+@pytest.mark.parametrize("name", ["history.csv", "layers.csv", "curves.csv"])
+def test_a_table_of_many_columns_is_refused(name: str, run: Path) -> None:
+    first, rest = (run / name).read_text().split("\n", 1)
+    (run / name).write_text(f"{first}{',' * 1_000_000}\n{rest}")
+    done = limited("verify", str(run), cwd=run.parent)
+    assert done.returncode == 1
+    assert re.search(r"1,000,\d\d\d columns; at most 200 are read", done.stdout)
+
+
+def test_a_history_of_many_seeds_is_verified_in_seconds(run: Path) -> None:
+    """Though it is asked, seed by seed, which of its rows are tickets."""
+    claim("status", "failed")(run)
+    head = (run / "history.csv").read_text().splitlines(keepends=True)[0]
+    (run / "history.csv").write_text(head + "".join(ROW.format(0, "x", seed) for seed in range(90_000)))
+    done = limited("verify", str(run), cwd=run.parent)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_runs_that_have_little_in_common_are_compared_in_seconds(run: Path, tmp_path: Path) -> None:
+    """Their number times the number of all their keys is billions."""
+    record = json.loads((run / "run.json").read_text())
+    rows = (run / "history.csv").read_text()
+    for i in range(600):
+        folder = tmp_path / "many" / str(i)
+        folder.mkdir(parents=True)
+        choices = {f"g{i}x{j}": "x" * 90 for j in range(100)}
+        (folder / "run.json").write_text(json.dumps({**record, "choices": choices}))
+        (folder / "config.yaml").write_text("".join(f"k{i}x{j}: 1\n" for j in range(100)))
+        (folder / "history.csv").write_text(rows)
+    done = limited("compare", "many", "--format", "csv", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout) < 100_000_000
+
+
+def test_a_run_that_names_thousands_of_choices_is_refused(run: Path) -> None:
+    claim("choices", {f"g{i}": "x" for i in range(101)})(run)
+    with pytest.raises(Damaged, match=r"choices is .*: at most 100 names"):
+        read(run)
+
+
+def test_files_of_somebody_else_stay_when_a_run_goes_on(run: Path, lth: Lth) -> None:
+    mine = [run / name for name in (".mine.tmp", "notes/.run.json.1.lth-half-written", "partial/mine.txt", "rounds/01/.y.tmp")]
+    for file in mine:
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("precious")
+    (run / ".run.json.1.lth-half-written").mkdir()
+    (run / "partial" / "03_winning_seed0.safetensors").write_text("ours")
+    (run / ".history.csv.12.lth-half-written").write_text("ours")
+    (run / "rounds" / "03" / "winning_seed0.safetensors").unlink()
+    resumed = lth("run", f"resume={run}")
+    assert (resumed.returncode, resumed.stderr) == (0, "")
+    assert [file.read_text() for file in mine] == ["precious"] * 4
+    assert [file.name for file in (run / "partial").iterdir()] == ["mine.txt"]
+    assert not (run / ".history.csv.12.lth-half-written").exists()
+
+
+def test_no_trace_is_written_through_a_second_name(run: Path, lth: Lth) -> None:
+    victim = run.parent / "victim"
+    victim.write_text("precious")
+    (run / "profile").mkdir()
+    for name in ("trace.json", "trace.json.tmp", "times.json"):
+        os.link(victim, run / "profile" / name)
+    (run / "manifest.json").unlink()
+    assert lth("run", f"resume={run}", "profile=true").returncode == 0
+    assert "traceEvents" in (run / "profile" / "trace.json").read_text()
+    assert victim.read_text() == "precious"
+
+
+@pytest.fixture
+def deep(run: Path) -> Iterator[Path]:
+    """A run with more folders in each other than Python's stack is high."""
+    folder = os.open(run, os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("a", dir_fd=folder)
+        outer, folder = folder, os.open("a", os.O_RDONLY, dir_fd=folder)
+        os.close(outer)
+    os.close(folder)
+    yield run
+    subprocess.run(["rm", "-rf", str(run)], check=True)
+
+
+def test_a_folder_may_be_as_deep_as_it_likes(deep: Path, tmp_path: Path) -> None:
+    assert limited("compare", ".", cwd=tmp_path).returncode == 0
+    resumed = limited("run", "resume=run", "safe=true", cwd=tmp_path)
+    assert (resumed.returncode, resumed.stderr) == (0, "")
+    (deep / "run.json").unlink()
+    shutil.rmtree(deep / ".hydra", ignore_errors=True)
+    for line in (("compare", "."), ("verify", "."), ("run", "resume=run", "safe=true")):
+        done = limited(*line, cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "Traceback" not in done.stderr
+
+
+def test_a_manifest_of_thousands_of_places_is_said_in_a_few_lines(run: Path, tmp_path: Path) -> None:
+    manifest = Manifest.load(run)
+    manifest.files.update({f"rounds/01/a{i}_seed0.safetensors": "0" * 64 for i in range(20_000)})
+    manifest.save(run)
+    done = limited("run", "resume=run", "safe=true", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "and 19,980 more places that are missing or damaged" in done.stdout
+
+
+def test_a_pipe_among_ones_own_yaml_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "own" / "model").mkdir(parents=True)
+    os.mkfifo(tmp_path / "own" / "model" / "mine.yaml")
+    for line in (("list", "--config-dir=own"), ("run", "--config-dir=own", "model=mine")):
+        done = limited(*line, cwd=tmp_path)
+        assert (done.stdout, done.stderr) == ("", "lth: own/model/mine.yaml: not a file\n")

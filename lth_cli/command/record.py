@@ -17,6 +17,8 @@ from lth_cli.rundir.intact import Intact
 from lth_cli.rundir.write import Writer
 from lth_cli.setup.build import Experiment
 
+_MOST_NOTES = 20  # of what is damaged: with each, run.json is written anew
+
 
 def record_of(config: DictConfig, experiment: Experiment, source: Mapping[str, Any]) -> dict[str, Any]:
     """The experiment, its data, and the machine and versions that it runs on, beside what it was made from."""
@@ -39,7 +41,7 @@ def record_of(config: DictConfig, experiment: Experiment, source: Mapping[str, A
         "threads": torch.get_num_threads(),
         "host": platform.node(),
         "pid": os.getpid(),
-        "git": _git(),
+        "git": _git(config.safe),
         "code": hashes(config),
         "versions": {
             "python": platform.python_version(),
@@ -61,7 +63,9 @@ def notes(record: Mapping[str, Any], experiment: Experiment, intact: Intact | No
         yield f"data: {count:,} images of {places.replace('_', ' are also in ')}"
     if intact is None or not intact.begun:
         return
-    yield from intact.broken
+    yield from intact.broken[:_MOST_NOTES]
+    if len(intact.broken) > _MOST_NOTES:
+        yield f"and {len(intact.broken) - _MOST_NOTES:,} more places that are missing or damaged"
     yield f"going on with round {intact.rounds}"
     for key in ("device", "executor", "threads", "versions"):
         if key in intact.record and intact.record[key] != record[key]:
@@ -77,8 +81,11 @@ def _device_name(device: torch.device) -> str:
     return f"{device.type}: {platform.processor() or platform.machine()}"
 
 
-def _git() -> dict[str, Any] | None:
-    """Commit and cleanliness of the working directory's repository, if it is one."""
+def _git(safe: bool) -> dict[str, Any] | None:
+    """Commit and cleanliness of the working directory's repository, if it is one.
+
+    To look for changes, git runs what the configuration of that repository names, such as its fsmonitor and filters.
+    """
 
     def git(*arguments: str) -> str:
         return subprocess.run(
@@ -86,6 +93,6 @@ def _git() -> dict[str, Any] | None:
         ).stdout.strip()
 
     try:
-        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}
+        return {"commit": git("rev-parse", "HEAD"), "dirty": None if safe else bool(git("status", "--porcelain"))}
     except (OSError, subprocess.SubprocessError):
         return None

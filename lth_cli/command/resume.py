@@ -26,6 +26,7 @@ from lth_cli.setup.schema import ConfigError
 
 # What may be recorded of Hydra: how a sweep's jobs are started, by launchers that are installed.
 _OURS = re.compile(r"hydra/launcher=\w+|hydra\.launcher\.n_jobs=-?\d+|hydra\.mode=\w+|hydra\.(run|sweep)\.dir=.*")
+_LONGEST, _MOST_COMMAS = 32_768, 4_000  # of a command: to take it apart takes time that grows with the square of it
 _FLAGS = re.compile(r"-m|--config-dir=.*|--config-name=.*")
 
 
@@ -49,18 +50,28 @@ def command(path: Path) -> tuple[list[str], bool]:
     except Damaged as damaged:
         return _overrides(path, sweep, damaged), sweep
     try:
+        _refuse_long(record["command"])
         words = shlex.split(record["command"])
-    except (KeyError, ValueError, AttributeError) as error:
+    except (KeyError, ValueError, TypeError) as error:
         raise Damaged(f"{file}: no command: {error}") from None
     if words[:2] != ["lth", "run"]:
         raise Damaged(f"{file}: the command is not lth run")
     return words[2:], sweep
 
 
+def _refuse_long(text: str) -> None:
+    """Raises ValueError where a command is longer than a hand or a script writes it."""
+    if len(text) > _LONGEST or text.count(",") > _MOST_COMMAS:
+        raise ValueError(
+            f"one of {len(text):,} characters; at most {_LONGEST:,}, and {_MOST_COMMAS:,} commas, are read"
+        )
+
+
 def refuse_steering(path: Path, recorded: Line, typed: Line, merged: Line) -> None:
     """Refuse what only the record asks of Hydra: it would decide where files go, and what runs.
 
-    Under ``safe=true``, a folder of YAML that only the record names is refused, too.
+    Under ``safe=true``, a folder of YAML that only the record names is refused, too, and an interpolation: a few lines
+    of them stand for more text than there is memory, and one may be a secret of the environment.
 
     Raises:
         ConfigError: naming it; whoever wants it types it again.
@@ -77,6 +88,9 @@ def refuse_steering(path: Path, recorded: Line, typed: Line, merged: Line) -> No
             raise ConfigError(f"{text} is recorded there; type it again if it is yours")
     typed_options, options = typed.options, merged.options
     if overrides.says_yes(merged.overrides, "safe"):
+        for text in merged.overrides:
+            if "${" in text and text not in typed.overrides:
+                raise ConfigError(f"{text} is recorded there; under safe=true type it again")
         for flag in ("config_dir", "config_name"):
             if getattr(options, flag) is not None and getattr(typed_options, flag) is None:
                 said = f"--{flag.replace('_', '-')}={getattr(options, flag)}"
@@ -210,8 +224,9 @@ def _overrides(path: Path, sweep: bool, damaged: Damaged) -> list[str]:
         found = parse_yaml(within.read(path, names.HYDRA_SWEEP if sweep else names.HYDRA_RUN).decode())
         if sweep:
             found = found["hydra"]["overrides"]["task"]
+        if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
+            raise damaged
+        _refuse_long(" ".join(found))
     except UNREADABLE:
         raise damaged from None
-    if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
-        raise damaged
     return [*(["-m"] if sweep else []), *found]

@@ -94,22 +94,22 @@ def remove_temporary(root: Path, writes: Callable[[str], bool]) -> None:
     Args:
         writes: whether a file of this name, relative to `root`, is one of its.
     """
-    for file in root.rglob(f".*{TEMPORARY}"):
+    for file in map(Path, list(below(root))):
         found = _HALF_WRITTEN.fullmatch(file.name)
         if found is not None and writes((file.parent / found[1]).relative_to(root).as_posix()) and file.is_file():
             file.unlink(missing_ok=True)
 
 
-def odd(root: Path) -> Iterator[Path]:
-    """What is below a folder and is neither a folder nor a regular file: links, pipes, sockets, devices."""
-    folders = [root]
+def below(root: Path) -> Iterator[os.DirEntry[str]]:
+    """What is below a folder and is no folder, however deep: regular files, links, pipes, sockets, devices."""
+    folders = [str(root)]
     while folders:
         with os.scandir(folders.pop()) as entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
-                    folders.append(Path(entry.path))
-                elif not entry.is_file(follow_symlinks=False):
-                    yield Path(entry.path)
+                    folders.append(entry.path)
+                else:
+                    yield entry
 
 
 def _check(found: os.stat_result, most: int) -> None:

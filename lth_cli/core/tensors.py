@@ -4,7 +4,9 @@ import hashlib
 import json
 from collections.abc import Mapping
 
+import safetensors
 import safetensors.torch
+import torch
 from torch import Tensor
 
 from lth_cli.core.state import Mask, Params, State
@@ -36,11 +38,24 @@ def parse(data: bytes) -> tuple[dict[str, str], Params]:
     """Metadata of a safetensors file, and its tensors in order of their names; no code in it can run.
 
     Raises:
-        SafetensorError, ValueError, …: it is none.
+        ValueError: it is none.
     """
-    tensors = dict(sorted(safetensors.torch.load(data).items()))  # which come in any order
-    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])  # which safetensors has checked
-    return header.get("__metadata__", {}), tensors
+    try:
+        tensors = dict(sorted(safetensors.torch.load(data).items()))  # which come in any order
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])  # which safetensors has checked
+    # A shape may be too large for torch, and a type one that it lacks.
+    except (safetensors.SafetensorError, KeyError, RecursionError, RuntimeError, TypeError) as error:
+        raise ValueError(str(error).partition("\n")[0]) from None
+    return header.get("__metadata__") or {}, tensors
+
+
+def misfit(mask: Mapping[str, Tensor], params: Mapping[str, Tensor]) -> str | None:
+    """The first name of a mask that is no bool tensor of its parameter's shape, or None."""
+    return next((n for n, m in mask.items() if n not in params or not _masks(m, params[n])), None)
+
+
+def _masks(m: Tensor, p: Tensor) -> bool:
+    return m.dtype == torch.bool and m.shape == p.shape
 
 
 def sha256(tensors: Mapping[str, Tensor]) -> str:

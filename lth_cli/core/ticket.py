@@ -6,13 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import safetensors
 import safetensors.torch
 
 from lth_cli.core.files import read, write
 from lth_cli.core.masks import apply as apply_mask
 from lth_cli.core.state import Mask, Params
-from lth_cli.core.tensors import parse, part, under
+from lth_cli.core.tensors import misfit, parse, part, under
 
 _MOST = 2**32  # bytes
 
@@ -46,7 +45,7 @@ class Ticket:
         """
         values = {**apply_mask(self.mask, self.weights, self.pruned_to or None), **self.buffers}
         tied = {name: values[first] for name, first in self.metadata.get("tied", {}).items()}
-        transient = self.metadata.get("transient", ())
+        transient = frozenset(self.metadata.get("transient", ()))
         return {**{name: value for name, value in values.items() if name not in transient}, **tied}
 
     def save(self, path: str | Path) -> None:
@@ -75,13 +74,20 @@ class Ticket:
         try:
             texts, tensors = parse(data)
             metadata = json.loads(texts["ticket"])
-        except (safetensors.SafetensorError, KeyError, ValueError, RecursionError) as error:
+        except (KeyError, ValueError, RecursionError) as error:
             raise ValueError(f"{path} is not a ticket: {error}") from None
         if not isinstance(metadata, dict):
             raise ValueError(f"{path} is not a ticket: no metadata")
         mask, weights, buffers, at_rest = (part(tensors, name) for name in ("mask", "weights", "buffers", "pruned_to"))
+        if (name := misfit(mask, weights)) is not None:
+            raise ValueError(f"{path} is not a ticket: the mask of {name} is not of its shape")
+        rest = {name: (t.shape, t.dtype) for name, t in at_rest.items()}
+        if rest and rest != {name: (weights[name].shape, weights[name].dtype) for name in mask}:
+            raise ValueError(f"{path} is not a ticket: what weights are pruned to is not of their shape")
         tied, transient = metadata.get("tied", {}), metadata.get("transient", [])
         known = isinstance(tied, dict) and isinstance(transient, list)
-        if not known or any(str(name) not in {**weights, **buffers} for name in (*tied.values(), *transient)):
+        named = [*tied.values(), *transient] if known else []
+        there = {*weights, *buffers}
+        if not known or not all(isinstance(name, str) and name in there for name in named):
             raise ValueError(f"{path} is not a ticket: its tied or transient tensors are not in it")
         return cls(mask, weights, buffers, metadata, at_rest)

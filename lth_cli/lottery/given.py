@@ -36,12 +36,18 @@ def fit_to(ticket: Ticket, fresh: State, layers: Mapping[str, Layer]) -> Given:
         layers: its prunable ones.
 
     Raises:
-        ValueError: the ticket is of another network, or of images of another shape.
+        ValueError: the ticket is of another network, or of images of another shape, or its weights are not finite.
     """
     theirs, ours = {**ticket.weights, **ticket.buffers}, {**fresh.params, **fresh.buffers}
     if theirs.keys() != ours.keys() or ticket.mask.keys() != layers.keys():
         alone = sorted(theirs.keys() ^ ours.keys()) or sorted(ticket.mask.keys() ^ layers.keys())
         raise ValueError(f"a ticket of another network: only one of the two has {alone[0]}")
+    for name, values in ours.items():
+        if theirs[name].dtype != values.dtype:
+            raise ValueError(f"{name} is {theirs[name].dtype} there, and {values.dtype} here")
+    for name, values in ticket.weights.items():
+        if not bool(values.isfinite().all()):
+            raise ValueError(f"{name} is not finite there")
     output = [name for name, layer in layers.items() if layer.kind == "output"]
     replaceable = [*output, *(name.removesuffix("weight") + "bias" for name in output)]
     new = [name for name, values in ours.items() if theirs[name].shape != values.shape]

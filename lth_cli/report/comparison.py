@@ -13,7 +13,6 @@ from lth_cli.core.spelling import brief, say
 from lth_cli.report import table
 from lth_cli.report.terminal import Terminal
 from lth_cli.results.compare import Row, compare
-from lth_cli.rundir import names
 from lth_cli.rundir.claims import changed_in
 from lth_cli.rundir.find import find, latest
 from lth_cli.rundir.read import Damaged, Run, read
@@ -85,7 +84,7 @@ def collect(paths: Sequence[str]) -> tuple[list[Run], list[str]]:
                 skipped.append(f"damaged: {damaged}")
                 continue
             if lost := changed_in(folder, run.record):
-                skipped.append(f"damaged: {folder / names.RECORD}: {', '.join(lost)}: not what was written")
+                skipped.append(f"damaged: {lost}")
             elif run.status == "done":
                 runs[folder.resolve()] = run
                 skipped += [f"diverged: {folder}: {one['what']}" for one in run.record.get("diverged", [])]

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from lth_cli.core.files import read
 from lth_cli.core.spelling import nearest
 from lth_cli.setup.conf import conf_dir
 
@@ -17,6 +18,7 @@ GROUPS = {
     "experiments": "experiment",
 }
 
+_MOST = 2**20  # bytes of a file of YAML
 _WRITTEN = {"experiment": "+experiment={}", "controls": "controls=[{}]"}  # others: group=option
 
 
@@ -47,7 +49,7 @@ def listing(kind: str | None, config_dir: str | None) -> str:
 
 def description(file: Path) -> str:
     """The first comment of a YAML file that is not a directive of Hydra."""
-    for line in file.read_text(errors="replace").splitlines():
+    for line in read(file, _MOST).decode(errors="replace").splitlines():
         if line.startswith("#") and not line.startswith("# @"):
             return line.lstrip("# ").strip()
     return ""

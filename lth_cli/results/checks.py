@@ -1,23 +1,23 @@
 """The checks of a run on disk. Each gives a line for what is wrong, and a `NotKnown` for what it cannot tell."""
 
 import itertools
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 
 from lth_cli.core import masks
 from lth_cli.core.arms import DENSE, WINNING
 from lth_cli.core.counts import Counts
-from lth_cli.core.state import Params
-from lth_cli.core.tensors import sha256
-from lth_cli.core.ticket import Ticket
+from lth_cli.core.state import Params, Start
 from lth_cli.lottery.invariants import pruned_are, pruned_are_zero, unchanged
 from lth_cli.pruners.learner import Learner
 from lth_cli.results.files import Files, NotKnown, where
-from lth_cli.rundir import names, within
+from lth_cli.rundir import names
 from lth_cli.rundir.columns import MEASURED, TABLES
 from lth_cli.rundir.manifest import Manifest, damage
 from lth_cli.rundir.names import Key
+from lth_cli.rundir.tables import Row
 
 
 def files(files: Files) -> Iterator[str]:
@@ -41,6 +41,8 @@ def counts(files: Files) -> Iterator[str]:
         if (row["density"], row["sparsity"]) != (kept / total, (total - kept) / total):
             yield f"{where(key)}: density {row['density']} and sparsity {row['sparsity']} are not those of the mask"
         listed = {one["layer"]: (one["remaining"], one["total"]) for one in layers[key]}
+        if len(listed) < len(layers[key]):
+            yield f"{where(key)}: layers names one of them twice"
         counted = {name: (int(m.sum()), m.numel()) for name, m in mask.items()}
         for name in sorted(listed.keys() | counted.keys()):
             if listed.get(name) != counted.get(name):
@@ -49,6 +51,7 @@ def counts(files: Files) -> Iterator[str]:
 
 def curves(files: Files) -> Iterator[str]:
     curves = files.table(names.CURVES)
+    every = _eval_every(files, [curves[key] for key in files.keys if key[1] == DENSE])
     for key, row in zip(files.keys, files.run.history, strict=True):
         curve = curves[key]
         if not curve:
@@ -59,6 +62,19 @@ def curves(files: Files) -> Iterator[str]:
         stop = (early["iteration"], early["test_accuracy"])
         if not same or (row["early_stop_iteration"], row["early_stop_test_accuracy"]) != stop:
             yield f"{where(key)}: history is not the end and the minimum of its curve"
+        at = [point["iteration"] for point in curve]
+        start = at[-1] - row["iterations"]
+        due = range(start // every * every + every, at[-1], every) if every else at[:-1]
+        if start < 0 or len(at) != len(due) + 1 or at[:-1] != list(due):
+            yield f"{where(key)}: its curve is not of {row['iterations']:,} iterations, evaluated when config.yaml says"
+
+
+def _eval_every(files: Files, dense: Iterable[Sequence[Row]]) -> int:
+    """How many iterations lie between evaluations; 0 where they are epochs, and no dense network shows how long."""
+    text = str(files.run.config.get("eval_every"))
+    if re.fullmatch(r"[1-9][0-9]{0,12}it", text):
+        return int(text[:-2])
+    return next((int(curve[0]["iteration"]) for curve in dense if len(curve) > 1), 0)
 
 
 def nested(files: Files) -> Iterator[str]:
@@ -90,6 +106,8 @@ def zeros(files: Files) -> Iterator[str]:
         return
     for key in files.keys:
         mask, state = files.state(key)
+        if any(bool(p.isnan().any()) for p in state.params.values()):
+            yield f"{where(key)}: a weight is not a number, while its losses are"
         if not pruned_are_zero(state.params, mask):
             yield f"{where(key)}: a pruned weight is not zero"
 
@@ -101,7 +119,7 @@ def _frozen(files: Files, or_zero: bool) -> Iterator[str]:
             yield start
             continue
         mask, state = files.state(key)
-        values: Params = {name: start[name] for name in mask}
+        values: Params = {name: start.state.params[name] for name in mask}
         if or_zero:
             values = {name: torch.where(state.params[name] == 0, 0.0, value) for name, value in values.items()}
         if not pruned_are(state.params, mask, values):
@@ -119,53 +137,30 @@ def weights(files: Files) -> Iterator[str]:
             yield start
             continue
         mask, state = files.state(key)
-        if not unchanged(state.params, masks.apply(mask, start)):
+        if not unchanged(state.params, masks.apply(mask, start.state.params)):
             yield f"{where(key)}: a weight is not that of the rewind point"
 
 
 def controls(files: Files) -> Iterator[str]:
-    """As far as masks show it."""
+    """As far as masks show it; and no control that is trained is a copy of its ticket."""
+    trained = dict(zip(files.keys, (row["iterations"] > 0 for row in files.run.history), strict=True))
     for key in files.keys:
         round, arm, seed = key
         if arm in (DENSE, WINNING):
             continue
         control = files.choice("controls", arm)
+        (mask, state), (ticket, winning) = files.state(key), files.state((round, WINNING, seed))
         if isinstance(control, NotKnown):
             yield control
         elif not hasattr(control, "wrong_mask"):
             yield NotKnown(f"controls.{arm} does not say what its mask must be")
-        elif wrong := control.wrong_mask(files.mask(key), files.mask((round, WINNING, seed))):
+        elif wrong := control.wrong_mask(mask, ticket):
             yield f"{where(key)}: {wrong}"
+        if trained[key] and unchanged(state.params, winning.params):
+            yield f"{where(key)}: its weights are the ticket's"
 
 
-def tickets(files: Files) -> Iterator[str]:
-    last = len(files.run.record.get("keep", [])) - 1
-    for seed in files.seeds if files.run.status == "done" else ():
-        keys = files.tickets_of(seed)
-        if keys[-1][0] < last:  # it diverged, as run.json says
-            continue
-        file = files.run.path / names.ticket(seed)
-        try:
-            ticket = Ticket.load(file, files.run.path)
-        except (OSError, ValueError) as error:
-            yield f"{file.name}: {str(error)[:80]}"
-            continue
-        name, start = f"tickets/{file.name}", files.start(seed, keys[:-1])
-        if not masks.equal(ticket.mask, files.mask(keys[-1])):
-            yield f"{name}: not the mask of round {keys[-1][0]}"
-        if ticket.metadata.get("sha256") != {"mask": sha256(ticket.mask), "weights": sha256(ticket.weights)}:
-            yield f"{name}: its metadata names other hashes"
-        if ticket.metadata.get("config") != within.read(files.run.path, names.CONFIG).decode():
-            yield f"{name}: its metadata holds another config"
-        if isinstance(start, NotKnown):
-            yield start
-        elif start.keys() != ticket.weights.keys() or not unchanged(ticket.weights, start):
-            yield f"{name}: its weights are not those of the rewind point"
-
-
-def _starts(files: Files) -> Iterator[tuple[Key, Params | NotKnown]]:
-    """Each winning ticket, and what it starts from."""
+def _starts(files: Files) -> Iterator[tuple[Key, Start | NotKnown]]:
+    """Each winning ticket, and where it starts."""
     for seed in files.seeds:
-        keys = files.tickets_of(seed)
-        for i, key in enumerate(keys[1:], start=1):
-            yield key, files.start(seed, keys[:i])
+        yield from files.starts(seed)

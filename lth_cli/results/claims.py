@@ -1,14 +1,20 @@
 """What run.json says of a run, compared with the files that say it too, and with the manifest."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 from lth_cli.core import masks
 from lth_cli.core.arms import DENSE
+from lth_cli.core.budget import plan
 from lth_cli.core.counts import Counts
+from lth_cli.core.layers import Layer
 from lth_cli.results.files import Files, NotKnown, where
 from lth_cli.rundir import names
 from lth_cli.rundir.claims import changed
 from lth_cli.rundir.manifest import Manifest
+
+_MOST_COUNTS = 100_000  # of a layer in a round
 
 
 def claims(files: Files) -> Iterator[str]:
@@ -21,6 +27,9 @@ def claims(files: Files) -> Iterator[str]:
     yield from _keep(files)
     yield from _seeds(files)
     yield from _iterations(files)
+    yield from _rewind_to(files)
+    yield from _choices(files)
+    yield from _examples(files)
 
 
 def _network(files: Files) -> Iterator[str]:
@@ -47,11 +56,35 @@ def _keep(files: Files) -> Iterator[str]:
     rounds = files.run.config.get("rounds")
     if keep and isinstance(rounds, int) and len(keep) != rounds + 1:
         yield f"run.json: keep is of {len(keep) - 1} rounds, config.yaml asks for {rounds}"
+    yield from _asked(files, keep)
     for key in (key for seed in files.seeds for key in files.tickets_of(seed) if keep):
         kept = masks.layer_counts(files.mask(key))
         says = keep[key[0]] if key[0] < len(keep) else None
         if says is None or not says.match(kept):
             yield f"run.json: keep says {says} of round {key[0]}, the mask of {where(key)} keeps {sum(kept.values()):,}"
+
+
+def _asked(files: Files, keep: Sequence[Counts]) -> Iterator[str]:
+    """What config.yaml asks of the rounds, computed anew."""
+    config, layers, pruner = files.run.config, files.run.record.get("layers"), files.run.config.get("pruner")
+    if config.get("ticket") is not None or not keep or not layers or not isinstance(pruner, dict):
+        return
+    schedule, pattern = files.choice("sparsity"), files.choice("pattern")
+    if isinstance(schedule, NotKnown) or isinstance(pattern, NotKnown):
+        yield schedule if isinstance(schedule, NotKnown) else pattern
+        return
+    # A short file may ask for what takes hours to compute.
+    if len(keep) * len(layers) > _MOST_COUNTS or not all(
+        rate == 0 or 1e-6 < rate < 1e6 for rate in pruner["rates"].values()
+    ):
+        yield NotKnown("keep: too many rounds and layers, or rates too far apart, to compute what it must be")
+        return
+    mask = files.mask(files.keys[0])
+    network = {name: Layer(mask[name].shape, one["kind"]) for name, one in layers.items()}
+    asked = pattern.fit(plan(network, schedule, len(keep) - 1, pruner["scope"], pruner["rates"]), network)
+    for round, (says, wants) in enumerate(zip(keep, asked, strict=True)):
+        if says != wants:
+            yield f"run.json: keep says {says} of round {round}, by config.yaml it is {wants}"
 
 
 def _seeds(files: Files) -> Iterator[str]:
@@ -77,3 +110,37 @@ def _iterations(files: Files) -> Iterator[str]:
         last = curves[key][-1]["iteration"] if curves[key] else row["iterations"]
         if claimed is not None and not claimed == row["iterations"] == last:
             yield f"run.json: iterations is {claimed:,}, {where(key)} has {row['iterations']:,}, its curve {last:,}"
+    train = files.run.config.get("train", {})
+    asked = str(train.get("iterations") if isinstance(train, dict) else None)
+    if claimed is not None and re.fullmatch(r"[0-9]{1,13}it", asked) and int(asked[:-2]) != claimed:
+        yield f"run.json: iterations is {claimed:,}, config.yaml asks for {asked}"
+
+
+def _rewind_to(files: Files) -> Iterator[str]:
+    """Where the strategy tells it whatever the length of an epoch is."""
+    claimed, total = (files.run.record.get(key) for key in ("rewind_to", "iterations"))
+    strategy = files.choice("rewind")
+    if claimed is None or total is None or files.run.config.get("ticket") is not None:
+        return
+    if isinstance(strategy, NotKnown):
+        yield strategy
+        return
+    with suppress(ValueError):  # an epoch of that length is longer than all of the training
+        known = {strategy.saved_at(total, per_epoch) for per_epoch in (1, 2)}
+        if len(known) == 1 and known != {claimed}:
+            yield f"run.json: rewind_to is {str(claimed)[:40]}, by config.yaml it is {known.pop():,}"
+
+
+def _choices(files: Files) -> Iterator[str]:
+    claimed, controls = files.run.record.get("choices", {}).get("controls"), files.run.config.get("controls")
+    if claimed is not None and isinstance(controls, dict) and claimed != ",".join(map(str, controls)):
+        yield f"run.json: choices names the controls {claimed[:80]}, config.yaml {','.join(map(str, controls))[:80]}"
+
+
+def _examples(files: Files) -> Iterator[str]:
+    """An accuracy is so many of them."""
+    claimed = files.run.record.get("test_examples")
+    for key, row in zip(files.keys, files.run.history, strict=True) if claimed is not None else ():
+        right = row["test_accuracy"] * claimed
+        if abs(right - round(right)) > 0.01:
+            yield f"run.json: test_examples is {claimed:,}, of which {where(key)} cannot have {row['test_accuracy']}"

@@ -1,16 +1,15 @@
 """Run records -> groups -> rows with statistics over seeds. Pure: no disk, no terminal."""
 
-import json
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
 from lth_cli.core.metrics import further
+from lth_cli.results.experiments import experiments, identity
 from lth_cli.rundir.read import Run
-from lth_cli.rundir.sameness import BEFORE, same_experiment
 
 _CONFIDENCE = 0.95
 
@@ -67,8 +66,8 @@ def compare(runs: Sequence[Run], tolerance: float = 1.0, every_round: bool = Fal
     """
     groups: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
-        groups[_identity(run)].append(run)
-    names = _names([members[0] for members in groups.values()])
+        groups[identity(run)].append(run)
+    names = experiments([members[0] for members in groups.values()])
     return [
         row
         for name, members in zip(names, groups.values(), strict=True)
@@ -110,9 +109,11 @@ def _rows(name: str, members: Sequence[Run], tolerance: float, every_round: bool
             cells[record["arm"], record["round"]][record["seed"]] = record
     dense = cells.get(("dense", 0), {})
     record = members[0].record
-    last = {arm: max(round for a, round in cells if a == arm) for arm, _ in cells}
-    order = list(last)
-    for arm, round in sorted(cells, key=lambda cell: (cell[1], order.index(cell[0]))):
+    last = dict[str, int]()
+    for arm, round in cells:
+        last[arm] = max(round, last.get(arm, round))
+    order = {arm: place for place, arm in enumerate(last)}
+    for arm, round in sorted(cells, key=lambda cell: (cell[1], order[cell[0]])):
         paired = {seed: record for seed, record in cells[arm, round].items() if seed in dense}
         if paired and (every_round or round == last[arm]):
             yield _row(name, arm, round, paired, dense, cells.get(("winning", round), {}), record, tolerance)
@@ -178,46 +179,3 @@ def _further() -> list[str]:
 def _mean(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return fmean(known) if len(known) == len(values) else None
-
-
-def _identity(run: Run) -> str:
-    flat = BEFORE | dict(_flatten(run.config))
-    return json.dumps({key: value for key, value in flat.items() if not same_experiment(key)}, sort_keys=True)
-
-
-def _names(runs: Sequence[Run]) -> list[str]:
-    """What tells the experiments apart: the choices that differ, and the keys that differ under the same choice."""
-    choices = [run.record.get("choices", {}) for run in runs]
-    flat = [dict(_flatten(run.config)) for run in runs]
-    groups = [group for group in _union(choices) if group != "experiment" and _differ(choices, group)]
-    keys = []
-    for key in _union(flat):
-        group = key.partition(".")[0]
-        alike = defaultdict(list)  # the experiments of each choice of the key's group
-        for choice, values in zip(choices, flat, strict=True):
-            alike[choice.get(group)].append(values)
-        if not same_experiment(key) and any(_differ(members, key) for members in alike.values()):
-            keys.append(key)
-    names = []
-    for choice, values in zip(choices, flat, strict=True):
-        parts = [f"{group}={choice.get(group)}" for group in groups]
-        parts += [f"{key}={values[key]}" for key in keys if key in values]
-        names.append(" ".join(parts) or " ".join(str(choice.get(group, "")) for group in ("model", "dataset")).strip())
-    # Texts may still coincide, as of 1 and "1": number those.
-    return [name if names.count(name) == 1 else f"{name} #{names[:i].count(name) + 1}" for i, name in enumerate(names)]
-
-
-def _flatten(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(node, dict) and node:
-        for key, value in node.items():
-            yield from _flatten(value, f"{prefix}.{key}" if prefix else str(key))
-    else:
-        yield prefix, node
-
-
-def _union(dicts: Iterable[Mapping[str, Any]]) -> list[str]:
-    return list(dict.fromkeys(key for d in dicts for key in d))
-
-
-def _differ(dicts: Sequence[Mapping[str, Any]], key: str) -> bool:
-    return any((key in d, d.get(key)) != (key in dicts[0], dicts[0].get(key)) for d in dicts)

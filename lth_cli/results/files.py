@@ -1,7 +1,9 @@
 """A run directory, its states read when they are asked for, and those choices of its config that are lth's own."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import itertools
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -9,6 +11,7 @@ from lth_cli.core.arms import DENSE, WINNING
 from lth_cli.core.state import Mask, Params, Start, State
 from lth_cli.lottery.replicate import last_alive
 from lth_cli.rundir import names
+from lth_cli.rundir.damaged import Damaged
 from lth_cli.rundir.names import Key
 from lth_cli.rundir.read import Run
 from lth_cli.rundir.restore import read_state
@@ -25,6 +28,7 @@ class Files:
     """A run directory."""
 
     run: Run
+    _network: dict[str, object] = field(default_factory=dict)
 
     @cached_property
     def keys(self) -> list[Key]:
@@ -35,32 +39,57 @@ class Files:
         return list(dict.fromkeys(seed for _, _, seed in self.keys))
 
     def state(self, key: Key) -> tuple[Mask, State]:
-        return read_state(self.run.path, names.state(key))
+        """Raises Damaged where it is not of the same network as the others: masks of other shapes may blow up."""
+        mask, state = read_state(self.run.path, names.state(key))
+        self._same_network(names.state(key), "mask", mask)
+        self._same_network(names.state(key), "state", {**state.params, **state.buffers})
+        return mask, state
 
     def mask(self, key: Key) -> Mask:
         return self.state(key)[0]
 
     def rewind(self, seed: int) -> State:
         """The dense network at the rewind point."""
-        return read_state(self.run.path, names.rewind(seed))[1]
+        _, state = read_state(self.run.path, names.rewind(seed))
+        self._same_network(names.rewind(seed), "state", {**state.params, **state.buffers})
+        return state
+
+    def _same_network(self, name: str, part: str, tensors: Params) -> None:
+        """As the first one that was read."""
+        found = {name: (t.shape, t.dtype) for name, t in tensors.items()}
+        if found != self._network.setdefault(part, found):
+            raise Damaged(f"{self.run.path / name}: a state of another network than others of this run")
 
     def tickets_of(self, seed: int) -> list[Key]:
         """The dense network and the winning tickets of a seed, round by round."""
-        return [key for key in self.keys if key[2] == seed and key[1] in (DENSE, WINNING)]
+        return self._tickets.get(seed, [])
 
-    def start(self, seed: int, before: Sequence[Key]) -> Params | NotKnown:
-        """What the ticket starts from that comes after the dense network and the tickets `before`."""
-        if self.run.config.get("ticket") is not None:
-            return NotKnown("the ticket was given: where it starts stands in a file of another run")
+    @cached_property
+    def _tickets(self) -> dict[int, list[Key]]:
+        found: dict[int, list[Key]] = defaultdict(list)
+        for key in self.keys:
+            if key[1] in (DENSE, WINNING):
+                found[key[2]].append(key)
+        return found
+
+    def starts(self, seed: int) -> Iterator[tuple[Key, Start | NotKnown]]:
+        """Each winning ticket of a seed, round by round, and where it starts."""
+        keys = self.tickets_of(seed)
         strategy = self.choice("rewind")
-        if isinstance(strategy, NotKnown):
-            return strategy
-        _, trained = self.state(before[0])
-        for mask, state in map(self.state, before[1:]):
-            trained = last_alive(state, mask, trained)
+        if self.run.config.get("ticket") is not None:
+            strategy = NotKnown("the ticket was given: where it starts stands in a file of another run")
+        if isinstance(strategy, NotKnown) or len(keys) < 2:
+            yield from ((key, strategy) for key in keys[1:])
+            return
         at, total = (self.run.record.get(key, 0) for key in ("rewind_to", "iterations"))
-        start: Start = strategy.restart(self.rewind(seed), trained, at, total)
-        return start.state.params
+        saved = self.rewind(seed)
+        _, trained = self.state(keys[0])
+        for before, key in itertools.pairwise(keys):
+            if before != keys[0]:
+                mask, state = self.state(before)
+                trained = last_alive(state, mask, trained)
+            start: Start = strategy.restart(saved, trained, at, total)
+            yield key, start
 
     def choice(self, *keys: str) -> Any | NotKnown:
         """What the config chooses there, made from it, if it is lth's own."""

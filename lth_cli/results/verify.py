@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
-from lth_cli.results import checks, claims
+from lth_cli.results import arms, checks, claims, tickets
 from lth_cli.results.files import Files, NotKnown
 from lth_cli.rundir.read import Damaged, read
 
@@ -29,6 +30,7 @@ class Check:
 _CHECKS: tuple[tuple[str, str, Callable[[Files], Iterator[str]]], ...] = (
     ("files", "SHA-256 of every file and row", checks.files),
     ("claims", "run.json: as the manifest, the states and history", claims.claims),
+    ("arms", "each that config.yaml asks for, in every table", arms.arms),
     ("counts", "weights kept: history and layers as the masks on disk", checks.counts),
     ("curves", "accuracies of history as the learning curves", checks.curves),
     ("nested", "no weight revived, round by round", checks.nested),
@@ -36,8 +38,9 @@ _CHECKS: tuple[tuple[str, str, Callable[[Files], Iterator[str]]], ...] = (
     ("zeros", "pruned weights exactly zero, or what they are pruned to", checks.zeros),
     ("weights", "weights unchanged where only masks are learned", checks.weights),
     ("controls", "each control beside its ticket", checks.controls),
-    ("tickets", "mask of the last round, weights of the rewind point", checks.tickets),
+    ("tickets", "mask of the last round, weights of the rewind point", tickets.tickets),
 )
+_MOST_LINES = 10_000  # of a check; a short file may be wrong in millions of places
 _BROKEN = (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError)
 
 
@@ -52,7 +55,7 @@ def verify(path: Path) -> list[Check]:
         return [Check("files", _CHECKS[0][1], [], ["no round was finished: there is nothing to check"])]
     found = []
     for name, looked_at, check in _CHECKS:
-        lines = list(_caught(run, check))
+        lines = list(islice(_caught(run, check), _MOST_LINES))
         not_known = list(dict.fromkeys(str(line) for line in lines if isinstance(line, NotKnown)))
         found.append(Check(name, looked_at, [line for line in lines if not isinstance(line, NotKnown)], not_known))
     return found

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-import safetensors
 import safetensors.torch
 
 from lth_cli.core.state import Params
@@ -46,7 +45,7 @@ class Checkpoints:
                 return None
             curves = [[Evaluation.from_flat(point) for point in curve] for curve in document.pop("curves")]
             return Progress(**document, curves=curves, tensors=tensors)
-        except (*UNREADABLE, AttributeError, safetensors.SafetensorError):
+        except (*UNREADABLE, AttributeError):
             return None
 
     def due(self, jobs: Sequence[Job], done: int) -> bool:
@@ -78,7 +77,7 @@ class Checkpoints:
         """The round is written; what somebody else put there stays."""
         folder = self.path / names.PARTIAL
         with suppress(OSError):
-            for file in folder.iterdir():
+            for file in folder.iterdir() if not folder.is_symlink() else ():
                 if names.is_partial(f"{names.PARTIAL}/{file.name}"):
                     file.unlink()
             folder.rmdir()

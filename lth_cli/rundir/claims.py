@@ -6,8 +6,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from lth_cli.rundir import names
 from lth_cli.rundir.damaged import Damaged
-from lth_cli.rundir.manifest import Manifest, sha256
+from lth_cli.rundir.manifest import Manifest, sha256, wrong_rows
 
 _MAY_CHANGE = ("status", "ended", "notes", "resumed", "diverged", "error")
 """What is said while a run works, and at its end; all else is said before it works."""
@@ -28,8 +29,15 @@ def changed(record: Mapping[str, Any], manifest: Manifest) -> list[str]:
     return [key for key, digest in manifest.claims.items() if found.get(key) != digest]
 
 
-def changed_in(path: Path, record: Mapping[str, Any]) -> list[str]:
-    """The same of a run directory; none where its manifest cannot be read."""
+def changed_in(path: Path, record: Mapping[str, Any]) -> str | None:
+    """What a comparison would show of a run directory that is not as it was written: of run.json, or history.csv.
+
+    None where its manifest cannot be read.
+    """
     with suppress(Damaged):
-        return changed(record, Manifest.load(path))
-    return []
+        manifest = Manifest.load(path)
+        if lost := changed(record, manifest):
+            return f"{path / names.RECORD}: {', '.join(lost)}: not what was written"
+        for place, what in wrong_rows(path, names.HISTORY, manifest):
+            return f"{path / place}: {what}"
+    return None

@@ -2,9 +2,12 @@
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from lth_cli.rundir import names
+
+_DEEPEST = 100
 
 
 def find(path: Path) -> list[Path]:
@@ -12,12 +15,20 @@ def find(path: Path) -> list[Path]:
     if (path / names.RECORD).exists():
         return [path]
     found = []
-    for folder, folders, files in os.walk(path):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+    for folder, folders, files in walk(path):
         if names.RECORD in files or ".hydra" in os.listdir(folder):
             found.append(Path(folder))
             folders.clear()
     return found
+
+
+def walk(path: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    """As os.walk: the folders that are not hidden, in order of their names, down to where no run is any more."""
+    above = len(path.parts)
+    for folder, folders, files in os.walk(path):
+        deep = len(Path(folder).parts) - above >= _DEEPEST  # os.walk may recur
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and not deep)
+        yield folder, folders, files
 
 
 def latest(output: Path) -> Path | None:

@@ -92,16 +92,21 @@ def damage(path: Path, manifest: Manifest) -> Iterator[tuple[str, str]]:
         if wrong := _wrong(path, name, digest):
             yield name, wrong
     for table in TABLES:
-        text = b""
-        try:
-            text = within.read(path, table)
-        except OSError as error:
-            yield table, error.strerror or "unreadable"
-        rows, lacking = rows_by_round(text), younger(table, text)
-        for round, digests in manifest.rows.items():
-            written = rows.get(b"%d" % round, b"")
-            if not written or digests[table] not in map(sha256, {written, filled(written, lacking)}):
-                yield f"{table}, round {round}", "not the rows that were written"
+        yield from wrong_rows(path, table, manifest)
+
+
+def wrong_rows(path: Path, table: str, manifest: Manifest) -> Iterator[tuple[str, str]]:
+    """The same of one table."""
+    text = b""
+    try:
+        text = within.read(path, table)
+    except OSError as error:
+        yield table, error.strerror or "unreadable"
+    rows, lacking = rows_by_round(text), younger(table, text)
+    for round, digests in manifest.rows.items():
+        written = rows.get(b"%d" % round, b"")
+        if not written or digests[table] not in map(sha256, {written, filled(written, lacking)}):
+            yield f"{table}, round {round}", "not the rows that were written"
 
 
 def intact_rounds(manifest: Manifest, broken: Collection[str]) -> int:

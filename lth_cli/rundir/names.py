@@ -52,6 +52,12 @@ def key_of(name: str) -> Key | None:
     return key if key is not None and state(key) == name else None
 
 
+def is_rewind(name: str) -> bool:
+    """Whether a file is of a seed's rewind point."""
+    found = key_of(name)
+    return found is not None and name == rewind(found[2])
+
+
 def ticket_seed(name: str) -> int | None:
     """Whose ticket a file is, or None."""
     found = _TICKET.fullmatch(name)

@@ -15,6 +15,8 @@ from lth_cli.rundir.tables import Row, parse_table
 
 __all__ = ["Damaged", "Newer", "Run", "read"]
 
+_MOST_ARMS = 1000
+
 
 @dataclass(frozen=True)
 class Run:
@@ -53,7 +55,13 @@ def read(path: Path) -> Run:
 def _checked(text: str, version: int) -> list[Row]:
     """The rows of history.csv; raises ValueError where one says what cannot be."""
     history = parse_table(text, names.HISTORY, version)
+    there = set[names.Key]()
+    if (arms := len({row["arm"] for row in history})) > _MOST_ARMS:  # of which each has its line in a comparison
+        raise ValueError(f"{arms:,} arms; at most {_MOST_ARMS:,} are read")
     for line, row in enumerate(history, start=2):
+        there.add((row["round"], row["arm"], row["seed"]))
+        if len(there) < line - 1:
+            raise ValueError(f"line {line}: a second row of the same round, arm and seed")
         for column in HISTORY:
             if not column.allows(row[column.name]):
                 raise ValueError(f"line {line}: {column.name} is {row[column.name]}")

@@ -27,8 +27,10 @@ _KINDS = {
     "keep": list,
     "code": dict,
     "diverged": list,
+    "notes": list,
     "resumed": list,
 }
+_MOST_CHOICES = 100
 _STATUSES = ("running", "done", "failed", "interrupted")
 
 
@@ -47,20 +49,23 @@ def status(record: Record) -> str:
 
 def _parse(text: str) -> Record:
     record = json.loads(text)
-    if not isinstance(record, dict) or not isinstance(record.get("format"), int) or record["format"] < 1:
+    if not isinstance(record, dict) or type(record.get("format")) is not int or record["format"] < 1:
         raise ValueError("not the record of a run")
     if record["format"] > FORMAT:
         raise Newer(f"format {record['format']}, but this version of lth reads up to {FORMAT}")
     for key, kind in _KINDS.items():
         if key in record and (type(record[key]) is not kind or (kind is int and record[key] < 1)):
             raise ValueError(f"{key} is {str(record[key])[:40]}")
+    choices = record.get("choices", {})
+    if len(choices) > _MOST_CHOICES or not all(isinstance(option, str) for option in choices.values()):
+        raise ValueError(f"choices is {str(choices)[:40]}: at most {_MOST_CHOICES} names")
     for kept in record.get("keep", []):
         Counts.parse(kept)
     if not all(type(seed) is int for seed in record.get("seeds", [])):
         raise ValueError("seeds are not whole numbers")
     for one in record.get("diverged", []):
-        whole = isinstance(one, dict) and isinstance(one.get("round"), int) and isinstance(one.get("seed"), int)
-        if not (whole and {"arm", "what"} <= one.keys()):
+        kinds = (("round", int), ("seed", int), ("arm", str), ("what", str))
+        if not isinstance(one, dict) or not all(type(one.get(key)) is kind for key, kind in kinds):
             raise ValueError(f"diverged holds {str(one)[:40]}")
     for one in record.get("resumed", []):
         if not isinstance(one, dict) or not isinstance(one.get("at"), str):

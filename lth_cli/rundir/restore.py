@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import safetensors
 import torch
 
 from lth_cli.core import masks
 from lth_cli.core.arms import DENSE, WINNING
 from lth_cli.core.state import Mask, State
-from lth_cli.core.tensors import parse, unpack
+from lth_cli.core.tensors import misfit, parse, unpack
 from lth_cli.lottery.invariants import InvariantError
 from lth_cli.rundir import names, within
 from lth_cli.rundir.columns import FORMAT
@@ -64,9 +63,12 @@ def read_state(root: Path, name: str) -> tuple[Mask, State]:
         Damaged: it is no such file.
     """
     try:
-        return unpack(parse(within.read(root, name))[1])
-    except (*UNREADABLE, safetensors.SafetensorError) as error:
+        mask, state = unpack(parse(within.read(root, name))[1])
+    except UNREADABLE as error:
         raise Damaged(f"{root / name}: {why(error)[:80]}") from None
+    if (wrong := misfit(mask, state.params)) is not None:  # a mask of another shape may stand for any number of weights
+        raise Damaged(f"{root / name}: the mask of {wrong[:40]} is not of its shape")
+    return mask, state
 
 
 def _network(root: Path, name: str, job: Job) -> tuple[Mask, State]:

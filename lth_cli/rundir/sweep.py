@@ -1,7 +1,6 @@
 """What a sweep was to be, as its record says, and what is there of it. Nothing in it is executed."""
 
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,7 @@ from pathlib import Path
 from lth_cli.core.spelling import brief
 from lth_cli.rundir import names
 from lth_cli.rundir.damaged import Damaged, parsed
-from lth_cli.rundir.find import find
+from lth_cli.rundir.find import find, walk
 from lth_cli.rundir.record import read_record
 
 _MOST_NAMED = 5
@@ -69,8 +68,7 @@ def ended(path: Path, since: str) -> tuple[int, int]:
 
 def _folders(path: Path) -> list[Path]:
     found = []
-    for folder, folders, files in os.walk(path):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+    for folder, folders, files in walk(path):
         if names.RECORD in files:
             folders.clear()
         elif names.SWEEP in files:

@@ -17,6 +17,8 @@ Row = dict[str, Any]
 # Which are read in seconds; a run of 1,000 rounds with 20 arms and seeds has 20,000 rows of history.
 _MOST_ROWS = {names.HISTORY: 100_000, names.LAYERS: 1_000_000, names.CURVES: 1_000_000}
 
+_MOST_COLUMNS = 200
+
 
 def read_table(path: Path, table: str, version: int) -> dict[Key, list[Row]]:
     """The rows of a table of a run directory, by round, arm and seed.
@@ -50,6 +52,8 @@ def parse_table(text: str, table: str, version: int) -> list[Row]:
     if (lines := text.count("\n")) > _MOST_ROWS[table]:
         raise ValueError(f"{lines:,} rows; at most {_MOST_ROWS[table]:,} are read")
     rows = csv.DictReader(io.StringIO(text))
+    if (columns := len(rows.fieldnames or ())) > _MOST_COLUMNS:  # each row is filled up to all of them
+        raise ValueError(f"{columns:,} columns; at most {_MOST_COLUMNS} are read")
     there = set(rows.fieldnames or ())
     lost = {column.name for column in of_format(table, version)} - there
     found = list[Row]()

@@ -58,8 +58,9 @@ def refuse_odd(root: Path) -> None:
         Odd: naming the first one.
         OSError: what is there cannot be listed.
     """
-    for path in sorted(files.odd(root)):
+    found = list(files.below(root))
+    for path in sorted(Path(entry.path) for entry in found if not entry.is_file(follow_symlinks=False)):
         raise Odd(0, "a link, a pipe or a device: a run that goes on has none", str(path))
-    for path in (*root.rglob(".hydra/*"), *root.rglob(names.HYDRA_SWEEP)):
-        if path.is_file() and os.stat(path).st_nlink > 1:
+    for path in (Path(entry.path) for entry in found):
+        if (path.parent.name == ".hydra" or path.name == names.HYDRA_SWEEP) and os.stat(path).st_nlink > 1:
             files.write(path, files.read(path, _MIB, root), root)

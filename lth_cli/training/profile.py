@@ -1,6 +1,8 @@
 """Where the time of a run goes: seconds by part, and torch's trace of a few steps."""
 
 import json
+import os
+import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -57,7 +59,10 @@ class Profile:
         if self._profiler is not None:
             self._profiler.stop()
             make_dir(self._folder)
-            self._profiler.export_chrome_trace(str(self._folder / "trace.json"))
+            # torch writes into what is there, which may have a second name elsewhere.
+            with tempfile.TemporaryDirectory(dir=self._folder) as fresh:
+                self._profiler.export_chrome_trace(str(Path(fresh) / "trace.json"))
+                os.replace(Path(fresh) / "trace.json", self._folder / "trace.json")
             self._profiler = None
 
     def _switch(self) -> None:

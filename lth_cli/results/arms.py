@@ -1,0 +1,50 @@
+"""The check that nothing was left out: each arm that config.yaml asks for, in every table and in the manifest."""
+
+from collections.abc import Container, Iterator
+from typing import Any
+
+from lth_cli.core.arms import DENSE, WINNING
+from lth_cli.results.files import Files, where
+from lth_cli.rundir import names
+from lth_cli.rundir.manifest import Manifest
+from lth_cli.rundir.names import Key
+
+
+def arms(files: Files) -> Iterator[str]:
+    """In the rounds that count: a kill may have come between one table and the next."""
+    manifest = Manifest.load(files.run.path)
+    done = files.run.status == "done"
+    keys = {key for key in files.keys if done or key[0] in manifest.rows}
+    for table in (names.LAYERS, names.CURVES):
+        there = {key for key in files.table(table) if done or key[0] in manifest.rows}
+        yield from (f"{where(key)}: not in {table}" for key in sorted(keys - there))
+        yield from (f"{where(key)}: in {table}, but not in history" for key in sorted(there - keys))
+    states = {key for name in manifest.files if (key := names.key_of(name)) is not None and not names.is_rewind(name)}
+    yield from (f"{where(key)}: its state is not in manifest.json" for key in sorted(keys - states))
+    yield from (f"{where(key)}: a state, but not in history" for key in sorted(states - keys))
+    yield from (f"{where(key)}: no arm of this round" for key in sorted(keys) if (key[1] == DENSE) != (key[0] == 0))
+    yield from _controls(files, keys)
+
+
+def _controls(files: Files, keys: set[Key]) -> Iterator[str]:
+    """Those of `controls_at`; a run that went on with more rounds has those of its earlier last round, too."""
+    config = files.run.config
+    asked = config.get("controls")
+    if not isinstance(asked, dict) or "controls_at" not in config:  # an older run
+        return
+    at = _rounds(config["controls_at"], int(config["rounds"]))
+    for key in sorted(keys):
+        if key[1] not in (DENSE, WINNING, *asked):
+            yield f"{where(key)}: config.yaml does not ask for it"
+    known = keys | {(one["round"], one["arm"], one["seed"]) for one in files.run.record.get("diverged", [])}
+    for round, arm, seed in sorted(keys):
+        for name in asked if arm == WINNING and round in at else ():
+            if (round, name, seed) not in known:
+                yield f"{where((round, name, seed))}: config.yaml asks for it, but it is not in history"
+
+
+def _rounds(at: Any, last: int) -> Container[int]:
+    """As `setup.schema` has it, without Hydra."""
+    if at == "all":
+        return range(1, last + 1)
+    return {last} if at == "last" else frozenset(at if isinstance(at, list) else [at])
