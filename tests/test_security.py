@@ -12,14 +12,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 import lth_cli
-from lth_cli.command.foreign import known
+from lth_cli.command.foreign import foreign, known, resolved_targets
+from lth_cli.command.job import settled
 from lth_cli.report.comparison import collect
 from lth_cli.results.verify import verify
 from lth_cli.rundir.intact import reopen
 from lth_cli.rundir.manifest import Manifest
 from lth_cli.rundir.read import Damaged, read
+from lth_cli.setup.schema import ConfigError
 from tests.command import Lth
 from tests.interrupted import results, start
 from tests.lies import believed
@@ -160,7 +163,7 @@ def command(run: Path, words: str) -> None:
     (run / "run.json").write_text(json.dumps({**record, "command": words}))
 
 
-REFUSED = r"safe=true allows only what lth's own conf/ names|is recorded there"
+REFUSED = r"safe=true allows only what lth's own conf/ names|recorded there|the name of an option|hydra.mode=RUN or"
 
 
 @pytest.mark.parametrize(
@@ -184,6 +187,13 @@ REFUSED = r"safe=true allows only what lth's own conf/ names|is recorded there"
         "lth run -m hydra.sweep.subdir=../../x seed=0,1",
         "lth run +hydra.job.env_set.PYTHONPATH=own",
         "lth run +model@hydra.x=lenet5",
+        shlex.join(["lth", "run", "+model.extra='\\${oc.create:{_target_:evil.x}}'"]),
+        shlex.join(["lth", "run", "model._target_='${oc.select:model.${now:%S}}'"]),
+        shlex.join(["lth", "run", "output='${oc.env:HOME}'"]),
+        "lth run model=../../own/model/evil",
+        "lth run 'controls=[../../own/model/evil]'",
+        "lth run hydra.mode=2 hydra.sweep.dir=victim",
+        "lth run '--config-dir=own\n'",
     ],
 )
 def test_a_safe_resume_imports_nothing_but_lth(words: str, run: Path, lth: Lth) -> None:
@@ -254,12 +264,61 @@ def test_a_safe_run_keeps_to_its_folder_and_environment(override: str, lth: Lth,
 def test_packages_are_not_searched_for_a_file_of_yaml(lth: Lth, tmp_path: Path) -> None:
     (tmp_path / "evil.py").write_text("import pathlib\npathlib.Path('made').touch()\n")
     (tmp_path / "own").mkdir()
-    for text in ("['pkg://evil']", "['${oc.env:WHERE}']"):
-        (tmp_path / "own" / "mine.yaml").write_text(f"defaults: [config]\nhydra:\n  searchpath: {text}\n")
-        refused = lth("run", "--config-dir=own", "--config-name=mine", WHERE="pkg://evil")
-        assert (refused.returncode, refused.stdout) == (2, "")
-        assert "a package is imported when it is searched" in refused.stderr
+    for text in (
+        "{searchpath: ['pkg://evil']}",
+        "{searchpath: ['${oc.env:WHERE}']}",
+        "'${oc.create:${oc.decode:\"{searchpath: [pkg://evil]}\"}}'",
+    ):
+        (tmp_path / "own" / "mine.yaml").write_text(f"defaults: [config]\nhydra: {text}\n")
+        for more in ("rounds=1", "--cfg=job", "--info=all", "--help"):
+            refused = lth("run", "--config-dir=own", "--config-name=mine", more, WHERE="pkg://evil")
+            assert (refused.returncode, refused.stdout) == (2, "")
+            assert "a package is imported when it is searched" in refused.stderr
     assert not (tmp_path / "made").exists()
+
+
+def test_help_says_what_it_imports(lth: Lth, tmp_path: Path) -> None:
+    """Hydra sets up logging for it."""
+    (tmp_path / "evil.py").write_text("x = 'INFO'\n")
+    level = "+hydra.hydra_logging.root.level='ext://evil.x'"
+    assert "lth: hydra.hydra_logging.root.level imports ext://evil.x" in lth("run", level, "--help").stderr
+    refused = lth("run", level, "--help", "safe=true")
+    assert (refused.returncode, refused.stdout) == (2, "")
+
+
+def test_options_that_a_glob_stands_for_are_checked(lth: Lth, tmp_path: Path) -> None:
+    (tmp_path / "evil.py").write_text("import pathlib\npathlib.Path('made').touch()\n")
+    (tmp_path / "own" / "model").mkdir(parents=True)
+    for name in ("mine_a", "mine_b"):
+        (tmp_path / "own" / "model" / f"{name}.yaml").write_text("_target_: evil.net\n")
+    refused = lth("run", "-m", "--config-dir=own", "model=glob(mine_*)", "safe=true")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert re.search(REFUSED, refused.stderr)
+    assert not (tmp_path / "made").exists()
+
+
+def test_what_a_resolver_gives_later_is_checked_again(capsys: pytest.CaptureFixture[str]) -> None:
+    """The time is another one when the job begins."""
+    said = iter(("lth_cli.models.lenet5", "evil.net", "evil.net"))
+    OmegaConf.register_new_resolver("test.next", lambda: next(said), replace=True)
+    config = OmegaConf.create({"model": {"_target_": "${test.next:}"}, "safe": True})
+    assert foreign(resolved_targets(config), safe=True) == {}
+    with pytest.raises(ConfigError, match="safe=true allows only"):
+        settled(config, set())
+    config.safe = False
+    assert OmegaConf.to_container(settled(config, set())) == {"model": {"_target_": "evil.net"}, "safe": False}
+    assert capsys.readouterr().err == "lth: model._target_ imports evil.net\n"
+
+
+@pytest.mark.parametrize("text", ["../model/lenet5", "'${oc.env:WHERE}'"])
+def test_a_config_chooses_no_file_out_of_its_folder(text: str, lth: Lth, tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "mine.yaml").write_text(f"defaults: [config, {text}]\n")
+    refused = lth("run", "--config-dir=own", "--config-name=mine", "safe=true", WHERE="../x")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "not a file below the folder of configs" in refused.stderr
+    refused = lth("run", "--config-dir=own", "--config-name=../own/mine")
+    assert "the name of a file" in refused.stderr
 
 
 def test_what_is_typed_again_goes_on(lth: Lth, tmp_path: Path) -> None:

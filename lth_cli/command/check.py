@@ -1,8 +1,8 @@
 """Whether a command line can do its work: the config of every job is checked before the first one starts."""
 
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 
 import hydra
@@ -11,21 +11,23 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from lth_cli.command import overrides
-from lth_cli.command.bombs import refuse_bombs
+from lth_cli.command.bombs import calls, leads_out, refuse_bombs
 from lth_cli.command.compose import Composer, split, without
 from lth_cli.command.explain import first_line
-from lth_cli.command.foreign import foreign
+from lth_cli.command.foreign import foreign, resolved_targets, tell
 from lth_cli.command.line import Line
 from lth_cli.command.resume import check_config, check_rounds
 from lth_cli.core.counts import Counts
-from lth_cli.core.spelling import brief, say
 from lth_cli.rundir.intact import reopen
 from lth_cli.setup.conf import conf_dir
-from lth_cli.setup.schema import ConfigError, check
+from lth_cli.setup.schema import Config, ConfigError, check
 
 
-def checked(line: Line, resumed: Path | None) -> DictConfig:
-    """Compose and check the config of every job before any folder is made; return the first one, with Hydra's node.
+def checked(line: Line, resumed: Path | None) -> tuple[DictConfig, set[str]]:
+    """Compose and check the config of every job before any folder is made.
+
+    Returns:
+        The first one, with Hydra's node, and the targets that the user was told of.
 
     Args:
         resumed: the run or sweep that is to go on, whose config must be the same.
@@ -34,17 +36,12 @@ def checked(line: Line, resumed: Path | None) -> DictConfig:
         ConfigError, HydraException, OmegaConfBaseException: the config is wrong.
         Damaged: what is to go on cannot be read.
     """
-    _refuse_imports(line)
-    name, folder = line.options.config_name, line.options.config_dir
-    if folder is not None:
-        refuse_bombs(Path(folder), [*line.overrides, name or ""])
-    jobs = list(overrides.jobs(line.overrides)) if line.sweep else [line.overrides]
-    names = _names(line, jobs)
-    if not jobs:
-        raise ConfigError("the sweep has no jobs")
     imported, keeps = dict[str, str](), dict[str, Sequence[Counts]]()
-    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        composer = Composer(name or "config", folder)
+    with _composer(line) as composer:
+        jobs = list(overrides.jobs(line.overrides, composer.loader)) if line.sweep else [line.overrides]
+        names = _names(line, jobs)
+        if not jobs:
+            raise ConfigError("the sweep has no jobs")
         with _named(jobs[0]):
             first = composer.whole(jobs[0])
         if line.sweep:
@@ -53,7 +50,8 @@ def checked(line: Line, resumed: Path | None) -> DictConfig:
             with _named(job):
                 composed = composer.job(job) if line.sweep else split(first)
                 _check_values(composed.config)
-                imported |= foreign(composed.config, composed.hydra)
+                named = {**composed.hydra, **resolved_targets(composed.config)}
+                imported |= foreign(named, composed.config.safe)
                 if composed.config.safe and composed.steered:
                     key, value = next(iter(composed.steered.items()))
                     raise ConfigError(f"{key}={value}: safe=true keeps to the folder and the environment of the run")
@@ -61,17 +59,51 @@ def checked(line: Line, resumed: Path | None) -> DictConfig:
                 grows = check_config(resumed / folder_name, OmegaConf.to_yaml(composed.config, resolve=True))
                 if grows and line.sweep:
                     _check_growth(resumed / folder_name, composed.config, keeps)
-    for key, target in imported.items():
-        say(brief(f"lth: {key} imports {target}"), file=sys.stderr)
-    return first
+    tell(imported)
+    return first, set(imported.values())
 
 
-def _refuse_imports(line: Line) -> None:
-    """Of configs from packages, which are imported when they are searched."""
-    if line.options.config_path is not None:
-        raise ConfigError(f"--config-path={line.options.config_path}: lth has its own; add yours with --config-dir")
+def check_shown(line: Line) -> None:
+    """The same for a command line of which Hydra only shows something; for its help it sets up logging.
+
+    Raises:
+        ConfigError, HydraException, OmegaConfBaseException: as of `checked`.
+    """
+    with _composer(line) as composer:
+        if line.options.help or line.options.hydra_help:
+            with _named(line.overrides):
+                whole = composer.whole(line.overrides)
+            tell(foreign(split(whole).hydra, safe=bool(OmegaConf.select(whole, "safe"))))
+
+
+@contextmanager
+def _composer(line: Line) -> Iterator[Composer]:
+    """What composes a command line, after a look at all that it may choose."""
+    _refuse_outside(line)
+    name, folder = line.options.config_name or "config", line.options.config_dir
+    if folder is not None:
+        refuse_bombs(Path(folder), [*line.overrides, name], overrides.says_yes(line.overrides, "safe"))
+    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        yield Composer(name, folder)
+
+
+def _refuse_outside(line: Line) -> None:
+    """Of configs from packages, which are imported when they are searched, and of files that are not below a folder."""
+    name, path = line.options.config_name or "", line.options.config_path
+    if path is not None:
+        raise ConfigError(f"--config-path={path}: lth has its own; add yours with --config-dir")
     if found := [text for text in line.overrides if "searchpath" in text.partition("=")[0] and "pkg:" in text]:
         raise ConfigError(f"{found[0]}: a package is imported when it is searched; give a folder with --config-dir")
+    if leads_out(name) or Path(name).is_absolute():
+        raise ConfigError(f"--config-name={name}: the name of a file; add its folder with --config-dir")
+    for text, option in overrides.options(line.overrides, _is_group):
+        if leads_out(option) or calls(option):
+            raise ConfigError(f"{text}: the name of an option; add a folder of yours with --config-dir")
+
+
+def _is_group(key: str) -> bool:
+    """Whether a key is that of a config group, and not of a value."""
+    return "." not in key and (key not in (one.name for one in fields(Config)) or (conf_dir() / key).is_dir())
 
 
 def _names(line: Line, jobs: list[list[str]]) -> list[str]:

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lth_cli.command import overrides, resume, sweep
-from lth_cli.command.check import checked
+from lth_cli.command.check import check_shown, checked
 from lth_cli.command.explain import explain, failure, first_line
 from lth_cli.command.job import spin_less, task
 from lth_cli.command.line import Line, parse
@@ -71,9 +71,10 @@ def _launch(arguments: list[str]) -> int:
     if options.shell_completion:
         return _complete(words)
     if options.help or options.hydra_help or options.cfg or options.info:
+        check_shown(line)
         _show(words)
         return 0
-    config = checked(line, old)
+    config, said = checked(line, old)
     key = "hydra.sweep.dir" if line.sweep else "hydra.run.dir"
     wanted = str(OmegaConf.select(config, key))
     if Path(wanted).name in ("", ".."):
@@ -84,7 +85,7 @@ def _launch(arguments: list[str]) -> int:
         with sole_writer(path) as note:
             if note is not None:
                 say(brief(f"lth: {note}", lines=1), file=sys.stderr)
-            return work(folder, line, [*words, overrides.quoted(key, str(path))], old is not None)
+            return work(folder, line, [*words, overrides.quoted(key, str(path))], old is not None, said)
     except KeyboardInterrupt as error:
         raise type(error)(_to_go_on(path)) from None
     finally:
@@ -100,11 +101,11 @@ def _refuse_nowhere() -> None:
         raise ConfigError("the working directory was removed: change to one that is there") from None
 
 
-def _run(folder: Folder, line: Line, words: list[str], resumed: bool) -> int:
+def _run(folder: Folder, line: Line, words: list[str], resumed: bool, said: set[str]) -> int:
     """One run in `folder`, whose lock we hold."""
     stopped = list[Exception]()
     try:
-        _hand_to_hydra(words, task(resumed, stopped))
+        _hand_to_hydra(words, task(resumed, stopped, said))
     except ValueError as wrong:  # of logging, which Hydra sets up
         raise ConfigError(f"Hydra cannot begin: {first_line(wrong)}: {wrong.__cause__ or ''}") from wrong
     for error in stopped:
@@ -112,7 +113,7 @@ def _run(folder: Folder, line: Line, words: list[str], resumed: bool) -> int:
     return 0
 
 
-def _sweep(folder: Folder, line: Line, words: list[str], resumed: bool) -> int:
+def _sweep(folder: Folder, line: Line, words: list[str], resumed: bool, said: set[str]) -> int:
     """A sweep in `folder`, whose lock we hold."""
     expected = sum(1 for _ in overrides.jobs(line.overrides))
     theirs = any(text.startswith(("hydra.sweep.subdir=", "hydra/sweeper=")) for text in line.overrides)
@@ -124,7 +125,7 @@ def _sweep(folder: Folder, line: Line, words: list[str], resumed: bool) -> int:
         words = [*words, overrides.quoted("hydra.sweep.subdir", subdir)]
     stopped = list[Exception]()
     try:
-        _hand_to_hydra(words, task(resumed, stopped))
+        _hand_to_hydra(words, task(resumed, stopped, said))
     except Exception as error:
         if not (folder.path / names.HYDRA_SWEEP).exists():
             raise

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lth_cli.command import overrides
+from lth_cli.command.bombs import calls
 from lth_cli.command.line import Line
 from lth_cli.core.counts import Counts
 from lth_cli.rundir import names, within
@@ -22,7 +23,9 @@ from lth_cli.rundir.sameness import may_change, may_grow
 from lth_cli.setup.schema import ConfigError
 
 # What may be recorded of Hydra: how a sweep's jobs are started, by launchers that are installed.
-_OURS = re.compile(r"hydra/launcher=\w+|hydra\.launcher\.n_jobs=-?\d+|hydra\.mode=\w+|hydra\.(run|sweep)\.dir=.*")
+_OURS = re.compile(
+    r"hydra/launcher=\w+|hydra\.launcher\.n_jobs=-?\d+|hydra\.mode=(RUN|MULTIRUN)|hydra\.(run|sweep)\.dir=.*"
+)
 _FLAGS = re.compile(r"-m|--config-dir=.*|--config-name=.*")
 
 
@@ -44,20 +47,28 @@ def command(path: Path) -> tuple[list[str], bool]:
     except Newer:
         raise
     except Damaged as damaged:
-        return _overrides(path, sweep, damaged), sweep
+        return _printable(path, _overrides(path, sweep, damaged)), sweep
     try:
         words = shlex.split(record["command"])
     except (KeyError, ValueError, AttributeError) as error:
         raise Damaged(f"{file}: no command: {error}") from None
     if words[:2] != ["lth", "run"]:
         raise Damaged(f"{file}: the command is not lth run")
-    return words[2:], sweep
+    return _printable(path, words[2:]), sweep
+
+
+def _printable(path: Path, words: list[str]) -> list[str]:
+    """Arguments, which Hydra may print."""
+    if not all(word.isprintable() for word in words):
+        raise ConfigError(f"resume={path}: a command with control characters is recorded there")
+    return words
 
 
 def refuse_steering(path: Path, recorded: Line, typed: Line, merged: Line) -> None:
     """Refuse what only the record asks of Hydra: it would decide where files go, and what runs.
 
-    Under ``safe=true``, a folder of YAML that only the record names is refused, too.
+    Under ``safe=true``, a folder of YAML that only the record names is refused, too, and what it has a resolver give,
+    such as a variable of the environment, which would be written into the run.
 
     Raises:
         ConfigError: naming it; whoever wants it types it again.
@@ -65,8 +76,6 @@ def refuse_steering(path: Path, recorded: Line, typed: Line, merged: Line) -> No
     for text in recorded.flags:
         if not _FLAGS.fullmatch(text):
             raise ConfigError(f"{text} is recorded there, and no option of a run")
-    if not all(text.isprintable() for text in recorded.overrides):  # Hydra may print them
-        raise ConfigError(f"resume={path}: a command with control characters is recorded there")
     for text in merged.overrides:
         key = text.lstrip("+~").partition("=")[0]
         of_hydra = re.match(r"hydra\b", key) or re.search(r"@(_global_\.)?hydra\b", key)
@@ -78,6 +87,9 @@ def refuse_steering(path: Path, recorded: Line, typed: Line, merged: Line) -> No
             if getattr(options, flag) is not None and getattr(typed_options, flag) is None:
                 said = f"--{flag.replace('_', '-')}={getattr(options, flag)}"
                 raise ConfigError(f"{said} is recorded there; under safe=true type it again")
+        for text in merged.overrides:
+            if calls(text) and text in recorded.overrides and text not in typed.overrides and not _OURS.fullmatch(text):
+                raise ConfigError(f"{text} is recorded there; under safe=true type it again")
 
 
 def record_sweep(path: Path, arguments: Sequence[str], expected: int, jobs: Sequence[str]) -> None:
