@@ -7,23 +7,28 @@ import pickle
 import re
 import shlex
 import struct
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from omegaconf import OmegaConf
+from PIL import Image, UnidentifiedImageError
 
 import lth_cli
 from lth_cli.command.foreign import foreign, known, resolved_targets
 from lth_cli.command.job import settled
+from lth_cli.datasets import image_folder
 from lth_cli.report.comparison import collect
 from lth_cli.results.verify import verify
 from lth_cli.rundir.intact import reopen
 from lth_cli.rundir.manifest import Manifest
 from lth_cli.rundir.read import Damaged, read
 from lth_cli.setup.schema import ConfigError
-from tests.command import Lth
+from tests.command import Lth, only_run
 from tests.interrupted import results, start
 from tests.lies import believed
 
@@ -337,3 +342,45 @@ def test_what_is_typed_again_goes_on(lth: Lth, tmp_path: Path) -> None:
         assert "type it again" in refused.stderr
     resumed = lth("run", f"resume={sweep}", subdir, "--config-dir=own", "safe=true")
     assert (resumed.returncode, resumed.stderr) == (0, "")
+
+
+def test_git_runs_nothing_for_a_safe_run(lth: Lth, tmp_path: Path) -> None:
+    """The settings of a repository name programs; a run that somebody hands over may be one."""
+    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
+    (tmp_path / "tracked").touch()
+    subprocess.run(["git", "-C", str(tmp_path), "add", "tracked"], check=True)
+    with open(tmp_path / ".git" / "config", "a") as file:
+        file.write('[core]\n\tfsmonitor = touch made; false\n[filter "x"]\n\tclean = touch made; cat\n')
+    (tmp_path / ".gitattributes").write_text("* filter=x\n")
+    (tmp_path / "tracked").write_text("changed")
+    done = lth("run", "rounds=1", "controls=[]", "train.iterations=1it", "safe=true")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads((only_run(tmp_path) / "run.json").read_text())["git"] is None
+    assert not (tmp_path / "made").exists()
+
+
+def test_nothing_is_read_or_imported_from_where_we_are(run: Path, tmp_path: Path) -> None:
+    """Neither settings of matplotlib, which may have LaTeX run, nor modules, by a worker."""
+    (tmp_path / "matplotlibrc").write_text("text.usetex: True\n")
+    for name in ("joblib", "pickle", "multiprocessing", "torch"):
+        (tmp_path / f"{name}.py").write_text("open('made', 'w')\n")
+    sweep = ["-m", "hydra/launcher=joblib", "seed=0,1", "rounds=1", "controls=[]", "train.iterations=1it", "safe=true"]
+    for arguments in (["compare", "run", "--plot", "x.png"], ["run", *sweep]):
+        command = [sys.executable, "-P", "-m", "lth_cli", *arguments]  # as the script `lth`
+        path = str(Path(lth_cli.__file__).parent.parent)
+        done = subprocess.run(
+            command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+    assert not (tmp_path / "made").exists()
+
+
+def test_an_image_is_of_the_format_that_its_name_says(tmp_path: Path) -> None:
+    """For EPS, Pillow starts Ghostscript."""
+    for part in ("train", "val"):
+        (tmp_path / part / "a").mkdir(parents=True)
+        for name in ("x", "y"):
+            Image.new("RGB", (8, 8)).save(tmp_path / part / "a" / f"{name}.jpg", "EPS")
+    data = image_folder(str(tmp_path), size=8, mean=[0, 0, 0], deviation=[1, 1, 1], val_size=1, workers=0)
+    with pytest.raises(UnidentifiedImageError):
+        data.train.take(torch.tensor([0]))

@@ -36,6 +36,9 @@ def launch(arguments: Sequence[str]) -> int:
         with _process_as_it_was(), Signals().in_order():
             spin_less()
             os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra raises instead of printing and exiting
+            os.environ.setdefault(
+                "PYTHONSAFEPATH", "1"
+            )  # workers import nothing from the working directory by themselves
             return _launch(list(arguments))
     except (ConfigError, HydraException, OmegaConfBaseException, OSError, Busy, Damaged) as error:
         if isinstance(error, OSError) and error.filename is None and error.errno is not None:  # of no file, as stdout

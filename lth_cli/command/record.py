@@ -13,8 +13,12 @@ from lth_cli.datasets.fingerprint import fingerprint
 from lth_cli.setup.build import Experiment
 
 
-def record_of(experiment: Experiment, source: Mapping[str, Any]) -> dict[str, Any]:
-    """The experiment, its data, and the machine and versions that it runs on, beside what it was made from."""
+def record_of(experiment: Experiment, source: Mapping[str, Any], safe: bool) -> dict[str, Any]:
+    """The experiment, its data, and the machine and versions that it runs on, beside what it was made from.
+
+    Args:
+        safe: whether git is not asked: it runs what the settings of a repository name, such as core.fsmonitor.
+    """
     digest, duplicates = fingerprint(experiment.data)
     return {
         **source,
@@ -34,7 +38,7 @@ def record_of(experiment: Experiment, source: Mapping[str, Any]) -> dict[str, An
         "threads": torch.get_num_threads(),
         "host": platform.node(),
         "pid": os.getpid(),
-        "git": _git(),
+        "git": None if safe else _git(),
         "versions": {
             "python": platform.python_version(),
             **{name: version(name) for name in ("lth-cli", "torch", "numpy", "hydra-core", "omegaconf")},
@@ -53,7 +57,7 @@ def _git() -> dict[str, Any] | None:
 
     def git(*arguments: str) -> str:
         return subprocess.run(
-            ["git", *arguments], capture_output=True, text=True, check=True, timeout=10
+            ["git", "-c", "core.fsmonitor=false", *arguments], capture_output=True, text=True, check=True, timeout=10
         ).stdout.strip()
 
     try:

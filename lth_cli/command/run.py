@@ -65,7 +65,7 @@ def run(
     experiment = build(config, source["choices"])
     _set_up_torch(config, experiment.device)
     text = OmegaConf.to_yaml(config, resolve=True)
-    record = record_of(experiment, source)
+    record = record_of(experiment, source, config.safe)
     if intact is not None:
         check_config(path, text)
         check_rounds(intact, experiment.way.search.keep, record["data_sha256"])
