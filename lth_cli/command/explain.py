@@ -9,7 +9,7 @@ from hydra.errors import ConfigCompositionException, HydraException, MissingConf
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lth_cli.core.spelling import gist, nearest
+from lth_cli.core.spelling import clean, gist, nearest
 from lth_cli.core.streams import described
 from lth_cli.setup.conf import conf_dir
 from lth_cli.setup.schema import ConfigError, allowed, wrong_choice
@@ -25,7 +25,7 @@ def explain(error: Exception, arguments: Sequence[str]) -> str:
         arguments: the command line, whose choices decide which keys there are.
     """
     if isinstance(error, OSError) and error.filename:
-        return f"{error.filename}: {error.strerror}"
+        return clean(f"{error.filename}: {error.strerror}")
     text = str(error).strip()
     is_primary = text.startswith("Cannot find primary config")  # no field tells
     if isinstance(error, MissingConfigException) and "/" in (error.missing_cfg_file or "") and not is_primary:

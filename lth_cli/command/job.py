@@ -15,7 +15,7 @@ from lth_cli.command import overrides, resume
 from lth_cli.command.compose import without
 from lth_cli.command.foreign import foreign, resolved_targets, tell
 from lth_cli.core.signals import Signals
-from lth_cli.core.spelling import brief, say
+from lth_cli.core.spelling import brief, clean, say
 from lth_cli.core.streams import give_up_stdout
 from lth_cli.report.terminal import Terminal
 from lth_cli.rundir import names
@@ -86,7 +86,7 @@ def settled(config: DictConfig, said: Collection[str]) -> DictConfig:
 def _run(config: DictConfig, path: Path, sweep: bool, resumed: bool) -> None:
     intact = reopen(path) if resumed else None
     if intact is not None and resume.is_complete(intact, OmegaConf.to_yaml(config, resolve=True)):
-        say(f"{path} is done, and all of it is as it was written")
+        say(clean(f"{path} is done, and all of it is as it was written"))
         return
     spin_less()
     from lth_cli.command.run import mark_unstarted, run

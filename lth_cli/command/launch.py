@@ -1,6 +1,7 @@
 """`lth run`: hand a checked command line to Hydra, and turn what goes wrong into a message and an exit code."""
 
 import contextlib
+import io
 import os
 import shlex
 import sys
@@ -19,7 +20,7 @@ from lth_cli.command.explain import explain, failure, first_line
 from lth_cli.command.job import spin_less, task
 from lth_cli.command.line import Line, parse
 from lth_cli.core.signals import Signals
-from lth_cli.core.spelling import brief, say
+from lth_cli.core.spelling import brief, clean, say
 from lth_cli.core.streams import give_up_stdout
 from lth_cli.rundir import names
 from lth_cli.rundir.folders import Busy, Folder, discard, free_dir, sole_writer
@@ -44,12 +45,12 @@ def launch(arguments: Sequence[str]) -> int:
         if isinstance(error, OSError) and error.filename is None and error.errno is not None:  # of no file, as stdout
             raise
         if wants_traceback:
-            traceback.print_exc()
+            say(traceback.format_exc(), file=sys.stderr)
         say(brief(f"lth: {explain(error, arguments)}"), file=sys.stderr)
         return 2
     except JobFailed as failed:
         if wants_traceback:
-            traceback.print_exception(failed.error)
+            say("".join(traceback.format_exception(failed.error)), file=sys.stderr)
         text = failure(failed.error) or f"{first_line(failed.error)} (HYDRA_FULL_ERROR=1 shows where)"
         say(f"{brief(f'lth: {text}')}{_to_go_on(failed.path)}", file=sys.stderr)
         if isinstance(failed.error, OSError) and failed.error.filename is None:
@@ -161,7 +162,7 @@ def _on_top(path: Path, line: Line) -> Line:
 
 
 def _to_go_on(path: Path) -> str:
-    return f"\n     to go on: lth run resume={shlex.quote(str(path))}" if _is_begun(path) else ""
+    return f"\n     to go on: lth run resume={clean(shlex.quote(str(path)))}" if _is_begun(path) else ""
 
 
 def _is_begun(path: Path) -> bool:
@@ -172,15 +173,34 @@ def _complete(words: list[str]) -> int:
     """Completion of `lth run …` by Hydra, which knows of no subcommands, and which must never print an error."""
     line = os.environ.get("COMP_LINE", "").replace(" run ", " ", 1)
     os.environ.update(COMP_LINE=line, COMP_POINT=str(len(line)))
-    with contextlib.suppress(Exception), contextlib.redirect_stderr(None):
+    asked = any(word.startswith("query=") for word in words)
+    with contextlib.suppress(Exception), contextlib.redirect_stderr(None), _clean(_literal if asked else str):
         _hand_to_hydra(words, task(False, []))
     return 0
+
+
+def _literal(text: str) -> str:
+    """The words that stand for themselves: bash runs what is in $( ) in a completion, which may be a file's name."""
+    return "\n".join(word for word in text.split() if shlex.quote(word) == word)
+
+
+@contextlib.contextmanager
+def _clean(change: Callable[[str], str] = str) -> Iterator[None]:
+    """Print what Hydra prints within, cleaned; also where it ends the process, as after its help."""
+    stream = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(stream):
+            yield
+    finally:
+        if text := change(stream.getvalue()):
+            say(text.removesuffix("\n").expandtabs())
 
 
 def _show(words: list[str]) -> None:
     """What Hydra only shows: help, a config, or how it was composed."""
     try:
-        _hand_to_hydra(words, task(False, []))
+        with _clean():
+            _hand_to_hydra(words, task(False, []))
     except (HydraException, OmegaConfBaseException, OSError):
         raise
     except Exception as error:  # such as a --package that is none

@@ -13,6 +13,7 @@ from lth_cli.command import overrides
 from lth_cli.command.bombs import calls
 from lth_cli.command.line import Line
 from lth_cli.core.counts import Counts
+from lth_cli.core.spelling import clean
 from lth_cli.rundir import names, within
 from lth_cli.rundir.config import parse_config, parse_yaml, read_config
 from lth_cli.rundir.damaged import UNREADABLE, Damaged, Newer, parsed
@@ -126,7 +127,7 @@ def check_config(path: Path, config: str) -> bool:
     changed = _changed(path, config) if _has_begun(path) else {}
     if refused := {key: both for key, both in changed.items() if not may_grow(key)}:
         listed = ", ".join(f"{key} (was {old}, not {new})" for key, (old, new) in refused.items())
-        raise ConfigError(f"{listed}: a run goes on with the config that it was started with")
+        raise ConfigError(f"{clean(listed)}: a run goes on with the config that it was started with")
     return bool(changed)
 
 

@@ -96,8 +96,7 @@ def run(
             writer.finish("failed", f"{type(error).__name__}: {described(error)}")
         raise
     if live:
-        show(console, summary(compare([read(path)])))
-        console.print(str(path), highlight=False, markup=False, soft_wrap=True)
+        show(console, summary(compare([read(path)])), str(path))
 
 
 def _told_to_stop(error: BaseException | None) -> KeyboardInterrupt | None:

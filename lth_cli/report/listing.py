@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from lth_cli.core.spelling import nearest
+from lth_cli.core.spelling import clean, nearest
 from lth_cli.setup.conf import conf_dir
 
 _GROUPS = {
@@ -40,8 +40,9 @@ def listing(kind: str | None, config_dir: str | None) -> str:
         if kind in (None, plural):
             files = sorted(file for folder in folders for file in (folder / group).glob("*.yaml"))
             written = _WRITTEN.get(group, f"{group}={{}}")
-            width = max((len(written.format(file.stem)) for file in files), default=0)
-            blocks.append("".join(f"{written.format(file.stem):{width}}  {description(file)}\n" for file in files))
+            options = [(written.format(clean(file.stem)), description(file)) for file in files]
+            width = max((len(option) for option, _ in options), default=0)
+            blocks.append("".join(f"{option:{width}}  {words}\n" for option, words in options))
     return "\n".join(blocks)
 
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from lth_cli.core.masks import density as mask_density
+from lth_cli.core.spelling import clean
 from lth_cli.report.table import density
 from lth_cli.training.evaluate import Evaluation
 from lth_cli.training.jobs import Fitted, Job
@@ -78,5 +79,5 @@ class Display:
         self.say(f"{where}  {accuracies}  {seconds:.1f} s")
 
     def say(self, text: str) -> None:
-        """Print a line above the bar."""
-        self._progress.console.print(self.prefix + text, highlight=False, soft_wrap=True, markup=False)
+        """Print one line above the bar."""
+        self._progress.console.print(clean(self.prefix + text), highlight=False, soft_wrap=True, markup=False)
