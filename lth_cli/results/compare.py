@@ -9,10 +9,12 @@ from statistics import fmean, stdev
 from typing import Any
 
 from lth_cli.core.metrics import further
+from lth_cli.core.spelling import brief, clean
 from lth_cli.rundir.read import Run
 from lth_cli.rundir.sameness import same_experiment
 
 _CONFIDENCE = 0.95
+_LONGEST = 1000  # characters of the name of an experiment
 
 Record = Mapping[str, Any]
 
@@ -201,7 +203,8 @@ def _names(runs: Sequence[Run]) -> list[str]:
     for choice, values in zip(choices, flat, strict=True):
         parts = [f"{group}={choice.get(group)}" for group in groups]
         parts += [f"{key}={values[key]}" for key in keys if key in values]
-        names.append(" ".join(parts) or " ".join(str(choice.get(group, "")) for group in ("model", "dataset")).strip())
+        name = " ".join(parts) or " ".join(str(choice.get(group, "")) for group in ("model", "dataset")).strip()
+        names.append(brief(clean(name), width=_LONGEST))
     # Texts may still coincide, as of 1 and "1": number those.
     return [name if names.count(name) == 1 else f"{name} #{names[:i].count(name) + 1}" for i, name in enumerate(names)]
 

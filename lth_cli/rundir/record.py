@@ -52,6 +52,8 @@ def _parse(text: str) -> Record:
     for key, kind in _KINDS.items():
         if key in record and (type(record[key]) is not kind or (kind is int and record[key] < 1)):
             raise ValueError(f"{key} is {str(record[key])[:40]}")
+    if any(isinstance(choice, list | dict) for choice in record.get("choices", {}).values()):
+        raise ValueError(f"choices is {str(record['choices'])[:40]}")
     for kept in record.get("keep", []):
         Counts.parse(kept)
     if not all(type(seed) is int for seed in record.get("seeds", [])):
