@@ -326,6 +326,23 @@ def test_a_config_chooses_no_file_out_of_its_folder(text: str, lth: Lth, tmp_pat
     assert "the name of a file" in refused.stderr
 
 
+def test_a_folder_is_the_one_that_is_named(run: Path, lth: Lth, tmp_path: Path) -> None:
+    """Hydra takes the name of a folder for a text with variables in it."""
+    (tmp_path / "victim").mkdir()
+    run.rename(tmp_path / "${oc.env:VICTIM}")
+    for arguments in (["resume=${oc.env:VICTIM}"], ["rounds=1", "hydra.run.dir='\\${oc.env:VICTIM}'"]):
+        refused = lth("run", *arguments, "safe=true", VICTIM=str(tmp_path / "victim"))
+        assert (refused.returncode, refused.stdout) == (2, ""), refused.stderr
+    assert not list((tmp_path / "victim").iterdir())
+
+
+def test_what_is_to_be_typed_again_is_quoted(run: Path, lth: Lth) -> None:
+    word = "hydra.job.name='x;evil'"
+    command(run, shlex.join(["lth", "run", word]))
+    refused = lth("run", "resume=run")
+    assert refused.stderr == f"lth: {shlex.quote(word)} is recorded there; type it again if it is yours\n"
+
+
 def test_what_is_typed_again_goes_on(lth: Lth, tmp_path: Path) -> None:
     """What a record may not ask of Hydra, its owner may."""
     (tmp_path / "own" / "model").mkdir(parents=True)

@@ -49,7 +49,8 @@ def _composition(error: ConfigCompositionException, text: str, arguments: Sequen
         key, values = found.groups()
         return f"{key}={values}: several values are a sweep and need -m; a list is written {key}=[{values}]"
     if found := re.search(r"Could not (?:override|append to config)[^']*'([^']+)'", text):
-        return _unknown_key(found[1], arguments)
+        inner = str(getattr(error.__cause__, "full_key", ""))  # of a dict, the one that is wrong
+        return _unknown_key(inner if inner.startswith(f"{found[1]}.") else found[1], arguments)
     if words := wrong_choice(error.__cause__ or error.__context__):
         return words
     if found := re.search(r"Error merging override \+*([\w.]+)=(.*)", text):

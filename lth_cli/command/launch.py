@@ -81,7 +81,7 @@ def _launch(arguments: list[str]) -> int:
     config, said = checked(line, old)
     key = "hydra.sweep.dir" if line.sweep else "hydra.run.dir"
     wanted = str(OmegaConf.select(config, key))
-    if Path(wanted).name in ("", ".."):
+    if Path(wanted).name in ("", "..") or "${" in wanted:
         raise ConfigError(f"{key}={wanted}: the name of a new folder")
     folder = free_dir(wanted) if old is None else Folder(old)
     path, work = folder.path, _sweep if line.sweep else _run
@@ -146,6 +146,10 @@ def _to_resume(line: Line) -> Path | None:
         return None
     if len(line.resume) > 1 or line.resume[0] == "" or not Path(line.resume[0]).is_dir():
         raise ConfigError(f"resume={','.join(line.resume)}: the folder of a run or a sweep")
+    if "${" in line.resume[0]:
+        raise ConfigError(
+            f"resume={line.resume[0]}: rename it, as Hydra would take ${{…}} for the name of another folder"
+        )
     refuse_odd(Path(line.resume[0]))
     return Path(line.resume[0])
 

@@ -2,11 +2,11 @@
 
 import json
 import re
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from shlex import join, quote, split
 from typing import Any
 
 from lth_cli.command import overrides
@@ -50,7 +50,7 @@ def command(path: Path) -> tuple[list[str], bool]:
     except Damaged as damaged:
         return _printable(path, _overrides(path, sweep, damaged)), sweep
     try:
-        words = shlex.split(record["command"])
+        words = split(record["command"])
     except (KeyError, ValueError, AttributeError) as error:
         raise Damaged(f"{file}: no command: {error}") from None
     if words[:2] != ["lth", "run"]:
@@ -72,25 +72,25 @@ def refuse_steering(path: Path, recorded: Line, typed: Line, merged: Line) -> No
     such as a variable of the environment, which would be written into the run.
 
     Raises:
-        ConfigError: naming it; whoever wants it types it again.
+        ConfigError: naming it, as a shell takes it; whoever wants it types it again.
     """
     for text in recorded.flags:
         if not _FLAGS.fullmatch(text):
-            raise ConfigError(f"{text} is recorded there, and no option of a run")
+            raise ConfigError(f"{quote(text)} is recorded there, and no option of a run")
     for text in merged.overrides:
         key = text.lstrip("+~").partition("=")[0]
         of_hydra = re.match(r"hydra\b", key) or re.search(r"@(_global_\.)?hydra\b", key)
         if of_hydra and text not in typed.overrides and text in recorded.overrides and not _OURS.fullmatch(text):
-            raise ConfigError(f"{text} is recorded there; type it again if it is yours")
+            raise ConfigError(f"{quote(text)} is recorded there; type it again if it is yours")
     typed_options, options = typed.options, merged.options
     if overrides.says_yes(merged.overrides, "safe"):
         for flag in ("config_dir", "config_name"):
             if getattr(options, flag) is not None and getattr(typed_options, flag) is None:
                 said = f"--{flag.replace('_', '-')}={getattr(options, flag)}"
-                raise ConfigError(f"{said} is recorded there; under safe=true type it again")
+                raise ConfigError(f"{quote(said)} is recorded there; under safe=true type it again")
         for text in merged.overrides:
             if calls(text) and text in recorded.overrides and text not in typed.overrides and not _OURS.fullmatch(text):
-                raise ConfigError(f"{text} is recorded there; under safe=true type it again")
+                raise ConfigError(f"{quote(text)} is recorded there; under safe=true type it again")
 
 
 def record_sweep(path: Path, arguments: Sequence[str], expected: int, jobs: Sequence[str]) -> None:
@@ -101,7 +101,7 @@ def record_sweep(path: Path, arguments: Sequence[str], expected: int, jobs: Sequ
         jobs: their names, as far as they are known.
     """
     started = datetime.now(UTC).isoformat(timespec="seconds")
-    words = shlex.join(["lth", "run", *arguments])
+    words = join(["lth", "run", *arguments])
     document = {"format": 1, "command": words, "started": started, "expected": expected, "jobs": list(jobs)}
     within.write(path, names.SWEEP, json.dumps(document, indent=2).encode() + b"\n")
 

@@ -10,12 +10,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from lth_cli.core.masks import density as mask_density
-from lth_cli.core.spelling import clean
+from lth_cli.core.spelling import brief, clean
 from lth_cli.report.table import density
 from lth_cli.training.evaluate import Evaluation
 from lth_cli.training.jobs import Fitted, Job
 
 _REFRESH = 0.25  # seconds
+_WIDEST = 2000  # characters of a line
 
 
 class Display:
@@ -80,4 +81,6 @@ class Display:
 
     def say(self, text: str) -> None:
         """Print one line above the bar."""
-        self._progress.console.print(clean(self.prefix + text), highlight=False, soft_wrap=True, markup=False)
+        self._progress.console.print(
+            brief(clean(self.prefix + text), width=_WIDEST), highlight=False, soft_wrap=True, markup=False
+        )

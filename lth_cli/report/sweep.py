@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lth_cli.core.spelling import brief
 from lth_cli.report.terminal import Terminal
 
 
@@ -37,7 +38,7 @@ def summary(path: Path, jobs: Sequence[Ended], lost: int, removed: bool) -> None
     for job in jobs:
         if job.status != "done":
             error = " ".join(map(str.strip, job.error.splitlines()))
-            console.say(f"{job.status}: {job.folder}{f': {error}' if error else ''}")
+            console.say(f"{job.status}: {job.folder}{f': {brief(error)}' if error else ''}")
     if removed:
         console.say(f"no job of the sweep could start; {path} is removed")
         return
