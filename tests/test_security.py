@@ -302,6 +302,30 @@ def test_options_that_a_glob_stands_for_are_checked(lth: Lth, tmp_path: Path) ->
     assert not (tmp_path / "made").exists()
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "callbacks: {x: {_target_: evil.x}}",
+        "hydra_logging: {root: {level: 'ext://evil.x'}}",
+        "launcher: {_target_: evil.x}",
+        "sweeper: {params: {hydra.job_logging.root.level: '\"ext://evil.x\"'}}",
+        "output_subdir: ../x",
+    ],
+)
+def test_a_sweep_itself_is_checked_beside_its_jobs(said: str, lth: Lth, tmp_path: Path) -> None:
+    """Its own config has the default of what is swept, which no job has."""
+    (tmp_path / "evil.py").write_text("import pathlib\npathlib.Path('made').touch()\n")
+    (tmp_path / "own" / "model").mkdir(parents=True)
+    (tmp_path / "own" / "mine.yaml").write_text("defaults: [config, {override model: evil}, _self_]\n")
+    model = f"# @package _global_\nhydra: {{{said}}}\nmodel: {{_target_: lth_cli.models.lenet5}}\n"
+    (tmp_path / "own" / "model" / "evil.yaml").write_text(model)
+    typed = ("--config-dir=own", "--config-name=mine", "model=lenet_300_100,lenet5", "safe=true")
+    refused = lth("run", "-m", *typed)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert re.search(rf"{REFUSED}|said on the command line|keeps to the folder", refused.stderr), refused.stderr
+    assert not (tmp_path / "made").exists()
+
+
 def test_what_a_resolver_gives_later_is_checked_again(capsys: pytest.CaptureFixture[str]) -> None:
     """The time is another one when the job begins."""
     said = iter(("lth_cli.models.lenet5", "evil.net", "evil.net"))
@@ -319,7 +343,7 @@ def test_what_a_resolver_gives_later_is_checked_again(capsys: pytest.CaptureFixt
 def test_a_config_chooses_no_file_out_of_its_folder(text: str, lth: Lth, tmp_path: Path) -> None:
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "mine.yaml").write_text(f"defaults: [config, {text}]\n")
-    refused = lth("run", "--config-dir=own", "--config-name=mine", "safe=true", WHERE="../x")
+    refused = lth("run", "--config-dir=own", "--config-name=mine", WHERE="../x")
     assert (refused.returncode, refused.stdout) == (2, "")
     assert "not a file below the folder of configs" in refused.stderr
     refused = lth("run", "--config-dir=own", "--config-name=../own/mine")

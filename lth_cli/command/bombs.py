@@ -13,7 +13,7 @@ from lth_cli.setup.schema import ConfigError
 _MOST_VALUES = 10_000  # of one file, its aliases written out
 
 
-def refuse_bombs(folder: Path, chosen: Iterable[str], safe: bool = False) -> None:
+def refuse_bombs(folder: Path, chosen: Iterable[str]) -> None:
     """Look at every file of the user's own YAML that this command line can choose, and at no other.
 
     A file is chosen by a text that names it and the folders that it is in. Such texts are on the command line, and in
@@ -22,10 +22,10 @@ def refuse_bombs(folder: Path, chosen: Iterable[str], safe: bool = False) -> Non
     Args:
         folder: of the user's own YAML.
         chosen: overrides, and the name of the primary config.
-        safe: whether no file may be chosen by what may change until Hydra looks, such as the time.
 
     Raises:
-        ConfigError: a file stands for too many values, has packages searched, or chooses a file out of the folder.
+        ConfigError: a file stands for too many values, has packages searched, or chooses a file that is not below the
+            folder, or by what may change until Hydra looks, such as the time.
     """
     texts = list(chosen)
     words = {word for text in texts for word in _words(text)}
@@ -40,7 +40,7 @@ def refuse_bombs(folder: Path, chosen: Iterable[str], safe: bool = False) -> Non
             scalars = list(_scalars(root, set()))
             if any("pkg:" in text or "${" in text for text in _under("searchpath", root, set())):
                 raise ConfigError(f"{file}: searchpath: a package is imported when it is searched; name folders")
-            if found := [text for text in _under("defaults", root, set()) if leads_out(text) or (safe and calls(text))]:
+            if found := [text for text in _under("defaults", root, set()) if leads_out(text) or calls(text)]:
                 raise ConfigError(f"{file}: defaults: {found[0]}: not a file below the folder of configs")
             words.update(word for text in scalars for word in _words(text))
             any_name |= any("${" in text for text in _under("defaults", root, set()))  # such as model: ${dataset}_net

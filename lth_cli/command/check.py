@@ -7,14 +7,15 @@ from pathlib import Path
 
 import hydra
 from hydra.errors import HydraException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from lth_cli.command import overrides
 from lth_cli.command.bombs import calls, leads_out, refuse_bombs
-from lth_cli.command.compose import Composer, split, without
+from lth_cli.command.compose import Composed, Composer, split, without
 from lth_cli.command.explain import first_line
-from lth_cli.command.foreign import foreign, resolved_targets, tell
+from lth_cli.command.foreign import foreign, known, resolved_targets, tell
 from lth_cli.command.line import Line
 from lth_cli.command.resume import check_config, check_rounds
 from lth_cli.core.counts import Counts
@@ -46,15 +47,14 @@ def checked(line: Line, resumed: Path | None) -> tuple[DictConfig, set[str]]:
             first = composer.whole(jobs[0])
         if line.sweep:
             _check_subdir(first)
+            imported |= _of_sweep(line, composer)
         for job, folder_name in zip(jobs, names, strict=True):
             with _named(job):
                 composed = composer.job(job) if line.sweep else split(first)
                 _check_values(composed.config)
                 named = {**composed.hydra, **resolved_targets(composed.config)}
                 imported |= foreign(named, composed.config.safe)
-                if composed.config.safe and composed.steered:
-                    key, value = next(iter(composed.steered.items()))
-                    raise ConfigError(f"{key}={value}: safe=true keeps to the folder and the environment of the run")
+                _check_steered(composed, composed.config.safe)
             if resumed is not None:
                 grows = check_config(resumed / folder_name, OmegaConf.to_yaml(composed.config, resolve=True))
                 if grows and line.sweep:
@@ -82,7 +82,7 @@ def _composer(line: Line) -> Iterator[Composer]:
     _refuse_outside(line)
     name, folder = line.options.config_name or "config", line.options.config_dir
     if folder is not None:
-        refuse_bombs(Path(folder), [*line.overrides, name], overrides.says_yes(line.overrides, "safe"))
+        refuse_bombs(Path(folder), [*line.overrides, name])
     with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
         yield Composer(name, folder)
 
@@ -117,6 +117,24 @@ def _names(line: Line, jobs: list[list[str]]) -> list[str]:
             raise ConfigError(f"{name}: this sweep has the same job twice")
         names[name] = None
     return list(names)
+
+
+def _of_sweep(line: Line, composer: Composer) -> dict[str, str]:
+    """What the sweep itself has imported: of what is swept, its config has the defaults, which no job need have."""
+    with _named(line.overrides):
+        sweep = composer.whole(line.overrides, RunMode.MULTIRUN)
+    sweeper = OmegaConf.to_container(sweep.hydra.sweeper)
+    if isinstance(sweeper, dict) and sweeper.get("params") and str(sweeper.get("_target_")) in known():
+        raise ConfigError("hydra.sweeper.params: what is swept is said on the command line")
+    composed, safe = split(sweep), bool(sweep.safe) or overrides.says_yes(line.overrides, "safe")
+    _check_steered(composed, safe)
+    return foreign(composed.hydra, safe)
+
+
+def _check_steered(composed: Composed, safe: bool) -> None:
+    if safe and composed.steered:
+        key, value = next(iter(composed.steered.items()))
+        raise ConfigError(f"{key}={value}: safe=true keeps to the folder and the environment of the run")
 
 
 def _check_subdir(config: DictConfig) -> None:

@@ -55,13 +55,13 @@ class Composer:
         self._is_group = dict[str, bool]()
         self._bases = dict[tuple[str, ...], Composed]()
 
-    def whole(self, overrides: list[str]) -> DictConfig:
-        """The config of a job with the node of Hydra, by Hydra itself.
+    def whole(self, overrides: list[str], mode: RunMode = RunMode.RUN) -> DictConfig:
+        """The config of a job, or of a sweep itself, with the node of Hydra, by Hydra itself.
 
         Raises:
             HydraException, OmegaConfBaseException, …: whatever Hydra raises.
         """
-        return self.loader.load_configuration(self._name, overrides, RunMode.RUN, from_shell=False)
+        return self.loader.load_configuration(self._name, overrides, mode, from_shell=False)
 
     def job(self, overrides: list[str]) -> Composed:
         """The same without that node, and many times as fast where an earlier job chose the same options.

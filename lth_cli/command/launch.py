@@ -20,7 +20,7 @@ from lth_cli.command.explain import explain, failure, first_line
 from lth_cli.command.job import spin_less, task
 from lth_cli.command.line import Line, parse
 from lth_cli.core.signals import Signals
-from lth_cli.core.spelling import brief, clean, say
+from lth_cli.core.spelling import brief, clean, gist, say
 from lth_cli.core.streams import give_up_stdout
 from lth_cli.rundir import names
 from lth_cli.rundir.folders import Busy, Folder, discard, free_dir, sole_writer
@@ -28,6 +28,8 @@ from lth_cli.rundir.read import Damaged
 from lth_cli.rundir.within import refuse_odd
 from lth_cli.setup.conf import conf_dir
 from lth_cli.setup.schema import ConfigError
+
+_OF_HYDRA = (HydraException, OmegaConfBaseException, OSError)
 
 
 def launch(arguments: Sequence[str]) -> int:
@@ -110,8 +112,10 @@ def _run(folder: Folder, line: Line, words: list[str], resumed: bool, said: set[
     stopped = list[Exception]()
     try:
         _hand_to_hydra(words, task(resumed, stopped, said))
-    except ValueError as wrong:  # of logging, which Hydra sets up
-        raise ConfigError(f"Hydra cannot begin: {first_line(wrong)}: {wrong.__cause__ or ''}") from wrong
+    except _OF_HYDRA:
+        raise
+    except Exception as wrong:  # such as a ValueError of logging, which Hydra sets up
+        raise _cannot_begin(wrong) from wrong
     for error in stopped:
         raise error if isinstance(error, ConfigError | Damaged) else JobFailed(error, folder.path)
     return 0
@@ -132,12 +136,17 @@ def _sweep(folder: Folder, line: Line, words: list[str], resumed: bool, said: se
         _hand_to_hydra(words, task(resumed, stopped, said))
     except Exception as error:
         if not (folder.path / names.HYDRA_SWEEP).exists():
-            raise
+            raise error if isinstance(error, _OF_HYDRA) else _cannot_begin(error) from error
         # A launcher whose worker was killed: the jobs that ended tell for themselves.
         say(f"lth: the launcher stopped: {first_line(error)}", file=sys.stderr)
         sweep.end(folder, 0, ours=not resumed)
         return 1
     return sweep.end(folder, expected, ours=not resumed) or (1 if stopped else 0)
+
+
+def _cannot_begin(error: Exception) -> ConfigError:
+    cause = gist(str(error.__cause__ or ""))
+    return ConfigError(f"Hydra cannot begin: {first_line(error)}{f': {cause}' if cause else ''}")
 
 
 def _to_resume(line: Line) -> Path | None:
@@ -205,7 +214,7 @@ def _show(words: list[str]) -> None:
     try:
         with _clean():
             _hand_to_hydra(words, task(False, []))
-    except (HydraException, OmegaConfBaseException, OSError):
+    except _OF_HYDRA:
         raise
     except Exception as error:  # such as a --package that is none
         raise ConfigError(f"{' '.join(words)}: {first_line(error)}") from error
