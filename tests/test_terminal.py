@@ -4,6 +4,7 @@ import ast
 import csv
 import io
 import json
+import os
 import re
 import shutil
 import warnings
@@ -140,6 +141,17 @@ def test_what_hydra_shows_and_warns_of_is_clean(lth: Lth, tmp_path: Path) -> Non
         assert RAW.findall(done.stdout.replace("\t", "") + done.stderr) == [], more
     said = warnings.formatwarning(f"one{ESCAPE}\n     two", UserWarning, "x.py", 1)
     assert (RAW.findall(said), said.count("\n"), said[-5:]) == ([], 1, " two\n")
+
+
+def test_a_list_is_of_short_lines(lth: Lth, tmp_path: Path) -> None:
+    (tmp_path / "own" / "model").mkdir(parents=True)
+    (tmp_path / "own" / "model" / "a\nb.yaml").write_text("#" + "x" * 10_000)
+    lines = lth("list", "models", "--config-dir=own").stdout.splitlines()
+    assert max(map(len, lines)) < 300
+    assert any(line.startswith("model=a�b ") for line in lines)
+    os.mkfifo(tmp_path / "own" / "model" / "pipe.yaml")
+    for arguments in (("list", "models", "--config-dir=own"), ("run", "--config-dir=own", "model=pipe")):
+        assert "own/model/pipe.yaml: not a file" in lth(*arguments).stderr
 
 
 def test_a_cell_is_what_it_says(run: Path) -> None:

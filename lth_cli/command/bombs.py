@@ -34,6 +34,8 @@ def refuse_bombs(folder: Path, chosen: Iterable[str]) -> None:
     while new := [file for file in _named(folder, words, any_name, set()) if file not in read]:
         for file in new:
             read.add(file)
+            if not file.is_file():
+                raise ConfigError(f"{file}: not a file")  # a pipe that nobody writes has no end
             root = _parsed(file)
             if _size(root, {}) > _MOST_VALUES:
                 raise ConfigError(f"{file}: its aliases stand for more than {_MOST_VALUES:,} values")

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from lth_cli.core.spelling import clean, nearest
+from lth_cli.core.files import read
+from lth_cli.core.spelling import brief, clean, nearest
 from lth_cli.setup.conf import conf_dir
 
 _GROUPS = {
@@ -17,6 +18,7 @@ _GROUPS = {
     "experiments": "experiment",
 }
 
+_MOST = 2**20  # bytes of a file of YAML
 _WRITTEN = {"experiment": "+experiment={}", "controls": "controls=[{}]"}  # others: group=option
 
 
@@ -48,7 +50,7 @@ def listing(kind: str | None, config_dir: str | None) -> str:
 
 def description(file: Path) -> str:
     """The first comment of a YAML file that is not a directive of Hydra."""
-    for line in file.read_text(errors="replace").splitlines():
+    for line in read(file, _MOST).decode(errors="replace").splitlines():
         if line.startswith("#") and not line.startswith("# @"):
-            return line.lstrip("# ").strip()
+            return brief(line.lstrip("# ").strip())
     return ""
