@@ -10,8 +10,9 @@ import io
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from lth_cli.core.faults import lack
 from lth_cli.core.signals import Signals, Terminated
@@ -42,6 +43,7 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    warnings.formatwarning = _one_line
     open_closed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -77,6 +79,11 @@ def _failed(error: Exception) -> int:
     if isinstance(error, OSError) and error.filename is None and not lacked:
         give_up_stdout()
     return 2 if nowhere or (isinstance(error, UsageError) and not lacked) else 1
+
+
+def _one_line(message: Warning | str, category: type[Warning], filename: str, lineno: int, line: Any = None) -> str:
+    """A warning of a library as one line, without the place in its source."""
+    return brief(f"lth: {category.__name__}: {' '.join(str(message).split())}") + "\n"
 
 
 def _nowhere() -> str:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from lth_cli.cli import main
-from lth_cli.command import launch
+from lth_cli.command import hydra_main, launch
 from lth_cli.setup.conf import conf_dir
 
 MOST_LINES, MOST_CHARACTERS = 8, 1600
@@ -90,7 +90,8 @@ def bench(folder: Path) -> Iterator[None]:
         with (
             hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"),
             mock.patch.object(hydra, "initialize_config_dir", return_value=contextlib.nullcontext()),
-            mock.patch.object(launch, "_hand_to_hydra", return_value=None),
+            mock.patch.object(launch, "hand_to_hydra", return_value=None),
+            mock.patch.object(hydra_main, "hand_to_hydra", return_value=None),
         ):
             yield
     finally:

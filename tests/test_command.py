@@ -95,7 +95,8 @@ def test_a_config_dir_and_a_search_path_are_both_searched(tmp_path: Path) -> Non
         (tmp_path / folder / "model" / f"{folder}.yaml").write_text("_target_: lth_cli.models.mlp\nhidden: [7]\n")
     for model in ("one", "two", "one,two"):
         typed = [f"--config-dir={tmp_path / 'one'}", f"hydra.searchpath=[{tmp_path / 'two'}]", f"model={model}"]
-        assert checked(parse(["-m", *typed] if "," in model else typed), None).model.hidden == [7]
+        config, _ = checked(parse(["-m", *typed] if "," in model else typed), None)
+        assert config.model.hidden == [7]
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,14 @@ def test_cifar10_in_torchvisions_format(tmp_path: Path, monkeypatch: pytest.Monk
     assert data.test.images[:, 1].unique().numel() == 1
 
 
+def test_pickles_of_old_versions_of_torchvision_are_not_read(tmp_path: Path) -> None:
+    (tmp_path / "MNIST" / "processed").mkdir(parents=True)
+    for file in ("training.pt", "test.pt"):
+        (tmp_path / "MNIST" / "processed" / file).write_bytes(b"a pickle")
+    with pytest.raises(DataNotFound, match="is not on disk"):
+        datasets.mnist(str(tmp_path), download=False, val_size=5)
+
+
 @pytest.mark.parametrize("name", ["mnist", "fashion_mnist", "cifar10"])
 def test_missing_data_is_three_lines_what_where_and_what_else(name: str, tmp_path: Path) -> None:
     debian = {"debian": str(tmp_path / "none")} if name == "fashion_mnist" else {}

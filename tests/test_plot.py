@@ -110,3 +110,12 @@ def test_labels_of_densities_do_not_overlap(rounds: int) -> None:
         inside = [(a, b) for a, b in boxes if left <= (a + b) / 2 <= right]
         assert inside
         assert all(b <= a for (_, b), (a, _) in pairwise(inside))
+
+
+@pytest.mark.parametrize("arms", [1, 6])
+def test_an_arm_whose_name_begins_with_an_underscore_is_in_the_legend(arms: int) -> None:
+    names = [f"_{name}" for name in CONTROLS[:arms]]
+    picture, _ = figure(rows(1, ["winning", *names]))
+    legend = picture.legends[0] if picture.legends else visible(picture)[0].get_legend()
+    assert legend is not None
+    assert {text.get_text().strip() for text in legend.get_texts()} == {"dense", "winning", *names}

@@ -167,6 +167,7 @@ def test_what_is_not_a_ticket_is_refused(content: bytes, tmp_path: Path) -> None
         ),
         ("run.json", '{"format": 1, "status": "running", "pid": "x"}', "pid is x"),
         ("run.json", '{"format": 1, "status": "done", "choices": []}', "choices is "),
+        ("run.json", '{"format": 1, "status": "done", "choices": {"model": []}}', "choices is "),
         ("run.json", '{"format": 1, "status": "done", "seeds": 5}', "seeds is 5"),
         ("run.json", '{"format": 1, "status": "done", "seeds": ["x"]}', "seeds are not whole numbers"),
         ("run.json", '{"format": 1, "status": "done", "keep": 5}', "keep is 5"),
@@ -179,6 +180,7 @@ def test_what_is_not_a_ticket_is_refused(content: bytes, tmp_path: Path) -> None
         ("config.yaml", "a: &a [*a]", "config.yaml: an alias, which no run writes"),
         ("config.yaml", "a: 2020-01-01", "config.yaml: "),
         ("config.yaml", "a: [", "config.yaml: "),
+        ("config.yaml", "1: 2", "config.yaml: not a config"),
         ("config.yaml", "!!python/object/apply:os.system ['true']", "config.yaml: could not determine a constructor"),
     ],
 )
@@ -222,6 +224,7 @@ def test_runs_are_found_below_a_folder_and_the_latest_is_by_name(tmp_path: Path)
     shutil.copytree(first, tmp_path / "2026-01-01" / "23-00-00_z")
     assert len(find(tmp_path)) == 4
     assert find(first) == [first]
+    (day / "0²").mkdir()
     assert latest(tmp_path) == day / "09-00-00_a-10"
     assert latest(tmp_path / "nothing") is None
 

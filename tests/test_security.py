@@ -8,6 +8,7 @@ import re
 import shlex
 import struct
 import subprocess
+import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -16,14 +17,19 @@ from pathlib import Path
 
 import pytest
 import torch
+from omegaconf import OmegaConf
+from PIL import Image, UnidentifiedImageError
 
 import lth_cli
-from lth_cli.command.foreign import known
+from lth_cli.command.foreign import foreign, known, resolved_targets
+from lth_cli.command.job import settled
+from lth_cli.datasets import image_folder
 from lth_cli.report.comparison import collect
 from lth_cli.results.verify import verify
 from lth_cli.rundir.intact import reopen
 from lth_cli.rundir.manifest import Manifest
 from lth_cli.rundir.read import Damaged, read
+from lth_cli.setup.schema import ConfigError
 from tests.command import Lth, only_run
 from tests.interrupted import results, start
 from tests.lies import believed
@@ -221,7 +227,7 @@ def test_a_ticket_that_cannot_be_trained_is_refused(
     assert words in refused.stderr
 
 
-REFUSED = r"safe=true allows only what lth's own conf/ names|is recorded there"
+REFUSED = r"safe=true allows only what lth's own conf/ names|recorded there|the name of an option|hydra.mode=RUN or"
 
 
 @pytest.mark.parametrize(
@@ -245,6 +251,13 @@ REFUSED = r"safe=true allows only what lth's own conf/ names|is recorded there"
         "lth run -m hydra.sweep.subdir=../../x seed=0,1",
         "lth run +hydra.job.env_set.PYTHONPATH=own",
         "lth run +model@hydra.x=lenet5",
+        shlex.join(["lth", "run", "+model.extra='\\${oc.create:{_target_:evil.x}}'"]),
+        shlex.join(["lth", "run", "model._target_='${oc.select:model.${now:%S}}'"]),
+        shlex.join(["lth", "run", "output='${oc.env:HOME}'"]),
+        "lth run model=../../own/model/evil",
+        "lth run 'controls=[../../own/model/evil]'",
+        "lth run hydra.mode=2 hydra.sweep.dir=victim",
+        "lth run '--config-dir=own\n'",
     ],
 )
 def test_a_safe_resume_imports_nothing_but_lth(words: str, run: Path, lth: Lth) -> None:
@@ -358,12 +371,102 @@ def test_a_safe_run_keeps_to_its_folder_and_environment(override: str, lth: Lth,
 def test_packages_are_not_searched_for_a_file_of_yaml(lth: Lth, tmp_path: Path) -> None:
     (tmp_path / "evil.py").write_text("import pathlib\npathlib.Path('made').touch()\n")
     (tmp_path / "own").mkdir()
-    for text in ("['pkg://evil']", "['${oc.env:WHERE}']"):
-        (tmp_path / "own" / "mine.yaml").write_text(f"defaults: [config]\nhydra:\n  searchpath: {text}\n")
-        refused = lth("run", "--config-dir=own", "--config-name=mine", WHERE="pkg://evil")
-        assert (refused.returncode, refused.stdout) == (2, "")
-        assert "a package is imported when it is searched" in refused.stderr
+    for text in (
+        "{searchpath: ['pkg://evil']}",
+        "{searchpath: ['${oc.env:WHERE}']}",
+        "'${oc.create:${oc.decode:\"{searchpath: [pkg://evil]}\"}}'",
+    ):
+        (tmp_path / "own" / "mine.yaml").write_text(f"defaults: [config]\nhydra: {text}\n")
+        for more in ("rounds=1", "--cfg=job", "--info=all", "--help"):
+            refused = lth("run", "--config-dir=own", "--config-name=mine", more, WHERE="pkg://evil")
+            assert (refused.returncode, refused.stdout) == (2, "")
+            assert "a package is imported when it is searched" in refused.stderr
     assert not (tmp_path / "made").exists()
+
+
+def test_help_says_what_it_imports(lth: Lth, tmp_path: Path) -> None:
+    """Hydra sets up logging for it."""
+    (tmp_path / "evil.py").write_text("x = 'INFO'\n")
+    level = "+hydra.hydra_logging.root.level='ext://evil.x'"
+    assert "lth: hydra.hydra_logging.root.level imports ext://evil.x" in lth("run", level, "--help").stderr
+    refused = lth("run", level, "--help", "safe=true")
+    assert (refused.returncode, refused.stdout) == (2, "")
+
+
+def test_options_that_a_glob_stands_for_are_checked(lth: Lth, tmp_path: Path) -> None:
+    (tmp_path / "evil.py").write_text("import pathlib\npathlib.Path('made').touch()\n")
+    (tmp_path / "own" / "model").mkdir(parents=True)
+    for name in ("mine_a", "mine_b"):
+        (tmp_path / "own" / "model" / f"{name}.yaml").write_text("_target_: evil.net\n")
+    refused = lth("run", "-m", "--config-dir=own", "model=glob(mine_*)", "safe=true")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert re.search(REFUSED, refused.stderr)
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "callbacks: {x: {_target_: evil.x}}",
+        "hydra_logging: {root: {level: 'ext://evil.x'}}",
+        "launcher: {_target_: evil.x}",
+        "sweeper: {params: {hydra.job_logging.root.level: '\"ext://evil.x\"'}}",
+        "output_subdir: ../x",
+    ],
+)
+def test_a_sweep_itself_is_checked_beside_its_jobs(said: str, lth: Lth, tmp_path: Path) -> None:
+    """Its own config has the default of what is swept, which no job has."""
+    (tmp_path / "evil.py").write_text("import pathlib\npathlib.Path('made').touch()\n")
+    (tmp_path / "own" / "model").mkdir(parents=True)
+    (tmp_path / "own" / "mine.yaml").write_text("defaults: [config, {override model: evil}, _self_]\n")
+    model = f"# @package _global_\nhydra: {{{said}}}\nmodel: {{_target_: lth_cli.models.lenet5}}\n"
+    (tmp_path / "own" / "model" / "evil.yaml").write_text(model)
+    typed = ("--config-dir=own", "--config-name=mine", "model=lenet_300_100,lenet5", "safe=true")
+    refused = lth("run", "-m", *typed)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert re.search(rf"{REFUSED}|said on the command line|keeps to the folder", refused.stderr), refused.stderr
+    assert not (tmp_path / "made").exists()
+
+
+def test_what_a_resolver_gives_later_is_checked_again(capsys: pytest.CaptureFixture[str]) -> None:
+    """The time is another one when the job begins."""
+    said = iter(("lth_cli.models.lenet5", "evil.net", "evil.net"))
+    OmegaConf.register_new_resolver("test.next", lambda: next(said), replace=True)
+    config = OmegaConf.create({"model": {"_target_": "${test.next:}"}, "safe": True})
+    assert foreign(resolved_targets(config), safe=True) == {}
+    with pytest.raises(ConfigError, match="safe=true allows only"):
+        settled(config, set())
+    config.safe = False
+    assert OmegaConf.to_container(settled(config, set())) == {"model": {"_target_": "evil.net"}, "safe": False}
+    assert capsys.readouterr().err == "lth: model._target_ imports evil.net\n"
+
+
+@pytest.mark.parametrize("text", ["../model/lenet5", "'${oc.env:WHERE}'"])
+def test_a_config_chooses_no_file_out_of_its_folder(text: str, lth: Lth, tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "mine.yaml").write_text(f"defaults: [config, {text}]\n")
+    refused = lth("run", "--config-dir=own", "--config-name=mine", WHERE="../x")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "not a file below the folder of configs" in refused.stderr
+    refused = lth("run", "--config-dir=own", "--config-name=../own/mine")
+    assert "the name of a file" in refused.stderr
+
+
+def test_a_folder_is_the_one_that_is_named(run: Path, lth: Lth, tmp_path: Path) -> None:
+    """Hydra takes the name of a folder for a text with variables in it."""
+    (tmp_path / "victim").mkdir()
+    run.rename(tmp_path / "${oc.env:VICTIM}")
+    for arguments in (["resume=${oc.env:VICTIM}"], ["rounds=1", "hydra.run.dir='\\${oc.env:VICTIM}'"]):
+        refused = lth("run", *arguments, "safe=true", VICTIM=str(tmp_path / "victim"))
+        assert (refused.returncode, refused.stdout) == (2, ""), refused.stderr
+    assert not list((tmp_path / "victim").iterdir())
+
+
+def test_what_is_to_be_typed_again_is_quoted(run: Path, lth: Lth) -> None:
+    word = "hydra.job.name='x;evil'"
+    command(run, shlex.join(["lth", "run", word]))
+    refused = lth("run", "resume=run")
+    assert refused.stderr == f"lth: {shlex.quote(word)} is recorded there; type it again if it is yours\n"
 
 
 def test_what_is_typed_again_goes_on(lth: Lth, tmp_path: Path) -> None:
@@ -382,3 +485,45 @@ def test_what_is_typed_again_goes_on(lth: Lth, tmp_path: Path) -> None:
         assert "type it again" in refused.stderr
     resumed = lth("run", f"resume={sweep}", subdir, "--config-dir=own", "safe=true")
     assert (resumed.returncode, resumed.stderr) == (0, "")
+
+
+def test_git_runs_nothing_for_a_safe_run(lth: Lth, tmp_path: Path) -> None:
+    """The settings of a repository name programs; a run that somebody hands over may be one."""
+    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
+    (tmp_path / "tracked").touch()
+    subprocess.run(["git", "-C", str(tmp_path), "add", "tracked"], check=True)
+    with open(tmp_path / ".git" / "config", "a") as file:
+        file.write('[core]\n\tfsmonitor = touch made; false\n[filter "x"]\n\tclean = touch made; cat\n')
+    (tmp_path / ".gitattributes").write_text("* filter=x\n")
+    (tmp_path / "tracked").write_text("changed")
+    done = lth("run", "rounds=1", "controls=[]", "train.iterations=1it", "safe=true")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads((only_run(tmp_path) / "run.json").read_text())["git"] is None
+    assert not (tmp_path / "made").exists()
+
+
+def test_nothing_is_read_or_imported_from_where_we_are(run: Path, tmp_path: Path) -> None:
+    """Neither settings of matplotlib, which may have LaTeX run, nor modules, by a worker."""
+    (tmp_path / "matplotlibrc").write_text("text.usetex: True\n")
+    for name in ("joblib", "pickle", "multiprocessing", "torch"):
+        (tmp_path / f"{name}.py").write_text("open('made', 'w')\n")
+    sweep = ["-m", "hydra/launcher=joblib", "seed=0,1", "rounds=1", "controls=[]", "train.iterations=1it", "safe=true"]
+    for arguments in (["compare", "run", "--plot", "x.png"], ["run", *sweep]):
+        command = [sys.executable, "-P", "-m", "lth_cli", *arguments]  # as the script `lth`
+        path = str(Path(lth_cli.__file__).parent.parent)
+        done = subprocess.run(
+            command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+    assert not (tmp_path / "made").exists()
+
+
+def test_an_image_is_of_the_format_that_its_name_says(tmp_path: Path) -> None:
+    """For EPS, Pillow starts Ghostscript."""
+    for part in ("train", "val"):
+        (tmp_path / part / "a").mkdir(parents=True)
+        for name in ("x", "y"):
+            Image.new("RGB", (8, 8)).save(tmp_path / part / "a" / f"{name}.jpg", "EPS")
+    data = image_folder(str(tmp_path), size=8, mean=[0, 0, 0], deviation=[1, 1, 1], val_size=1, workers=0)
+    with pytest.raises(UnidentifiedImageError):
+        data.train.take(torch.tensor([0]))

@@ -4,7 +4,10 @@ import ast
 import csv
 import io
 import json
+import os
 import re
+import shutil
+import warnings
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,8 @@ import yaml
 
 import lth_cli
 from lth_cli.core.spelling import brief, clean
-from lth_cli.report.table import markdown, to_csv
+from lth_cli.report.table import comparison, in_markdown, markdown, show, to_csv
+from lth_cli.report.terminal import Terminal
 from lth_cli.results.compare import compare
 from lth_cli.rundir.read import read
 from tests.command import Lth
@@ -30,8 +34,6 @@ def hostile(run: Path, text: str) -> Path:
     run.rename(named)
     for path, words in ((named, text), (other, "other")):
         if path is other:
-            import shutil
-
             shutil.copytree(named, other)
         record = json.loads((path / "run.json").read_text())
         record |= {"choices": {"model": words, "dataset": words}, "device": words, "notes": [words]}
@@ -77,11 +79,87 @@ def test_markdown_and_csv_hold_text_only(run: Path) -> None:
     assert "](" not in line
     assert re.search(r"(?<!\\)[*`]", line) is None
     assert len(re.findall(r"(?<!\\)\|", line)) == len(re.findall(r"\|", markdown(rows).splitlines()[1]))
-    for start in "=+-@":
+    for start in "=+-@＝":
         formula = [row.__class__(**{**row.__dict__, "run": f"{start}1+1"}) for row in rows]
         cells = list(csv.DictReader(io.StringIO(to_csv(formula))))
         assert {row["run"] for row in cells} == {f"'{start}1+1"}
         assert float(cells[-1]["difference"]) == rows[-1].difference
+
+
+FAKE = "x\n\nlth: all is well\n     to go on: evil\n"
+
+
+def test_what_is_read_makes_no_line_of_its_own(run: Path, lth: Lth, tmp_path: Path) -> None:
+    """Nor one that somebody may take for ours, and type."""
+    sweep = tmp_path / f"sweep{FAKE}<b>|"
+    sweep.mkdir()
+    (sweep / "sweep.json").write_text(json.dumps({"format": 1, "expected": 3, "jobs": [FAKE]}))
+    for name, status in (("seed=0", "done"), (FAKE, "failed")):
+        path = Path(shutil.copytree(run, sweep / name))
+        record = json.loads((path / "run.json").read_text())
+        record |= {"error": FAKE, "device": FAKE, "status": status, "executor": FAKE}
+        (path / "run.json").write_text(json.dumps(record))
+        believed(path)
+        manifest = json.loads((path / "manifest.json").read_text())
+        manifest["claims"][FAKE] = "0" * 64
+        (path / "manifest.json").write_text(json.dumps(manifest))
+    (tmp_path / "config").mkdir()
+    shutil.copytree(run, tmp_path / "config", dirs_exist_ok=True)
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    (tmp_path / "config" / "config.yaml").write_text(yaml.safe_dump({**config, "seed": FAKE, FAKE: 1}))
+    for arguments in (
+        ("compare", "."),
+        ("compare", ".", "--format", "markdown"),
+        ("verify", "."),
+        ("run", "resume=config"),
+        ("run", f"resume={sweep / 'seed=0'}", "checkpoint_every=1it"),
+    ):
+        done = lth(*arguments)
+        said = (done.stdout + done.stderr).splitlines()
+        assert any("to go on: evil" in line for line in said), arguments
+        assert [line for line in said if line.startswith(("lth: all", "     to go on: evil"))] == [], arguments
+    text = lth("compare", ".", "--format", "markdown").stdout
+    assert "&lt;b&gt;\\|" in text
+    assert "<b>" not in text
+
+
+def test_the_shell_is_given_no_name_that_it_would_run(lth: Lth, tmp_path: Path) -> None:
+    """A completion is put into the command line as it is."""
+    for name in ("a_run", "a;evil", "a$(evil)", "a`evil`", "a{b,c}"):
+        (tmp_path / name).mkdir()
+    assert lth("-sc", "query=bash", COMP_LINE="lth run resume=./a").stdout == "resume=./a_run\n"
+    assert "model=" in lth("-sc", "query=bash", COMP_LINE="lth run mod").stdout
+
+
+def test_what_hydra_shows_and_warns_of_is_clean(lth: Lth, tmp_path: Path) -> None:
+    (tmp_path / "own" / "model").mkdir(parents=True)
+    (tmp_path / "own" / "model" / f"a{ESCAPE.replace('/', '')}.yaml").write_text("_target_: x\n")
+    (tmp_path / "own" / "mine.yaml").write_text(f"defaults: [config, _self_]\noutput: 'a{ESCAPE[-1]}'\n")
+    for more in ("--help", "--cfg=job", "--info=all", f"device={ESCAPE[-1]}"):
+        done = lth("run", "--config-dir=own", "--config-name=mine", more, HYDRA_FULL_ERROR="1")
+        assert "�" in done.stdout + done.stderr
+        assert RAW.findall(done.stdout.replace("\t", "") + done.stderr) == [], more
+    said = warnings.formatwarning(f"one{ESCAPE}\n     two", UserWarning, "x.py", 1)
+    assert (RAW.findall(said), said.count("\n"), said[-5:]) == ([], 1, " two\n")
+
+
+def test_a_list_is_of_short_lines(lth: Lth, tmp_path: Path) -> None:
+    (tmp_path / "own" / "model").mkdir(parents=True)
+    (tmp_path / "own" / "model" / "a\nb.yaml").write_text("#" + "x" * 10_000)
+    lines = lth("list", "models", "--config-dir=own").stdout.splitlines()
+    assert max(map(len, lines)) < 300
+    assert any(line.startswith("model=a�b ") for line in lines)
+    os.mkfifo(tmp_path / "own" / "model" / "pipe.yaml")
+    for arguments in (("list", "models", "--config-dir=own"), ("run", "--config-dir=own", "model=pipe")):
+        assert "own/model/pipe.yaml: not a file" in lth(*arguments).stderr
+
+
+def test_a_cell_is_what_it_says(run: Path) -> None:
+    row = compare([read(run)])[0]
+    text = io.StringIO()
+    show(Terminal(file=text), comparison([row.__class__(**{**row.__dict__, "run": ":skull: [red]x[/] \\"})]))
+    assert ":skull: [red]x[/] \\" in text.getvalue()
+    assert in_markdown("$x$ ~~y~~ http://z www.z") == "\\$x\\$ \\~\\~y\\~\\~ http\\://z www\\.z"
 
 
 def test_a_name_that_is_a_formula_of_tex_is_drawn(run: Path, lth: Lth, tmp_path: Path) -> None:
@@ -104,6 +182,6 @@ def test_nothing_is_printed_beside_the_one_place() -> None:
         for node in ast.walk(ast.parse(file.read_text()))
         if isinstance(node, ast.Call) and ast.unparse(node.func) in ("print", "Console", "sys.stderr.write")
     ]
-    assert [one for one in found if "measure" not in one and "Console(width=1000)" not in one] == [
+    assert [one for one in found if "measure" not in one and "Console(width=1000" not in one] == [
         "core/spelling.py: print('\\n'.join(map(clean, text.split('\\n'))), file=file)"
     ]

@@ -56,6 +56,9 @@ def test_a_new_output_layer_is_fresh_and_dense() -> None:
         (ticket(side=5), r"fc1.weight is \(12, 25\) there, and \(12, 16\) here: only the number of classes may differ"),
         (replace(ticket(), mask={}), "only one of the two has fc1.weight"),
         (replace(ticket(), weights={}), "a ticket of another network: only one of the two has fc1.bias"),
+        (replace(ticket(), mask={name: m.float() for name, m in ticket().mask.items()}), "float32, no mask of its"),
+        (replace(ticket(), mask={name: m[:1] for name, m in ticket().mask.items()}), "torch.bool, no mask of its"),
+        (replace(ticket(), weights={n: w.double() for n, w in ticket().weights.items()}), "torch.float64 there, and"),
     ],
 )
 def test_a_ticket_of_another_network_is_refused(wrong: Ticket, words: str) -> None:

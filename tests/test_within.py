@@ -245,7 +245,10 @@ def test_a_run_that_names_thousands_of_choices_is_refused(run: Path) -> None:
 
 
 def test_files_of_somebody_else_stay_when_a_run_goes_on(run: Path, lth: Lth) -> None:
-    mine = [run / name for name in (".mine.tmp", "notes/.run.json.1.lth-half-written", "partial/mine.txt", "rounds/01/.y.tmp")]
+    mine = [
+        run / name
+        for name in (".mine.tmp", "notes/.run.json.1.lth-half-written", "partial/mine.txt", "rounds/01/.y.tmp")
+    ]
     for file in mine:
         file.parent.mkdir(exist_ok=True)
         file.write_text("precious")

@@ -24,7 +24,8 @@ def refuse_bombs(folder: Path, chosen: Iterable[str]) -> None:
         chosen: overrides, and the name of the primary config.
 
     Raises:
-        ConfigError: a file stands for too many values, or has packages searched.
+        ConfigError: a file stands for too many values, has packages searched, or chooses a file that is not below the
+            folder, or by what may change until Hydra looks, such as the time.
     """
     texts = list(chosen)
     words = {word for text in texts for word in _words(text)}
@@ -34,15 +35,27 @@ def refuse_bombs(folder: Path, chosen: Iterable[str]) -> None:
         for file in new:
             read.add(file)
             if not file.is_file():
-                raise ConfigError(f"{file}: not a file")
+                raise ConfigError(f"{file}: not a file")  # a pipe that nobody writes has no end
             root = _parsed(file)
             if _size(root, {}) > _MOST_VALUES:
                 raise ConfigError(f"{file}: its aliases stand for more than {_MOST_VALUES:,} values")
             scalars = list(_scalars(root, set()))
-            if any("pkg:" in text or "${" in text for text in _searched(root, set())):
+            if any("pkg:" in text or "${" in text for text in _under("searchpath", root, set())):
                 raise ConfigError(f"{file}: searchpath: a package is imported when it is searched; name folders")
+            if found := [text for text in _under("defaults", root, set()) if leads_out(text) or calls(text)]:
+                raise ConfigError(f"{file}: defaults: {found[0]}: not a file below the folder of configs")
             words.update(word for text in scalars for word in _words(text))
-            any_name |= any("${" in text for text in _scalars(_defaults(root), set()))  # such as model: ${dataset}_net
+            any_name |= any("${" in text for text in _under("defaults", root, set()))  # such as model: ${dataset}_net
+
+
+def leads_out(text: str) -> bool:
+    """Whether an option, as a path, is not below the folder of its group."""
+    return ".." in re.split(r"[/\\]", text)
+
+
+def calls(text: str) -> bool:
+    """Whether a resolver is called in a text, such as ``${oc.env:HOME}``: what it gives is not known beforehand."""
+    return "${" in text and ":" in text
 
 
 def _words(text: str) -> set[str]:
@@ -97,18 +110,12 @@ def _scalars(node: Any, seen: set[int]) -> Iterator[str]:
             yield from _scalars(part, seen)
 
 
-def _searched(node: Any, seen: set[int]) -> Iterator[str]:
-    """The texts of each searchpath under a node."""
+def _under(name: str, node: Any, seen: set[int]) -> Iterator[str]:
+    """The texts of each key of a name under a node; a text in place of the node of Hydra may stand for any."""
     if id(node) not in seen:
         seen.add(id(node))
         for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
-            if key.value == "searchpath":
+            if key.value == name or (key.value == "hydra" and isinstance(value, yaml.ScalarNode)):
                 yield from _scalars(value, set())
         for part in _inner(node):
-            yield from _searched(part, seen)
-
-
-def _defaults(root: Any) -> Any:
-    """The defaults list of a file, which names other files."""
-    pairs = root.value if isinstance(root, yaml.MappingNode) else []
-    return next((value for key, value in pairs if key.value == "defaults"), None)
+            yield from _under(name, part, seen)

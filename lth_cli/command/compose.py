@@ -39,6 +39,9 @@ class Composer:
     Args:
         name: of the primary config.
         folder: of the user's own YAML, or None.
+
+    Attributes:
+        loader: of Hydra, which knows what options there are.
     """
 
     def __init__(self, name: str, folder: str | None) -> None:
@@ -46,19 +49,19 @@ class Composer:
         if folder is not None:  # at the place where Hydra puts it
             search.prepend("command-line", f"file://{Path(folder).resolve()}", SearchPathQuery("schema", None))
         self._name = name
-        self._loader = ConfigLoaderImpl(search)
+        self.loader = ConfigLoaderImpl(search)
         self._parser = OverridesParser.create()
         self._parsed = dict[str, Override]()
         self._is_group = dict[str, bool]()
         self._bases = dict[tuple[str, ...], Composed]()
 
-    def whole(self, overrides: list[str]) -> DictConfig:
-        """The config of a job with the node of Hydra, by Hydra itself.
+    def whole(self, overrides: list[str], mode: RunMode = RunMode.RUN) -> DictConfig:
+        """The config of a job, or of a sweep itself, with the node of Hydra, by Hydra itself.
 
         Raises:
             HydraException, OmegaConfBaseException, …: whatever Hydra raises.
         """
-        return self._loader.load_configuration(self._name, overrides, RunMode.RUN, from_shell=False)
+        return self.loader.load_configuration(self._name, overrides, mode, from_shell=False)
 
     def job(self, overrides: list[str]) -> Composed:
         """The same without that node, and many times as fast where an earlier job chose the same options.
@@ -87,7 +90,7 @@ class Composer:
         if isinstance(override.value(), dict):
             return True
         if key not in self._is_group:
-            self._is_group[key] = bool(self._loader.get_group_options(key, None, self._name, self._search_path()))
+            self._is_group[key] = bool(self.loader.get_group_options(key, None, self._name, self._search_path()))
         return not self._is_group[key]
 
     def _search_path(self) -> list[str]:

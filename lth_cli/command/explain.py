@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lth_cli.core.faults import MEMORY, TooLarge, WorkerEnded, lack
-from lth_cli.core.spelling import gist, nearest
+from lth_cli.core.spelling import clean, gist, nearest
 from lth_cli.core.streams import described
 from lth_cli.setup.conf import conf_dir, options
 from lth_cli.setup.schema import ConfigError
@@ -29,7 +29,7 @@ def explain(error: Exception, arguments: Sequence[str]) -> str:
         arguments: the command line, whose choices decide which keys there are.
     """
     if isinstance(error, OSError) and error.filename:
-        return f"{error.filename}: {error.strerror}"
+        return clean(f"{error.filename}: {error.strerror}")
     text = str(error).strip()
     if isinstance(error, OmegaConfBaseException) and error.full_key:
         return f"{error.full_key}: {gist(text)}"  # of Hydra's own node
@@ -61,7 +61,8 @@ def _composition(error: ConfigCompositionException, text: str, arguments: Sequen
     if (found := re.match(r"Multiple values for ([\w/]+)\.", text)) and f"+{found[1]}=" in " ".join(arguments):
         return f"{found[1]}{_LEAVE_OUT}"
     if found := re.search(r"Could not (?:override|append to config)[^']*'([^']+)'", text):
-        return _unknown_key(getattr(error.__cause__, "full_key", None) or found[1], arguments)
+        inner = str(getattr(error.__cause__, "full_key", ""))  # of a dict, the one that is wrong
+        return _unknown_key(inner if inner.startswith(f"{found[1]}.") else found[1], arguments)
     if words := wrong_choice(error.__cause__ or error.__context__):
         return words
     if found := re.search(r"Error merging override \+*([\w.]+)=(.*)", text):

@@ -1,19 +1,19 @@
 """What a config will import and call, beside lth's own: a config is code, by the design of Hydra."""
 
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from lth_cli.core.spelling import brief, say
 from lth_cli.setup.conf import own_targets
 from lth_cli.setup.schema import ConfigError
 
 _KEYS = ("_target_", "class", "()")  # the last two are those of Python's logging
 _CALLED = ("hydra.launcher", "hydra.sweeper", "hydra.callbacks", "hydra.job_logging", "hydra.hydra_logging")
-_OF_LOGGING = _CALLED[-2:]  # where Python resolves ext://, and so any text that may become one
 _IMPORTS = re.compile(r"\s*ext://")
-_MAKES = re.compile(r"\$\{[^}]*:")  # a resolver may make a whole node, such as oc.create
 _OF_HYDRA = (
     "hydra._internal.core_plugins.basic_launcher.BasicLauncher",
     "hydra._internal.core_plugins.basic_sweeper.BasicSweeper",
@@ -21,23 +21,24 @@ _OF_HYDRA = (
 )
 
 
-def foreign(config: DictConfig, hydra: Mapping[str, str]) -> dict[str, str]:
-    """The targets that neither lth's own YAML nor Hydra names, by key; nothing is imported here.
-
-    Args:
-        config: composed.
-        hydra: the targets of its node of Hydra.
+def foreign(named: Mapping[str, str], safe: bool) -> dict[str, str]:
+    """Of targets by key, those that neither lth's own YAML nor Hydra names; nothing is imported here.
 
     Raises:
-        ConfigError: there is one, and the config says ``safe``.
+        ConfigError: there is one, under ``safe=true``.
     """
-    # Resolved: what a resolver makes, such as oc.create, is called like what is written.
-    own, named = known(), {**hydra, **targets(OmegaConf.to_container(config, resolve=True))}
+    own = known()
     found = {key: target for key, target in named.items() if target not in own}
-    if config.safe and found:
+    if safe and found:
         key, target = next(iter(found.items()))
         raise ConfigError(f"{key}={target}: safe=true allows only what lth's own conf/ names")
     return found
+
+
+def tell(imported: Mapping[str, str]) -> None:
+    """Say what will be imported, by key."""
+    for key, target in imported.items():
+        say(brief(f"lth: {key} imports {target}"), file=sys.stderr)
 
 
 def known() -> frozenset[str]:
@@ -45,18 +46,26 @@ def known() -> frozenset[str]:
     return own_targets().union(_OF_HYDRA)
 
 
+def resolved_targets(config: DictConfig) -> dict[str, str]:
+    """What a config without the node of Hydra imports: what a resolver makes is called like what is written."""
+    return targets(OmegaConf.to_container(config, resolve=True))
+
+
 def targets(node: Any, prefix: str = "") -> dict[str, str]:
-    """What a node of a config imports, by key; in that of Hydra, also what it may import once it is resolved."""
+    """What a node of a config imports, by key, and what it may import once a text in it is resolved.
+
+    Args:
+        node: plain values; of Hydra's not resolved, of others resolved once, as they may be a second time.
+    """
     return dict(_targets(node, prefix))
 
 
 def steered(hydra: DictConfig) -> dict[str, Any]:
     """What a node of Hydra says that would reach beyond the run: its folders, and the environment of processes."""
-    return {
-        f"hydra.{key}": OmegaConf.select(hydra, key)
-        for key, usual in (("output_subdir", ".hydra"), ("job.env_set", {}), ("job.chdir", False))
-        if OmegaConf.select(hydra, key) not in (usual, None)
-    }
+    said: Any = OmegaConf.to_container(hydra)  # not resolved: a text may become another one, as with the time
+    found = {f"hydra.job.{key}": said["job"].get(key) for key in ("env_set", "chdir")}
+    found["hydra.output_subdir"] = said.get("output_subdir")
+    return {key: value for key, value in found.items() if value not in (".hydra", {}, False, None)}
 
 
 def _targets(node: Any, prefix: str) -> Iterator[tuple[str, str]]:
@@ -76,7 +85,5 @@ def _targets(node: Any, prefix: str) -> Iterator[tuple[str, str]]:
 
 
 def _may_import(text: str, place: str) -> bool:
-    """Whether Hydra or Python's logging may make something of a text there that is not resolved yet."""
-    if place.startswith(_OF_LOGGING):
-        return "${" in text
-    return place.startswith(_CALLED) and _MAKES.search(text) is not None
+    """Whether Hydra or Python's logging may make a node or a name of a text there, as of ``${oc.create:…}``."""
+    return "${" in text and (place.startswith(_CALLED) or not place.startswith("hydra"))

@@ -4,7 +4,7 @@ import contextlib
 import os
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -14,11 +14,12 @@ from omegaconf import DictConfig, OmegaConf
 from lth_cli.command import overrides, resume
 from lth_cli.command.compose import without
 from lth_cli.command.explain import failure
+from lth_cli.command.foreign import foreign, resolved_targets, tell
 from lth_cli.command.own_code import make_importable
 from lth_cli.command.sweep import Sweep
 from lth_cli.core.faults import lack
 from lth_cli.core.signals import Signals
-from lth_cli.core.spelling import brief, say
+from lth_cli.core.spelling import brief, clean, say
 from lth_cli.core.streams import give_up_stdout
 from lth_cli.report.terminal import Terminal, meanwhile
 from lth_cli.rundir import names
@@ -30,7 +31,9 @@ from lth_cli.setup.schema import ConfigError
 OmegaConf.register_new_resolver("lth.job_name", overrides.job_name, replace=True)
 
 
-def task(resumed: bool, stopped: list[Exception], sweep: Sweep | None = None) -> Callable[[DictConfig], None]:
+def task(
+    resumed: bool, stopped: list[Exception], said: Collection[str] = (), sweep: Sweep | None = None
+) -> Callable[[DictConfig], None]:
     """The function for Hydra to call with the config of each job.
 
     A launcher may send it to other processes. What stopped a job there is not heard of here, but in its run.json.
@@ -38,18 +41,19 @@ def task(resumed: bool, stopped: list[Exception], sweep: Sweep | None = None) ->
     Args:
         resumed: whether the jobs go on with what is in their folders.
         stopped: takes what stopped the jobs of this process.
+        said: the targets that the user has been told of.
         sweep: what the jobs belong to, if to any.
     """
 
     def call(config: DictConfig) -> None:
-        error = job(config, resumed, sweep)
+        error = job(config, resumed, said, sweep)
         if error is not None:
             stopped.append(error)
 
     return call
 
 
-def job(config: DictConfig, resumed: bool, sweep: Sweep | None) -> Exception | None:
+def job(config: DictConfig, resumed: bool, said: Collection[str], sweep: Sweep | None) -> Exception | None:
     """One run in the folder that Hydra chose for it; returns what stopped it."""
     hydra = HydraConfig.get()
     path = Path(hydra.runtime.output_dir)
@@ -59,7 +63,7 @@ def job(config: DictConfig, resumed: bool, sweep: Sweep | None) -> Exception | N
             if multirun and Path(hydra.sweep.dir).resolve() not in path.resolve().parents:
                 raise ConfigError(f"hydra.sweep.subdir={hydra.sweep.subdir}: the name of a folder within the sweep")
             with sole_writer(path) if multirun else contextlib.nullcontext():
-                _run(config, path, sweep, resumed)
+                _run(settled(config, said), path, sweep, resumed)
     except Exception as error:
         if multirun and (isinstance(error, ConfigError | Busy | Damaged) or lack(error)):
             say(brief(f"lth: {path.name}: {failure(error) or error}"), file=sys.stderr)
@@ -77,13 +81,21 @@ def spin_less() -> None:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
+def settled(config: DictConfig, said: Collection[str]) -> DictConfig:
+    """A config whose values no longer change, and which imports what is allowed: a resolver may tell the time."""
+    config = without(config, "resume")
+    OmegaConf.resolve(config)
+    found = foreign(resolved_targets(config), config.safe)
+    tell({key: target for key, target in found.items() if target not in said})
+    return config
+
+
 def _run(config: DictConfig, path: Path, sweep: Sweep | None, resumed: bool) -> None:
     intact = reopen(path) if resumed else None
-    config = without(config, "resume")
     if intact is not None:
         resume.as_begun(path, config, HydraConfig.get().overrides.task)
     if intact is not None and resume.is_complete(intact, OmegaConf.to_yaml(config, resolve=True)):
-        say(f"{path} is done, and all of it is as it was written")
+        say(clean(f"{path} is done, and all of it is as it was written"))
         return
     spin_less()
     live = sweep is None or sweep.pid == os.getpid()

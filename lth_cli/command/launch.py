@@ -1,38 +1,33 @@
 """`lth run`: hand a checked command line to Hydra, and turn what goes wrong into a message and an exit code."""
 
 import contextlib
-import io
 import os
-import re
 import shlex
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import hydra
-from hydra._internal.utils import get_args_parser
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lth_cli.command import overrides, resume, sweep
-from lth_cli.command.check import checked
-from lth_cli.command.completion import of_a_list, proposals, split
+from lth_cli.command.check import check_shown, checked
 from lth_cli.command.explain import explain, failure, first_line
+from lth_cli.command.hydra_main import OF_HYDRA, complete, hand_to_hydra, show
 from lth_cli.command.job import spin_less, task
 from lth_cli.command.line import Line, parse
 from lth_cli.command.room import check_room
 from lth_cli.core.faults import lack
 from lth_cli.core.signals import Signals
-from lth_cli.core.spelling import brief, say
+from lth_cli.core.spelling import brief, clean, gist, say
 from lth_cli.core.streams import give_up_stdout
 from lth_cli.report.terminal import meanwhile
 from lth_cli.rundir import names
 from lth_cli.rundir.folders import Busy, Folder, discard, free_dir, sole_writer
 from lth_cli.rundir.read import Damaged
 from lth_cli.rundir.within import refuse_odd
-from lth_cli.setup.conf import conf_dir
 from lth_cli.setup.schema import ConfigError
 
 
@@ -43,17 +38,20 @@ def launch(arguments: Sequence[str]) -> int:
         with _process_as_it_was(), Signals().in_order():
             spin_less()
             os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra raises instead of printing and exiting
+            os.environ.setdefault(
+                "PYTHONSAFEPATH", "1"
+            )  # workers import nothing from the working directory by themselves
             return _launch(list(arguments))
     except (ConfigError, HydraException, OmegaConfBaseException, OSError, Busy, Damaged) as error:
         if lack(error) or (isinstance(error, OSError) and error.filename is None and error.errno is not None):
             raise  # not of what was typed; of no file, as stdout
         if wants_traceback:
-            traceback.print_exc()
+            say(traceback.format_exc(), file=sys.stderr)
         say(brief(f"lth: {explain(error, arguments)}"), file=sys.stderr)
         return 2
     except JobFailed as failed:
         if wants_traceback:
-            traceback.print_exception(failed.error)
+            say("".join(traceback.format_exception(failed.error)), file=sys.stderr)
         text = failure(failed.error) or f"{first_line(failed.error)} (HYDRA_FULL_ERROR=1 shows where)"
         say(f"{brief(f'lth: {text}')}{_to_go_on(failed.path)}", file=sys.stderr)
         if isinstance(failed.error, OSError) and failed.error.filename is None and not lack(failed.error):
@@ -76,15 +74,16 @@ def _launch(arguments: list[str]) -> int:
         line = _on_top(old, line)
     options, words = line.options, [*line.flags, *line.overrides]
     if options.shell_completion:
-        return _complete()
+        return complete()
     if options.help or options.hydra_help or options.cfg or options.info:
-        _show(words)
+        check_shown(line)
+        show(words)
         return 0
     with meanwhile("checking the config"):
-        config = checked(line, old)
+        config, said = checked(line, old)
     key = "hydra.sweep.dir" if line.sweep else "hydra.run.dir"
     wanted = str(OmegaConf.select(config, key))
-    if Path(wanted).name in ("", ".."):
+    if Path(wanted).name in ("", "..") or "${" in wanted:
         raise ConfigError(f"{key}={wanted}: the name of a new folder")
     check_room()
     folder = free_dir(wanted) if old is None else Folder(old)
@@ -93,7 +92,7 @@ def _launch(arguments: list[str]) -> int:
         with sole_writer(path) as note:
             if note is not None:
                 say(brief(f"lth: {note}", lines=1), file=sys.stderr)
-            return work(folder, line, [*words, overrides.quoted(key, str(path))], old is not None)
+            return work(folder, line, [*words, overrides.quoted(key, str(path))], old is not None, said)
     except KeyboardInterrupt as error:
         raise type(error)(_to_go_on(path)) from None
     finally:
@@ -109,19 +108,21 @@ def _refuse_nowhere() -> None:
         raise ConfigError("the working directory was removed: change to one that is there") from None
 
 
-def _run(folder: Folder, line: Line, words: list[str], resumed: bool) -> int:
+def _run(folder: Folder, line: Line, words: list[str], resumed: bool, said: set[str]) -> int:
     """One run in `folder`, whose lock we hold."""
     stopped = list[Exception]()
     try:
-        _hand_to_hydra(words, task(resumed, stopped))
-    except ValueError as wrong:  # of logging, which Hydra sets up
-        raise ConfigError(f"Hydra cannot begin: {first_line(wrong)}: {wrong.__cause__ or ''}") from wrong
+        hand_to_hydra(words, task(resumed, stopped, said))
+    except OF_HYDRA:
+        raise
+    except Exception as wrong:  # such as a ValueError of logging, which Hydra sets up
+        raise _cannot_begin(wrong) from wrong
     for error in stopped:
         raise error if isinstance(error, ConfigError | Damaged) and not lack(error) else JobFailed(error, folder.path)
     return 0
 
 
-def _sweep(folder: Folder, line: Line, words: list[str], resumed: bool) -> int:
+def _sweep(folder: Folder, line: Line, words: list[str], resumed: bool, said: set[str]) -> int:
     """A sweep in `folder`, whose lock we hold."""
     expected, keys = sum(1 for _ in overrides.jobs(line.overrides)), overrides.swept(line.overrides)
     other_sweeper, other_names = (
@@ -134,10 +135,10 @@ def _sweep(folder: Folder, line: Line, words: list[str], resumed: bool) -> int:
         words = [*words, overrides.quoted("hydra.sweep.subdir", subdir)]
     stopped = list[Exception]()
     try:
-        _hand_to_hydra(words, task(resumed, stopped, sweep.Sweep(folder.path, len(known) or None, keys)))
+        hand_to_hydra(words, task(resumed, stopped, said, sweep.Sweep(folder.path, len(known) or None, keys)))
     except Exception as error:
         if not (folder.path / names.HYDRA_SWEEP).exists():
-            raise
+            raise error if isinstance(error, OF_HYDRA) else _cannot_begin(error) from error
         # A launcher whose worker was killed: the jobs that ended tell for themselves.
         say(brief(f"lth: {sweep.stopped(folder, error)}"), file=sys.stderr)
         sweep.end(folder, 0, ours=not resumed)
@@ -146,12 +147,21 @@ def _sweep(folder: Folder, line: Line, words: list[str], resumed: bool) -> int:
     return 1 if any(map(lack, stopped)) else code
 
 
+def _cannot_begin(error: Exception) -> ConfigError:
+    cause = gist(str(error.__cause__ or ""))
+    return ConfigError(f"Hydra cannot begin: {first_line(error)}{f': {cause}' if cause else ''}")
+
+
 def _to_resume(line: Line) -> Path | None:
     """The folder that `resume=` names."""
     if not line.resume:
         return None
     if len(line.resume) > 1 or line.resume[0] == "" or not Path(line.resume[0]).is_dir():
         raise ConfigError(f"resume={','.join(line.resume)}: the folder of a run or a sweep")
+    if "${" in line.resume[0]:
+        raise ConfigError(
+            f"resume={line.resume[0]}: rename it, as Hydra would take ${{…}} for the name of another folder"
+        )
     refuse_odd(Path(line.resume[0]))
     return Path(line.resume[0])
 
@@ -168,51 +178,11 @@ def _on_top(path: Path, line: Line) -> Line:
 
 
 def _to_go_on(path: Path) -> str:
-    return f"\n     to go on: lth run resume={shlex.quote(str(path))}" if _is_begun(path) else ""
+    return f"\n     to go on: lth run resume={clean(shlex.quote(str(path)))}" if _is_begun(path) else ""
 
 
 def _is_begun(path: Path) -> bool:
     return any((path / name).exists() for name in (names.RECORD, names.ROUNDS, names.HYDRA_SWEEP))
-
-
-def _complete() -> int:
-    """Completion of `lth run …`, which must never print an error."""
-    with contextlib.suppress(Exception, SystemExit), contextlib.redirect_stderr(None):
-        (_, *before), word = split(os.environ["COMP_LINE"])
-        parser = get_args_parser()
-        found = proposals(parser, before, word)
-        if not found and not word.startswith("-"):
-            typed = parser.parse_args(before)
-            # Hydra splits at blanks, and for some keys of its own it would import what they name.
-            plain = [text for text in overrides.rewrite(typed.overrides) if not re.search(r"\s|^[+~]*hydra\b", text)]
-            own = [f"--config-dir={typed.config_dir}"] if typed.config_dir is not None else []
-            found = of_a_list(word, lambda one: _ask_hydra([*plain, one], own))
-        say("\n".join(found))
-    return 0
-
-
-def _ask_hydra(words: list[str], flags: list[str]) -> list[str]:
-    """What may stand in place of the last word; Hydra knows of no subcommands."""
-    os.environ["COMP_LINE"] = " ".join(["lth", *words])
-    with contextlib.redirect_stdout(io.StringIO()) as text:
-        _hand_to_hydra(["-sc", "query=fish", *flags], task(False, []))
-    return text.getvalue().split()
-
-
-def _show(words: list[str]) -> None:
-    """What Hydra only shows: help, a config, or how it was composed."""
-    try:
-        _hand_to_hydra(words, task(False, []))
-    except (HydraException, OmegaConfBaseException, OSError):
-        raise
-    except Exception as error:  # such as a --package that is none
-        raise ConfigError(f"{' '.join(words)}: {first_line(error)}") from error
-
-
-def _hand_to_hydra(words: list[str], call: Callable[[DictConfig], None]) -> None:
-    sys.argv = ["lth run", *words]
-    with Signals().in_order():
-        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(call)()
 
 
 @contextlib.contextmanager

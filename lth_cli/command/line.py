@@ -1,5 +1,6 @@
 """The command line of `lth run` -> options and overrides."""
 
+import re
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -11,6 +12,8 @@ from lth_cli.command import overrides
 from lth_cli.command.paths import plain_paths
 from lth_cli.core.spelling import nearest
 from lth_cli.setup.schema import Config, ConfigError
+
+_SWEEP = "hydra.mode=MULTIRUN"
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Line:
 
     @property
     def sweep(self) -> bool:
-        return bool(self.options.multirun) or "hydra.mode=MULTIRUN" in self.overrides
+        return bool(self.options.multirun) or _SWEEP in self.overrides
 
     def portable(self) -> list[str]:
         """The arguments that mean the same in any folder."""
@@ -67,6 +70,8 @@ def parse(arguments: Sequence[str]) -> Line:
     for text in options.overrides:
         if text.startswith("~") and text.lstrip("~").partition("=")[0] in (field.name for field in fields(Config)):
             raise ConfigError(f"{text}: a run needs every key of the config")
+        if re.match(r"[+~]*hydra\.mode\b", text) and text not in ("hydra.mode=RUN", _SWEEP):
+            raise ConfigError(f"{text}: hydra.mode=RUN or {_SWEEP}")
         if "=" not in text and not text.startswith("~"):
             raise ConfigError(f"{text}: overrides are written key=value{nearest(text, known)}")
     if options.config_dir is not None and not Path(options.config_dir).is_dir():

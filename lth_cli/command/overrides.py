@@ -8,10 +8,11 @@ import hashlib
 import itertools
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Glob, IntervalSweep, Override, Quote, QuotedString, RangeSweep
 
@@ -49,20 +50,23 @@ def swept(overrides: list[str]) -> list[str]:
     return [override.key_or_group for override in _parsed(overrides) if override.is_sweep_override()]
 
 
-def jobs(overrides: list[str]) -> Iterator[list[str]]:
+def jobs(overrides: list[str], loader: ConfigLoader | None = None) -> Iterator[list[str]]:
     """The overrides of each job of a multirun, as Hydra's basic sweeper makes them.
 
-    A glob or an interval stands for what only Hydra or another sweeper can expand, and is left out.
+    An interval stands for what only another sweeper can expand, and is left out.
+
+    Args:
+        loader: knows the options that a glob stands for; without it, globs are left out, too.
 
     Raises:
         ConfigError: there are more than a sweep may have.
     """
     choices = dict[str, list[str]]()
-    for override in _parsed(overrides):
+    for override in _parsed(overrides, loader):
         key = override.get_key_element()
         if not override.is_sweep_override():
             choices[key] = [override.input_line or ""]  # of a key that is named twice, the last one counts
-        elif isinstance(override.value(), ChoiceSweep | RangeSweep):
+        elif isinstance(override.value(), ChoiceSweep | RangeSweep) or (loader is not None and _is_glob(override)):
             others = math.prod(len(values) for other, values in choices.items() if other != key)
             if others * _count(override) > _MOST_JOBS:
                 raise ConfigError(f"{override.input_line}: a sweep of more than {_MOST_JOBS:,} jobs")
@@ -76,6 +80,13 @@ def known_names(overrides: list[str]) -> list[str]:
     if not all(isinstance(override.value(), ChoiceSweep | RangeSweep) for override in several):
         return []
     return [job_name(job, [override.key_or_group for override in several]) for job in jobs(overrides)]
+
+
+def chosen(overrides: list[str], is_group: Callable[[str], bool]) -> Iterator[tuple[str, str]]:
+    """Each option that is chosen of a config group, with the override that chooses it."""
+    for text, override in zip(overrides, _parsed(overrides), strict=True):
+        if is_group(override.key_or_group):
+            yield from ((text, option) for option in _texts(override.value()))
 
 
 def says_yes(overrides: list[str], key: str) -> bool:
@@ -111,8 +122,8 @@ def job_name(overrides: Sequence[str], keys: Sequence[str] = ()) -> str:
     return safe if safe == whole else f"{safe}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
 
 
-def _parsed(overrides: list[str]) -> list[Override]:
-    parser, parsed = OverridesParser.create(), list[Override]()
+def _parsed(overrides: list[str], loader: ConfigLoader | None = None) -> list[Override]:
+    parser, parsed = OverridesParser.create(loader), list[Override]()
     for text in overrides:
         with _readable(text):
             parsed += parser.parse_overrides([text])
@@ -133,6 +144,8 @@ def _count(override: Override) -> int:
     value = override.value()
     if isinstance(value, ChoiceSweep):
         return len(value.list)
+    if _is_glob(override) and override.config_loader is not None:
+        return sum(1 for _ in override.sweep_iterator())
     if not isinstance(value, RangeSweep):
         return 1
     start, stop, step = float(value.start or 0), float(value.stop or 0), float(value.step)
@@ -185,6 +198,18 @@ def _values(override: Override) -> list[Any]:
     if isinstance(value, IntervalSweep):
         return [value.start, value.end]
     return [] if isinstance(value, Glob) else [value]
+
+
+def _texts(value: Any) -> Iterator[str]:
+    for one in value.list if isinstance(value, ChoiceSweep) else value if isinstance(value, list) else [value]:
+        if isinstance(one, list):
+            yield from _texts(one)
+        elif isinstance(text := getattr(one, "text", one), str):
+            yield text
+
+
+def _is_glob(override: Override) -> bool:
+    return isinstance(override.value(), Glob)
 
 
 def _is_number(value: Any) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from lth_cli.command.foreign import foreign
+from lth_cli.command.foreign import foreign, resolved_targets
 
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
 
@@ -30,7 +30,7 @@ def hashes(config: DictConfig) -> dict[str, str]:
 
     None where the config names nothing of the user's own.
     """
-    if not foreign(config, {}):
+    if not foreign(resolved_targets(config), safe=False):
         return {}
     return {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in sorted(_own())}
 

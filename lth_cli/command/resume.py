@@ -2,11 +2,11 @@
 
 import json
 import re
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from shlex import join, quote, split
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from lth_cli.command import overrides
 from lth_cli.command.line import Line
 from lth_cli.core.counts import Counts
+from lth_cli.core.spelling import clean
 from lth_cli.rundir import names, within
 from lth_cli.rundir.config import parse_config, parse_yaml, read_config
 from lth_cli.rundir.damaged import UNREADABLE, Damaged, Newer, parsed
@@ -25,7 +26,9 @@ from lth_cli.setup.own import own
 from lth_cli.setup.schema import ConfigError
 
 # What may be recorded of Hydra: how a sweep's jobs are started, by launchers that are installed.
-_OURS = re.compile(r"hydra/launcher=\w+|hydra\.launcher\.n_jobs=-?\d+|hydra\.mode=\w+|hydra\.(run|sweep)\.dir=.*")
+_OURS = re.compile(
+    r"hydra/launcher=\w+|hydra\.launcher\.n_jobs=-?\d+|hydra\.mode=(RUN|MULTIRUN)|hydra\.(run|sweep)\.dir=.*"
+)
 _LONGEST, _MOST_COMMAS = 32_768, 4_000  # of a command: to take it apart takes time that grows with the square of it
 _FLAGS = re.compile(r"-m|--config-dir=.*|--config-name=.*")
 
@@ -48,15 +51,22 @@ def command(path: Path) -> tuple[list[str], bool]:
     except Newer:
         raise
     except Damaged as damaged:
-        return _overrides(path, sweep, damaged), sweep
+        return _printable(path, _overrides(path, sweep, damaged)), sweep
     try:
         _refuse_long(record["command"])
-        words = shlex.split(record["command"])
+        words = split(record["command"])
     except (KeyError, ValueError, TypeError) as error:
         raise Damaged(f"{file}: no command: {error}") from None
     if words[:2] != ["lth", "run"]:
         raise Damaged(f"{file}: the command is not lth run")
-    return words[2:], sweep
+    return _printable(path, words[2:]), sweep
+
+
+def _printable(path: Path, words: list[str]) -> list[str]:
+    """Arguments, which Hydra may print."""
+    if not all(word.isprintable() for word in words):
+        raise ConfigError(f"resume={path}: a command with control characters is recorded there")
+    return words
 
 
 def _refuse_long(text: str) -> None:
@@ -74,27 +84,25 @@ def refuse_steering(path: Path, recorded: Line, typed: Line, merged: Line) -> No
     of them stand for more text than there is memory, and one may be a secret of the environment.
 
     Raises:
-        ConfigError: naming it; whoever wants it types it again.
+        ConfigError: naming it, as a shell takes it; whoever wants it types it again.
     """
     for text in recorded.flags:
         if not _FLAGS.fullmatch(text):
-            raise ConfigError(f"{text} is recorded there, and no option of a run")
-    if not all(text.isprintable() for text in recorded.overrides):  # Hydra may print them
-        raise ConfigError(f"resume={path}: a command with control characters is recorded there")
+            raise ConfigError(f"{quote(text)} is recorded there, and no option of a run")
     for text in merged.overrides:
         key = text.lstrip("+~").partition("=")[0]
         of_hydra = re.match(r"hydra\b", key) or re.search(r"@(_global_\.)?hydra\b", key)
         if of_hydra and text not in typed.overrides and text in recorded.overrides and not _OURS.fullmatch(text):
-            raise ConfigError(f"{text} is recorded there; type it again if it is yours")
+            raise ConfigError(f"{quote(text)} is recorded there; type it again if it is yours")
     typed_options, options = typed.options, merged.options
     if overrides.says_yes(merged.overrides, "safe"):
         for text in merged.overrides:
             if "${" in text and text not in typed.overrides:
-                raise ConfigError(f"{text} is recorded there; under safe=true type it again")
+                raise ConfigError(f"{quote(text)} is recorded there; under safe=true type it again")
         for flag in ("config_dir", "config_name"):
             if getattr(options, flag) is not None and getattr(typed_options, flag) is None:
                 said = f"--{flag.replace('_', '-')}={getattr(options, flag)}"
-                raise ConfigError(f"{said} is recorded there; under safe=true type it again")
+                raise ConfigError(f"{quote(said)} is recorded there; under safe=true type it again")
 
 
 def record_sweep(path: Path, arguments: Sequence[str], expected: int, jobs: Sequence[str]) -> None:
@@ -105,7 +113,7 @@ def record_sweep(path: Path, arguments: Sequence[str], expected: int, jobs: Sequ
         jobs: their names, as far as they are known.
     """
     started = datetime.now(UTC).isoformat(timespec="seconds")
-    words = shlex.join(["lth", "run", *arguments])
+    words = join(["lth", "run", *arguments])
     document = {"format": 1, "command": words, "started": started, "expected": expected, "jobs": list(jobs)}
     within.write(path, names.SWEEP, json.dumps(document, indent=2).encode() + b"\n")
 
@@ -140,7 +148,7 @@ def check_config(path: Path, config: str) -> bool:
     changed = _changed(path, config) if _has_begun(path) else {}
     if refused := {key: both for key, both in changed.items() if not may_grow(key)}:
         listed = ", ".join(f"{key} (was {old}, not {new})" for key, (old, new) in refused.items())
-        raise ConfigError(f"{listed}: a run goes on with the config that it was started with")
+        raise ConfigError(f"{clean(listed)}: a run goes on with the config that it was started with")
     return bool(changed)
 
 

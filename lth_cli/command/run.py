@@ -86,8 +86,7 @@ def run(
             scope.close()
             show(console, times(scope.seconds, len(experiment.way.search.keep)))
     if place is None:
-        show(console, summary(compare([read(path)])))
-        console.print(str(path), highlight=False, markup=False)
+        show(console, summary(compare([read(path)])), str(path))
 
 
 @contextmanager

@@ -105,7 +105,8 @@ def _torchvision(name: str, root: str, download: bool, also: str = "") -> list[t
     from torchvision import datasets
 
     folder = Path(root).expanduser()
-    loader = getattr(datasets, name)
+    # Of MNIST, old versions wrote pickles, which torchvision still reads.
+    loader: Any = type(name, (getattr(datasets, name),), {"_check_legacy_exist": lambda _: False})
 
     def parts(download: bool) -> list[Any]:
         try:

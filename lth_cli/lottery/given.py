@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import torch
+
 from lth_cli.core import masks
 from lth_cli.core.layers import Layer
 from lth_cli.core.state import Mask, Params, State
@@ -42,6 +44,9 @@ def fit_to(ticket: Ticket, fresh: State, layers: Mapping[str, Layer]) -> Given:
     if theirs.keys() != ours.keys() or ticket.mask.keys() != layers.keys():
         alone = sorted(theirs.keys() ^ ours.keys()) or sorted(ticket.mask.keys() ^ layers.keys())
         raise ValueError(f"a ticket of another network: only one of the two has {alone[0]}")
+    for name, kept in ticket.mask.items():
+        if kept.dtype != torch.bool or kept.shape != theirs[name].shape:
+            raise ValueError(f"the mask of {name} is {tuple(kept.shape)} of {kept.dtype}, no mask of its weights")
     for name, values in ours.items():
         if theirs[name].dtype != values.dtype:
             raise ValueError(f"{name} is {theirs[name].dtype} there, and {values.dtype} here")

@@ -6,10 +6,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
 from lth_cli.core.files import write
-from lth_cli.core.spelling import brief, say
+from lth_cli.core.spelling import brief, clean, say
 from lth_cli.report import table
 from lth_cli.report.terminal import Terminal
 from lth_cli.results.compare import Row, compare
@@ -44,7 +42,7 @@ def report(
     found = sweeps(_expand(paths))
     skipped += [f"sweep: {one}" for one in found if one.lacks]
     for line in skipped:
-        say(brief(f"lth: {line}", lines=1), file=sys.stderr)
+        say(brief(f"lth: {clean(line)}"), file=sys.stderr)
     rows = compare(runs, tolerance, every_round)
     if not rows:
         raise NothingToCompare("nothing to compare: no finished run" + _where(paths))
@@ -66,7 +64,7 @@ def report(
     elif output is None:
         sys.stdout.write(_text(rows, tolerance, form, skipped, found))
     for name in written if form == "table" or output is not None else ():
-        console.print(f"wrote {name}", highlight=False, markup=False)
+        console.say(f"wrote {name}")
 
 
 def collect(paths: Sequence[str]) -> tuple[list[Run], list[str]]:
@@ -112,10 +110,10 @@ def _legend(rows: Sequence[Row], tolerance: float, found: Sequence[Sweep]) -> li
     return [*table.legend(rows, tolerance), *(f"{one}." for one in found if one.expected is not None)]
 
 
-def _print(console: Console, rows: Sequence[Row], tolerance: float, found: Sequence[Sweep]) -> None:
+def _print(console: Terminal, rows: Sequence[Row], tolerance: float, found: Sequence[Sweep]) -> None:
     table.show(console, table.comparison(rows))
     for line in _legend(rows, tolerance, found):
-        console.print(line, highlight=False, markup=False, style="dim")
+        console.say(line, style="dim")
 
 
 def _text(rows: Sequence[Row], tolerance: float, form: str, skipped: Sequence[str], found: Sequence[Sweep]) -> str:
@@ -124,7 +122,8 @@ def _text(rows: Sequence[Row], tolerance: float, form: str, skipped: Sequence[st
     if form == "json":
         return table.to_json(rows, tolerance, skipped, found)
     if form == "markdown":
-        return table.markdown(rows) + "\n" + "\n\n".join(_legend(rows, tolerance, found)) + "\n"
+        legend = _legend(rows, tolerance, found)
+        return table.markdown(rows) + "\n" + "\n\n".join(map(table.in_markdown, legend)) + "\n"
     text = io.StringIO()
     _print(Terminal(file=text, width=200), rows, tolerance, found)
     return text.getvalue()

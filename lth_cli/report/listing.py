@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from lth_cli.core.files import read
-from lth_cli.core.spelling import nearest
+from lth_cli.core.spelling import brief, clean, nearest
 from lth_cli.setup.conf import conf_dir
 
 GROUPS = {
@@ -42,8 +42,9 @@ def listing(kind: str | None, config_dir: str | None) -> str:
         if kind in (None, plural):
             files = sorted(file for folder in folders for file in (folder / group).glob("*.yaml"))
             written = _WRITTEN.get(group, f"{group}={{}}")
-            width = max((len(written.format(file.stem)) for file in files), default=0)
-            blocks.append("".join(f"{written.format(file.stem):{width}}  {description(file)}\n" for file in files))
+            options = [(written.format(clean(file.stem)), description(file)) for file in files]
+            width = max((len(option) for option, _ in options), default=0)
+            blocks.append("".join(f"{option:{width}}  {words}\n" for option, words in options))
     return "\n".join(blocks)
 
 
@@ -51,5 +52,5 @@ def description(file: Path) -> str:
     """The first comment of a YAML file that is not a directive of Hydra."""
     for line in read(file, _MOST).decode(errors="replace").splitlines():
         if line.startswith("#") and not line.startswith("# @"):
-            return line.lstrip("# ").strip()
+            return brief(line.lstrip("# ").strip())
     return ""

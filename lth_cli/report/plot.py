@@ -4,12 +4,14 @@ import math
 import textwrap
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import chdir
 from itertools import chain, count
 from pathlib import Path
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
+with chdir(Path(__file__).parent):  # as a matplotlibrc of the working directory may have LaTeX run, and more
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from lth_cli.core.spelling import clean
 from lth_cli.results.compare import Row
@@ -82,7 +84,7 @@ def _panel(panel: Axes, name: str, rows: Sequence[Row], style: Mapping[str, tupl
         colour, marker = style[arm]
         density = [row.density for row in points]
         panel.errorbar(
-            density, accuracy, yerr=[low, high], label=arm, color=colour, marker=marker, markersize=5, capsize=2
+            density, accuracy, yerr=[low, high], label=_label(arm), color=colour, marker=marker, markersize=5, capsize=2
         )
     _densities(panel)
     panel.set_xlabel("density (fraction of prunable weights kept)")
@@ -90,6 +92,11 @@ def _panel(panel: Axes, name: str, rows: Sequence[Row], style: Mapping[str, tupl
     title = f"{name}, {dense.seeds} seed{'s' * (dense.seeds > 1)}"
     panel.set_title(textwrap.fill(clean(title).replace("$", r"\$"), 52), fontsize=10)
     panel.grid(alpha=0.25)
+
+
+def _label(arm: str) -> str:
+    """As a legend shows it: matplotlib leaves out what begins with an underscore."""
+    return f" {arm}" if arm.startswith("_") else arm
 
 
 def _densities(panel: Axes) -> None:
@@ -116,6 +123,6 @@ def _legend(picture: Figure, panels: Sequence[Axes], arms: Sequence[str]) -> Non
     entries = {
         label: handle for panel in panels for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)
     }
-    named = ["dense", *arms]
+    named = ["dense", *map(_label, arms)]
     columns = 5 if len(panels) >= _COLUMNS else 3
     picture.legend([entries[name] for name in named], named, loc="outside lower center", ncols=columns, fontsize=8)

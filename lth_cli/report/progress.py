@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Column
 
 from lth_cli.core.masks import density as mask_density
+from lth_cli.core.spelling import brief, clean
 from lth_cli.report.sweep import Place, clock
 from lth_cli.report.table import density
 from lth_cli.report.terminal import is_watched
@@ -18,6 +19,7 @@ from lth_cli.training.evaluate import Evaluation
 from lth_cli.training.jobs import Fitted, Job
 
 _REFRESH = 0.25  # seconds
+_WIDEST = 2000  # characters of a line
 
 
 class Display:
@@ -89,9 +91,10 @@ class Display:
         self.say(f"{where}  {accuracies}  {seconds:.1f} s")
 
     def say(self, text: str) -> None:
-        """Print a line above the bar."""
+        """Print one line above the bar."""
         prefix = "" if self.place is None else f"{self.place}: "
-        self._progress.console.print(prefix + text, highlight=False, markup=False)
+        line = brief(clean(prefix + text), width=_WIDEST)
+        self._progress.console.print(line, highlight=False, markup=False)
 
 
 def _left(time: str) -> str:

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from rich.console import Console
-
-from lth_cli.core.spelling import clean
+from lth_cli.core.spelling import brief
 from lth_cli.report.terminal import Terminal
 
 
@@ -78,15 +76,12 @@ def summary(path: Path, jobs: Sequence[Ended], lost: int, removed: bool) -> None
     console = Terminal()
     for job in jobs:
         if job.status != "done":
-            _say(console, f"{job.status}: {clean(str(job.folder))}{f': {job.error}' if job.error else ''}")
+            error = " ".join(map(str.strip, job.error.splitlines()))
+            console.say(f"{job.status}: {job.folder}{f': {brief(error)}' if error else ''}")
     if removed:
-        _say(console, f"no job of the sweep could start; {path} is removed")
+        console.say(f"no job of the sweep could start; {path} is removed")
         return
     counts = Counter(job.status for job in jobs)
     if lost:
         counts["without a folder of their own"] = lost
-    _say(console, f"{', '.join(f'{count} {status}' for status, count in sorted(counts.items()))} in {path}")
-
-
-def _say(console: Console, text: str) -> None:
-    console.print(text, highlight=False, markup=False)
+    console.say(f"{', '.join(f'{count} {status}' for status, count in sorted(counts.items()))} in {path}")

@@ -135,10 +135,12 @@ def summary(rows: Sequence[Row]) -> Table:
     return table
 
 
-def show(console: Console, table: Table) -> None:
-    """Print at full width: a table that is cut off says something else."""
-    console.width = max(console.width, Console(width=1000).measure(table).maximum)
+def show(console: Console, table: Table, *below: str) -> None:
+    """Print at full width, as a table that is cut off says something else, with lines below it."""
+    console.width = max(console.width, Console(width=1000, emoji=False).measure(table).maximum)
     console.print(table)
+    for line in below:
+        console.print(clean(line), highlight=False, markup=False, soft_wrap=True)
 
 
 def _justify(title: str) -> Literal["left", "right"]:
@@ -149,13 +151,13 @@ def markdown(rows: Sequence[Row]) -> str:
     """A GitHub table."""
     lines = ["| " + " | ".join(title for title, _ in COMPARE) + " |"]
     lines.append("|" + "|".join(" --- " if _justify(title) == "left" else " ---: " for title, _ in COMPARE) + "|")
-    lines += ["| " + " | ".join(_in_markdown(cell(row)) for _, cell in COMPARE) + " |" for row in rows]
+    lines += ["| " + " | ".join(in_markdown(cell(row)) for _, cell in COMPARE) + " |" for row in rows]
     return "\n".join(lines) + "\n"
 
 
-def _in_markdown(text: str) -> str:
-    """Text that is neither HTML nor a link, a picture, a mark or the end of a cell."""
-    text = re.sub(r"[\\`*|]", lambda found: f"\\{found[0]}", html.escape(clean(text), quote=False))
+def in_markdown(text: str) -> str:
+    """Text that is neither HTML nor a link, a picture, a mark, a formula or the end of a cell."""
+    text = re.sub(r"[\\`*|~$]|://|(?<=www)\.", lambda found: f"\\{found[0]}", html.escape(clean(text), quote=False))
     return text.replace("](", "]\\(")
 
 
@@ -164,7 +166,7 @@ def _in_csv(value: object) -> object:
     if not isinstance(value, str):
         return value
     text = clean(value)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "�")) else text
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "＝", "＋", "－", "＠", "�")) else text
 
 
 def _flat(row: Row) -> dict[str, object]:
@@ -178,7 +180,8 @@ def to_csv(rows: Sequence[Row]) -> str:
     """Every field of every row, unrounded."""
     text = io.StringIO()
     names = [*(field.name for field in fields(Row) if field.name != "further"), *(m.column("test") for m in further())]
-    table = csv.DictWriter(text, names, lineterminator="\n")
+    # Quoted, as there are spreadsheets for which a semicolon ends a cell.
+    table = csv.DictWriter(text, names, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     table.writeheader()
     table.writerows({key: _in_csv(value) for key, value in _flat(row).items()} for row in rows)
     return text.getvalue()

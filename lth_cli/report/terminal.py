@@ -18,7 +18,11 @@ class Terminal(Console):
     """
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(soft_wrap=True, **options)
+        super().__init__(soft_wrap=True, emoji=False, **options)  # :x: is what it says
+
+    def say(self, text: str, style: str | None = None) -> None:
+        """Print a text as it is, as one line."""
+        self.print(clean(text), style=style, highlight=False, markup=False)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """As rich does, cleaned."""

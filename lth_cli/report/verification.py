@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from lth_cli.core.spelling import clean, say
+from lth_cli.core.spelling import brief, clean, say
 from lth_cli.rundir.find import find
 from lth_cli.rundir.read import Damaged, read
 from lth_cli.rundir.sweep import sweeps
@@ -39,9 +39,9 @@ def report(paths: Sequence[Path]) -> int:
             verdict = "FAILED" if check.wrong else "?" if check.not_known else "ok"
             say(f"  {verdict:<6}  {check.name:<9} {check.looked_at}")
             for line in check.wrong[:_MOST_LINES]:
-                say(f"          {clean(line)}")
+                say(f"          {brief(clean(line))}")
             for line in check.not_known[:_MOST_LINES]:
-                say(f"          not known here: {clean(line)}")
+                say(f"          not known here: {brief(clean(line))}")
             if len(check.wrong) > _MOST_LINES:
                 say(f"          and {len(check.wrong) - _MOST_LINES} more")
         bad += any(check.wrong for check in checks)

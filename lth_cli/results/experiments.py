@@ -5,8 +5,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from lth_cli.core.spelling import brief, clean
 from lth_cli.rundir.read import Run
 from lth_cli.rundir.sameness import BEFORE, same_experiment
+
+_LONGEST = 1000  # characters of the name of an experiment
 
 
 def identity(run: Run) -> str:
@@ -35,7 +38,8 @@ def experiments(runs: Sequence[Run]) -> list[str]:
     for choice, values in zip(choices, flat, strict=True):
         parts = [f"{group}={choice[group]}" for group in groups if group in choice]
         parts += [f"{key}={values[key]}" for key in keys if key in values]
-        names.append(" ".join(parts) or " ".join(str(choice.get(group, "")) for group in ("model", "dataset")).strip())
+        name = " ".join(parts) or " ".join(str(choice.get(group, "")) for group in ("model", "dataset")).strip()
+        names.append(brief(clean(name), width=_LONGEST))
     # Texts may still coincide, as of 1 and "1": number those.
     several, so_far = Counter(names), Counter[str]()
     for i, name in enumerate(names):

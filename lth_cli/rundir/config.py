@@ -22,7 +22,7 @@ def parse_config(text: str) -> dict[str, Any]:
         ValueError, yaml.YAMLError: it is not that.
     """
     config = parse_yaml(text)
-    if not isinstance(config, dict):
+    if not isinstance(config, dict) or not all(isinstance(key, str) for key in config):
         raise ValueError("not a config")
     json.dumps(config, sort_keys=True)
     return config

@@ -39,4 +39,4 @@ def latest(output: Path) -> Path | None:
 
 def _natural(name: str) -> list[tuple[int, str]]:
     """A sort key in which 12-00-00_x-10 comes after 12-00-00_x-9."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]

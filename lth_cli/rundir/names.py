@@ -15,7 +15,7 @@ _REWIND = "rewind"  # beside the dense networks of round 0, as if it were an arm
 _STATE = re.compile(rf"{ROUNDS}/([0-9]{{2,4}})/([\w-]+)_seed([0-9]{{1,19}})\.safetensors")
 _TICKET = re.compile(rf"{TICKETS}/seed([0-9]{{1,19}})\.safetensors")
 _PARTIAL = re.compile(rf"{PARTIAL}/[0-9]{{2,4}}_[\w-]+_seed[0-9]{{1,19}}(_and_[0-9]+)?\.safetensors")
-_ARM = re.compile(r"[\w-]+")
+_ARM = re.compile(r"[\w-]{1,200}")  # the name of a file has at most 255 bytes
 
 
 def round_folder(round: int) -> str:

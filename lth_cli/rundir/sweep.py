@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lth_cli.core.spelling import brief
+from lth_cli.core.spelling import brief, clean
 from lth_cli.rundir import names
 from lth_cli.rundir.damaged import Damaged, parsed
 from lth_cli.rundir.find import find, walk
@@ -35,11 +35,12 @@ class Sweep:
         return bool(self.missing) or self.found < (self.expected or 0)
 
     def __str__(self) -> str:
+        path = clean(str(self.path))
         if self.expected is None:
-            return f"{self.path}: {self.found} jobs found, the sweep does not say how many were expected"
+            return f"{path}: {self.found} jobs found, the sweep does not say how many were expected"
         named = ", ".join(self.missing[:_MOST_NAMED]) + (", …" if len(self.missing) > _MOST_NAMED else "")
-        lost = f"; missing: {brief(named, lines=1)}" if named else ""
-        return f"{self.path}: {self.expected} jobs expected, {self.found} found{lost}"
+        lost = f"; missing: {brief(clean(named))}" if named else ""
+        return f"{path}: {self.expected} jobs expected, {self.found} found{lost}"
 
 
 def sweeps(paths: Iterable[Path]) -> list[Sweep]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import hydra.utils
 from hydra.errors import InstantiationException
+from omegaconf.errors import OmegaConfBaseException
 
 from lth_cli.core.spelling import gist
 from lth_cli.datasets.dataset import DataNotFound
@@ -19,6 +20,8 @@ def instantiate(group: str, config: Mapping[Any, Any], choices: Mapping[str, Any
         if not isinstance(made, kind):
             raise ConfigError(f"{named(group, config, choices)}: _target_ makes a {type(made).__name__}, no {group}")
         return made
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"{named(group, config, choices)}: {gist(str(error))}") from None
     except InstantiationException as error:
         cause = error.__cause__
         if isinstance(cause, DataNotFound):

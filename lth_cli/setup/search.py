@@ -14,6 +14,7 @@ from lth_cli.core.budget import plan
 from lth_cli.core.counts import Counts
 from lth_cli.core.layers import Layer
 from lth_cli.core.seeds import generator
+from lth_cli.core.spelling import clean
 from lth_cli.core.state import Init, Logits, Start
 from lth_cli.core.ticket import Ticket
 from lth_cli.datasets.dataset import Examples
@@ -118,7 +119,7 @@ def given(path: str, layers: Mapping[str, Layer], init: Init, iterations: int) -
     except OSError as error:
         raise ConfigError(f"ticket={path}: {error.strerror}") from None
     except ValueError as error:
-        raise ConfigError(f"ticket={path}: {error}") from None
+        raise ConfigError(f"ticket={path}: {clean(str(error))}") from None
 
     def restart(replicate: Replicate) -> Start:
         return Start(ticket.state_for(replicate.rewind), schedule=0, order=0, iterations=iterations)
