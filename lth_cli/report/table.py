@@ -146,11 +146,11 @@ def markdown(rows: Sequence[Row]) -> str:
     """A GitHub table."""
     lines = ["| " + " | ".join(title for title, _ in COMPARE) + " |"]
     lines.append("|" + "|".join(" --- " if _justify(title) == "left" else " ---: " for title, _ in COMPARE) + "|")
-    lines += ["| " + " | ".join(_in_markdown(cell(row)) for _, cell in COMPARE) + " |" for row in rows]
+    lines += ["| " + " | ".join(in_markdown(cell(row)) for _, cell in COMPARE) + " |" for row in rows]
     return "\n".join(lines) + "\n"
 
 
-def _in_markdown(text: str) -> str:
+def in_markdown(text: str) -> str:
     """Text that is neither HTML nor a link, a picture, a mark or the end of a cell."""
     text = re.sub(r"[\\`*|]", lambda found: f"\\{found[0]}", html.escape(clean(text), quote=False))
     return text.replace("](", "]\\(")
