@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import safetensors.torch
@@ -56,6 +57,32 @@ def test_what_is_damaged_or_of_another_job_is_passed_over(tmp_path: Path, what: 
     else:
         one = replace(one, mask={name: torch.ones_like(m) for name, m in one.mask.items()})
     assert Checkpoints(tmp_path, None, None).load([one]) is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"done": 10**9}, {"done": "x"}, {"since": "x"}, {"seconds": 1e308}, {"seconds": "x"}, {"diverged": ["x"]},
+        {"diverged": [5]}, {"curves": []}, {"done": 20, "curves": [[]]}, {"step/0": torch.ones(3)}, {"step/1": None},
+        {"generator": torch.ones(3)}, {"generator": None}, {"saved/0/params/fc1.weight": torch.ones(2)},
+    ],
+)  # fmt: skip
+def test_a_checkpoint_that_cannot_be_is_passed_over(tmp_path: Path, changes: dict[str, Any]) -> None:
+    """Under hashes that believe in it, as whoever writes one would leave them."""
+    jobs = [job(save_at=3)]
+    (whole,) = trainer().train(jobs)
+    with pytest.raises(Stopped):
+        replace(trainer(), hooks=Hooks(checkpoints=StopAt(tmp_path, 8, None))).train(jobs)
+    checkpoints = Checkpoints(tmp_path, None, None)
+    before = checkpoints.load(jobs)
+    assert before is not None
+    tensors = {name: changes.get(name, tensor) for name, tensor in before.tensors.items()}
+    plain = {key: value for key, value in changes.items() if key in before.__dict__}
+    there = {name: tensor for name, tensor in tensors.items() if tensor is not None}
+    checkpoints.save(jobs, replace(before, **plain, tensors=there))
+    assert checkpoints.load(jobs) is not None
+    (again,) = replace(trainer(), hooks=Hooks(checkpoints=checkpoints)).train(jobs)
+    assert same(whole, again)
 
 
 def test_what_diverged_is_left_out_again_or_stops_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -300,6 +300,17 @@ def test_a_safe_resume_resolves_nothing_that_only_the_record_asks_for(run: Path,
         assert "is recorded there; under safe=true type it again" in done.stderr
 
 
+def test_a_run_does_not_become_a_sweep_nor_a_sweep_a_run(run: Path, lth: Lth) -> None:
+    command(run, "lth run rounds=1 hydra.mode=MULTIRUN")
+    before = sorted(run.rglob("*"))
+    done = lth("run", "resume=run", "safe=true")
+    assert (done.returncode, done.stderr) == (2, "lth: resume=run: a run, but its command is not that of one\n")
+    assert sorted(run.rglob("*")) == before
+    (run / "sweep.json").write_text('{"format": 1, "command": "lth run rounds=1"}')
+    done = lth("run", "resume=run", "safe=true")
+    assert (done.returncode, done.stderr) == (2, "lth: resume=run: a sweep, but its command is not that of one\n")
+
+
 def test_a_safe_run_lets_git_run_nothing(lth: Lth, tmp_path: Path) -> None:
     """To look for changes, git runs what the repository's own configuration names."""
     (tmp_path / "evil").write_text("#!/bin/sh\ntouch made\n")

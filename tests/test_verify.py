@@ -1,6 +1,7 @@
 """`lth verify` finds each kind of lie that the files of a run can tell, and nothing in a run that is right."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -357,6 +358,16 @@ def test_an_older_or_damaged_record_of_a_sweep_expects_nothing(run: Path, lth: L
         (tmp_path / "sweep" / "sweep.json").write_text(record)
         assert (lth("compare", "sweep").stderr, lth("verify", "sweep").returncode) == ("", 0)
     assert "1 jobs found, the sweep does not say how many were expected" in lth("verify", "sweep").stdout
+
+
+def test_the_names_of_a_sweep_are_text_in_markdown(run: Path, lth: Lth, tmp_path: Path) -> None:
+    sweep = tmp_path / os.fsdecode(b"s\xff<b>")
+    sweep.mkdir()
+    run.rename(sweep / "a")
+    (sweep / "sweep.json").write_text('{"format": 1, "expected": 2, "jobs": ["a", "<img src=x>"]}')
+    assert lth("compare", ".", "--format", "markdown", "-o", "o.md").returncode == 0
+    (line,) = [line for line in (tmp_path / "o.md").read_text().splitlines() if "jobs expected" in line]
+    assert line == "s�&lt;b&gt;: 2 jobs expected, 1 found; missing: &lt;img src=x&gt;."
 
 
 def test_a_broken_pattern_is_found(finished: Callable[..., Path], tmp_path: Path) -> None:

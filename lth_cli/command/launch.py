@@ -173,6 +173,8 @@ def _on_top(path: Path, line: Line) -> Line:
         raise ConfigError(f"resume={path}: a run, not a sweep: leave out -m")
     before = parse(arguments)
     merged = parse([*before.flags, *line.flags, *overrides.merge(before.overrides, line.overrides)])
+    if merged.sweep != is_sweep:  # it would begin anew, beside what is there
+        raise ConfigError(f"resume={path}: a {'sweep' if is_sweep else 'run'}, but its command is not that of one")
     resume.refuse_steering(path, before, line, merged)
     return merged
 

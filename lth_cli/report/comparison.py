@@ -56,7 +56,7 @@ def report(
         written.append(plot)
     if output is not None:
         Path(output).parent.mkdir(parents=True, exist_ok=True)
-        write(Path(output), _text(rows, tolerance, form, skipped, found).encode())
+        write(Path(output), _text(rows, tolerance, form, skipped, found).encode(errors="replace"))
         written.append(output)
     console = Terminal()
     if output is None and form == "table":
@@ -107,7 +107,11 @@ def _where(paths: Sequence[str]) -> str:
 
 
 def _legend(rows: Sequence[Row], tolerance: float, found: Sequence[Sweep]) -> list[str]:
-    return [*table.legend(rows, tolerance), *(f"{one}." for one in found if one.expected is not None)]
+    return [*table.legend(rows, tolerance), *_of_sweeps(found)]
+
+
+def _of_sweeps(found: Sequence[Sweep]) -> list[str]:
+    return [f"{one}." for one in found if one.expected is not None]
 
 
 def _print(console: Terminal, rows: Sequence[Row], tolerance: float, found: Sequence[Sweep]) -> None:
@@ -122,8 +126,8 @@ def _text(rows: Sequence[Row], tolerance: float, form: str, skipped: Sequence[st
     if form == "json":
         return table.to_json(rows, tolerance, skipped, found)
     if form == "markdown":
-        legend = _legend(rows, tolerance, found)
-        return table.markdown(rows) + "\n" + "\n\n".join(map(table.in_markdown, legend)) + "\n"
+        legend = [*table.legend(rows, tolerance), *(table.in_markdown(line) for line in _of_sweeps(found))]
+        return table.markdown(rows) + "\n" + "\n\n".join(legend) + "\n"
     text = io.StringIO()
     _print(Terminal(file=text, width=200), rows, tolerance, found)
     return text.getvalue()

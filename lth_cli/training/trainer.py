@@ -21,7 +21,7 @@ from lth_cli.training.jobs import Fitted, Job
 from lth_cli.training.networks import Build, network_of
 from lth_cli.training.optimizers import Recipe, make_optimizer, rate
 from lth_cli.training.order import epoch_order
-from lth_cli.training.progress import Progress, put_back, take
+from lth_cli.training.progress import Progress, fits, put_back, take
 from lth_cli.training.scored import Scored
 from lth_cli.training.step import Step, captured
 
@@ -201,10 +201,16 @@ class _Training:
         # What had diverged, where that was to be left out, must diverge again where it stops the run.
         if before is None or (before.diverged and hooks.diverged is None):
             return False
+        written = self.step.written()
+        if not fits(before, self.jobs, written):
+            return False
+        try:
+            put_back(before.tensors, written, self.saved)
+        except RuntimeError:  # no state of a generator
+            return False
         self.done, self.since = before.done, before.since
         self.began -= before.seconds
         self.curves.restore(before.curves, before.diverged)
-        put_back(before.tensors, self.step.written(), self.saved)
         return True
 
 
