@@ -193,6 +193,11 @@ LEFT_OUT = [
         copy("rounds/02/winning_seed0.safetensors", "rounds/02/random_reinit_seed0.safetensors"),
         "round 2, random_reinit, seed 0: its weights are the ticket's",
     ),
+    (
+        "nested",
+        copy("rounds/00/dense_seed0.safetensors", "rounds/00/dense_seed1.safetensors"),
+        "round 0, dense, seed 1: the network of round 0, dense, seed 0: no two seeds train to the same",
+    ),
     ("tickets", ticket_with(test_accuracy=0.99), "its metadata says test_accuracy is 0.99"),
     ("tickets", ticket_with(round=9), "its metadata says round is 9"),
     ("tickets", ticket_with(order_position=9), "its metadata says order_position is 9"),

@@ -10,6 +10,7 @@ from lth_cli.core import masks
 from lth_cli.core.arms import DENSE, WINNING
 from lth_cli.core.counts import Counts
 from lth_cli.core.state import Params, Start
+from lth_cli.core.tensors import sha256
 from lth_cli.lottery.invariants import pruned_are, pruned_are_zero, unchanged
 from lth_cli.pruners.learner import Learner
 from lth_cli.results.files import Files, NotKnown, where
@@ -78,8 +79,12 @@ def _eval_every(files: Files, dense: Iterable[Sequence[Row]]) -> int:
 
 
 def nested(files: Files) -> Iterator[str]:
+    first = dict[str, Key]()
     for seed in files.seeds:
         keys = files.tickets_of(seed)
+        other = first.setdefault(sha256(files.state(keys[0])[1].params), keys[0])
+        if other != keys[0]:
+            yield f"{where(keys[0])}: the network of {where(other)}: no two seeds train to the same"
         if keys[0][0] != 0 or masks.remaining(files.mask(keys[0])) != masks.total(files.mask(keys[0])):
             yield f"{where(keys[0])}: not the dense network of round 0"
         for outer, inner in itertools.pairwise(keys):
