@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from lth_cli.core.faults import MEMORY, lack
 from lth_cli.core.files import TEMPORARY
 from lth_cli.results.verify import verify
 from lth_cli.rundir.intact import reopen
@@ -184,3 +185,11 @@ def test_too_few_open_files_are_said_in_one_line(lth: Lth, tmp_path: Path) -> No
     assert (ran.returncode, ran.stderr) == (1, f"lth: {words}\n{hint}\n")
     assert (swept.returncode, swept.stderr) == (1, f"lth: seed=0: {words}\nlth: seed=1: {words}\n")
     assert "2 failed in " in swept.stdout
+
+
+def test_an_error_that_is_its_own_cause_lacks_nothing() -> None:
+    error = ValueError("a circle")
+    error.__cause__ = error
+    assert lack(error) is None
+    error.__cause__ = MemoryError()
+    assert lack(error) == MEMORY

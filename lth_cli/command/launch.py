@@ -138,7 +138,9 @@ def _sweep(folder: Folder, line: Line, words: list[str], resumed: bool, said: se
         hand_to_hydra(words, task(resumed, stopped, said, sweep.Sweep(folder.path, len(known) or None, keys)))
     except Exception as error:
         if not (folder.path / names.HYDRA_SWEEP).exists():
-            raise error if isinstance(error, OF_HYDRA) else _cannot_begin(error) from error
+            if isinstance(error, OF_HYDRA):
+                raise
+            raise _cannot_begin(error) from error
         # A launcher whose worker was killed: the jobs that ended tell for themselves.
         say(brief(f"lth: {sweep.stopped(folder, error)}"), file=sys.stderr)
         sweep.end(folder, 0, ours=not resumed)

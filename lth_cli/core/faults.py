@@ -17,7 +17,9 @@ class WorkerEnded(Exception):
 
 def lack(error: BaseException | None) -> str | None:
     """MEMORY or FILES, where the lack of it is behind an error, whatever others have made of it; else None."""
-    while error is not None and not isinstance(error, WorkerEnded):
+    seen = set[int]()  # of errors, whose causes may be a circle
+    while error is not None and not isinstance(error, WorkerEnded) and id(error) not in seen:
+        seen.add(id(error))
         if isinstance(error, MemoryError) or _MEMORY.search(str(error)):
             return MEMORY
         if getattr(error, "errno", None) in (errno.EMFILE, errno.ENFILE) or "Too many open files" in str(error):
