@@ -175,7 +175,8 @@ def complaint(finished: Path, folder: Path, stream: random.Random) -> str | None
     return None
 
 
-STREAMS = ("<&-", ">&-", "2>&-", ">/dev/full", "2>/dev/full", "</dev/null", "| true", "| head -c 1")
+STREAMS = ("<&-", ">&-", "2>&-", ">/dev/full", "2>/dev/full", "</dev/null")
+READERS = ("| true", "| head -c 1")
 LINES = (
     "run rounds=1 controls=[] train.iterations=2it",
     "run -m rounds=1 controls=[] train.iterations=2it seed=0,1",
@@ -194,7 +195,8 @@ def stream_complaint(finished: Path, folder: Path, stream: random.Random) -> str
     """What a command did that it must not where some of its streams are closed, full or left."""
     shutil.copytree(finished, folder / "run")
     line = stream.choice(LINES)
-    streams = " ".join(sorted(stream.sample(STREAMS, stream.randint(1, 3)), key=lambda one: one.startswith("|")))
+    drawn = [*stream.sample(STREAMS, stream.randint(0, 2)), *stream.sample(READERS, stream.randint(0, 1))]
+    streams = " ".join(drawn)
     said = f"lth {line} {streams}"
     try:
         done = limited(*line.split(), cwd=folder, streams=streams)

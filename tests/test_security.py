@@ -227,7 +227,10 @@ def test_a_ticket_that_cannot_be_trained_is_refused(
     assert words in refused.stderr
 
 
-REFUSED = r"safe=true allows only what lth's own conf/ names|recorded there|the name of an option|hydra.mode=RUN or"
+REFUSED = (
+    r"safe=true allows only what lth's own conf/ names|recorded there|the name of an option|hydra.mode=RUN or|"
+    "not that of one"
+)
 
 
 @pytest.mark.parametrize(
@@ -256,6 +259,9 @@ REFUSED = r"safe=true allows only what lth's own conf/ names|recorded there|the 
         shlex.join(["lth", "run", "output='${oc.env:HOME}'"]),
         "lth run model=../../own/model/evil",
         "lth run 'controls=[../../own/model/evil]'",
+        "lth run hydra.mode=MULTIRUN hydra.run.dir=victim hydra.mode=RUN",
+        r"lth run 'output=$\{oc.env:HOME\}'",
+        "lth run +dataset@_global_._global_.hydra.callbacks.x=digits",
         "lth run hydra.mode=2 hydra.sweep.dir=victim",
         "lth run '--config-dir=own\n'",
     ],
@@ -538,3 +544,19 @@ def test_an_image_is_of_the_format_that_its_name_says(tmp_path: Path) -> None:
     data = image_folder(str(tmp_path), size=8, mean=[0, 0, 0], deviation=[1, 1, 1], val_size=1, workers=0)
     with pytest.raises(UnidentifiedImageError):
         data.train.take(torch.tensor([0]))
+
+
+def test_a_text_that_becomes_an_interpolation_is_refused_as_what_may_import() -> None:
+    """In pieces that only make one together, once they are resolved."""
+    config = OmegaConf.create(
+        {"safe": True, "a": "$", "b": "{oc.env:HOME}", "model": {"_target_": "${a}${b}"}, "resume": None}
+    )
+    with pytest.raises(ConfigError, match="safe=true allows only"):
+        settled(config, set())
+
+
+def test_no_name_makes_a_line_of_its_own(lth: Lth, tmp_path: Path) -> None:
+    name = "a\n1 of 1 run is in order"
+    (tmp_path / name).mkdir()
+    for line in (("verify", name), ("compare", name)):
+        assert not any(text.startswith("1 of 1") for text in lth(*line).stderr.splitlines())

@@ -14,7 +14,6 @@ import pytest
 
 import lth_cli
 from lth_cli.core.files import TEMPORARY
-from lth_cli.core.files import read as read_file
 from lth_cli.report.comparison import collect
 from lth_cli.rundir.damaged import Damaged
 from lth_cli.rundir.manifest import Manifest
@@ -159,32 +158,6 @@ def test_a_ticket_that_is_a_pipe_is_refused(lth: Lth, tmp_path: Path) -> None:
         assert f"{name}: not a file" in done.stderr
         with pytest.raises(OSError, match="not a file"):
             lth_cli.Ticket.load(tmp_path / name)
-
-
-@pytest.mark.skipif(not hasattr(os, "SEEK_DATA"), reason="where holes are not known")
-@pytest.mark.parametrize("name", ["rounds/01/winning_seed0.safetensors", "tickets/seed0.safetensors"])
-def test_a_file_that_is_almost_nothing_but_holes_is_refused(name: str, run: Path, tmp_path: Path) -> None:
-    """Its header names gigabytes, of which none is on the disk."""
-    count = 2**30
-    text = json.dumps(
-        {"params/fc1.weight": {"dtype": "F32", "shape": [count - 99], "data_offsets": [0, 4 * count - 396]}}
-    )
-    (run / name).write_bytes(len(text).to_bytes(8, "little") + text.encode())
-    os.truncate(run / name, 8 + len(text) + 4 * count - 396)
-    done = limited("verify", "run", cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (1, "")
-    assert f"{name}: 4,294,9" in done.stdout
-    assert "are on the disk" in done.stdout
-    refused = limited("run", f"ticket=run/{name}", cwd=tmp_path)
-    assert (refused.returncode, refused.stdout) == (2, "")
-    assert "are on the disk" in refused.stderr
-
-
-def test_a_large_file_without_holes_is_read(tmp_path: Path) -> None:
-    with open(tmp_path / "large", "wb") as file:
-        file.write(bytes(2**26))
-        file.truncate(2**26 + 2**28)
-    assert len(read_file(tmp_path / "large", 2**30)) == 2**26 + 2**28
 
 
 @pytest.mark.parametrize("name", ["run.json", "config.yaml", "history.csv"])
@@ -351,4 +324,4 @@ def test_a_lack_of_memory_is_said_in_a_line(run: Path, lth: Lth, monkeypatch: py
     monkeypatch.setattr("lth_cli.report.comparison.collect", lacks)
     done = lth("compare", str(run))
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "lth: out of memory: the files are larger than what this machine has\n"
+    assert done.stderr == "lth: out of memory\n"

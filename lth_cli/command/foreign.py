@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from lth_cli.core.spelling import brief, say
+from lth_cli.core.spelling import brief, clean, say
 from lth_cli.setup.conf import own_targets
 from lth_cli.setup.schema import ConfigError
 
@@ -31,14 +31,14 @@ def foreign(named: Mapping[str, str], safe: bool) -> dict[str, str]:
     found = {key: target for key, target in named.items() if target not in own}
     if safe and found:
         key, target = next(iter(found.items()))
-        raise ConfigError(f"{key}={target}: safe=true allows only what lth's own conf/ names")
+        raise ConfigError(f"{clean(f'{key}={target}')}: safe=true allows only what lth's own conf/ names")
     return found
 
 
 def tell(imported: Mapping[str, str]) -> None:
     """Say what will be imported, by key."""
     for key, target in imported.items():
-        say(brief(f"lth: {key} imports {target}"), file=sys.stderr)
+        say(brief(clean(f"lth: {key} imports {target}")), file=sys.stderr)
 
 
 def known() -> frozenset[str]:

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from lth_cli.command import overrides, resume
 from lth_cli.command.compose import without
 from lth_cli.command.explain import failure
-from lth_cli.command.foreign import foreign, resolved_targets, tell
+from lth_cli.command.foreign import foreign, targets, tell
 from lth_cli.command.own_code import make_importable
 from lth_cli.command.sweep import Sweep
 from lth_cli.core.faults import lack
@@ -63,6 +63,8 @@ def job(config: DictConfig, resumed: bool, said: Collection[str], sweep: Sweep |
             if multirun and Path(hydra.sweep.dir).resolve() not in path.resolve().parents:
                 raise ConfigError(f"hydra.sweep.subdir={hydra.sweep.subdir}: the name of a folder within the sweep")
             with sole_writer(path) if multirun else contextlib.nullcontext():
+                if resumed:
+                    resume.as_begun(path, config, hydra.overrides.task)
                 _run(settled(config, said), path, sweep, resumed)
     except Exception as error:
         if multirun and (isinstance(error, ConfigError | Busy | Damaged) or lack(error)):
@@ -82,18 +84,20 @@ def spin_less() -> None:
 
 
 def settled(config: DictConfig, said: Collection[str]) -> DictConfig:
-    """A config whose values no longer change, and which imports what is allowed: a resolver may tell the time."""
-    config = without(config, "resume")
-    OmegaConf.resolve(config)
-    found = foreign(resolved_targets(config), config.safe)
+    """A config whose values no longer change, and which imports what is allowed: a resolver may tell the time.
+
+    Values are resolved once, and then looked at: a text that would be an interpolation after that is refused as such.
+    """
+    plain = OmegaConf.to_container(without(config, "resume"), resolve=True)
+    found = foreign(targets(plain), config.safe)
     tell({key: target for key, target in found.items() if target not in said})
-    return config
+    settled = OmegaConf.create(plain)
+    assert isinstance(settled, DictConfig)
+    return settled
 
 
 def _run(config: DictConfig, path: Path, sweep: Sweep | None, resumed: bool) -> None:
     intact = reopen(path) if resumed else None
-    if intact is not None:
-        resume.as_begun(path, config, HydraConfig.get().overrides.task)
     if intact is not None and resume.is_complete(intact, OmegaConf.to_yaml(config, resolve=True)):
         say(clean(f"{path} is done, and all of it is as it was written"))
         return

@@ -63,10 +63,12 @@ def command(path: Path) -> tuple[list[str], bool]:
 
 
 def _printable(path: Path, words: list[str]) -> list[str]:
-    """Arguments, which Hydra may print."""
+    """Arguments, which Hydra may print, without those that name a folder: it is `path`."""
     if not all(word.isprintable() for word in words):
         raise ConfigError(f"resume={path}: a command with control characters is recorded there")
-    return words
+    if len([word for word in words if re.match(r"[+~]*hydra\.mode\b", word)]) > 1:
+        raise ConfigError(f"resume={path}: a command with several hydra.mode is recorded there")
+    return [word for word in words if not re.match(r"\+*hydra\.(run|sweep)\.dir=", word)]
 
 
 def _refuse_long(text: str) -> None:
@@ -91,13 +93,13 @@ def refuse_steering(path: Path, recorded: Line, typed: Line, merged: Line) -> No
             raise ConfigError(f"{quote(text)} is recorded there, and no option of a run")
     for text in merged.overrides:
         key = text.lstrip("+~").partition("=")[0]
-        of_hydra = re.match(r"hydra\b", key) or re.search(r"@(_global_\.)?hydra\b", key)
+        of_hydra = re.match(r"hydra\b", key) or re.search(r"@.*\bhydra\b", key)
         if of_hydra and text not in typed.overrides and text in recorded.overrides and not _OURS.fullmatch(text):
             raise ConfigError(f"{quote(text)} is recorded there; type it again if it is yours")
     typed_options, options = typed.options, merged.options
     if overrides.says_yes(merged.overrides, "safe"):
         for text in merged.overrides:
-            if "${" in text and text not in typed.overrides:
+            if "$" in text and "{" in text and text not in typed.overrides:  # Hydra reads $\\{ as ${
                 raise ConfigError(f"{quote(text)} is recorded there; under safe=true type it again")
         for flag in ("config_dir", "config_name"):
             if getattr(options, flag) is not None and getattr(typed_options, flag) is None:

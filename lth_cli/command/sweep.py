@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lth_cli.command.explain import failure, first_line
-from lth_cli.core.spelling import brief
+from lth_cli.core.spelling import brief, clean
 from lth_cli.report.sweep import Ended, Place, summary
 from lth_cli.rundir.damaged import Damaged
 from lth_cli.rundir.find import find
@@ -89,7 +89,7 @@ def stopped(sweep: Folder, error: Exception) -> str:
         return f"the launcher stopped: {failure(error) or first_line(error)}"
     killed = [job.folder.name for job in map(_ended, find(sweep.path)) if job.status == "killed"]
     memory = "; out of memory?" if "SIGKILL" in signals else ""
-    return f"{', '.join(killed) or 'a job'}: the worker process ended early, {', '.join(signals)}{memory}"
+    return f"{clean(', '.join(killed)) or 'a job'}: the worker process ended early, {', '.join(signals)}{memory}"
 
 
 def _ended(folder: Path) -> Ended:

@@ -17,7 +17,6 @@ _HALF_WRITTEN = re.compile(rf"\.(.+)\.[0-9]+{re.escape(TEMPORARY)}")
 _NOFOLLOW, _DIRECTORY = getattr(os, "O_NOFOLLOW", 0), getattr(os, "O_DIRECTORY", 0)
 # A pipe that nobody writes must not block, and a terminal must not become ours.
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
-_MAY_HAVE_HOLES, _MOST_HOLES = 2**26, 32  # bytes; and a larger file, that many times what is there
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW | getattr(os, "O_BINARY", 0)
 
 
@@ -29,7 +28,7 @@ def open_regular(path: Path, most: int, root: Path | None = None) -> BufferedRea
         root: the folder below which no link is followed; None: links are.
 
     Raises:
-        OSError: naming `path`; it is a folder, a pipe, a device, too large, almost nothing but holes, or a
+        OSError: naming `path`; it is a folder, a pipe, a device, too large, or a
             link below `root`.
     """
     with _naming(path), _folder(path, root) as (folder, name):
@@ -37,7 +36,6 @@ def open_regular(path: Path, most: int, root: Path | None = None) -> BufferedRea
         file = os.fdopen(os.open(name, _READ | (_NOFOLLOW if root is not None else 0), dir_fd=folder), "rb")
         try:
             _check(os.fstat(file.fileno()), most)
-            _refuse_holes(file.fileno())
         except OSError:
             file.close()
             raise
@@ -122,25 +120,6 @@ def _check(found: os.stat_result, most: int) -> None:
         raise OSError(errno.EINVAL, "not a file")
     if found.st_size > most:
         raise OSError(errno.EFBIG, f"{found.st_size:,} bytes; at most {most:,} are read")
-
-
-def _refuse_holes(file: int) -> None:
-    """Of a large file that is almost nothing but holes, the size is a number that costs its writer nothing."""
-    size = os.fstat(file).st_size
-    if size < _MAY_HAVE_HOLES or not hasattr(os, "SEEK_DATA"):
-        return
-    there, at = 0, 0
-    try:
-        while at < size and there * _MOST_HOLES < size:
-            start = os.lseek(file, at, os.SEEK_DATA)
-            at = os.lseek(file, start, os.SEEK_HOLE)
-            there += at - start
-    except OSError as error:
-        if error.errno != errno.ENXIO:  # no data from there on; anything else: this file system does not know
-            there = size
-    os.lseek(file, 0, os.SEEK_SET)
-    if there * _MOST_HOLES < size:
-        raise OSError(errno.EFBIG, f"{size:,} bytes, of which only {there:,} are on the disk")
 
 
 @contextmanager

@@ -103,7 +103,7 @@ def _expand(paths: Sequence[str]) -> list[Path]:
 
 
 def _where(paths: Sequence[str]) -> str:
-    return f" in {', '.join(paths)}" if paths else " in outputs; name a run directory, or start with: lth run"
+    return clean(f" in {', '.join(paths)}") if paths else " in outputs; name a run directory, or start with: lth run"
 
 
 def _legend(rows: Sequence[Row], tolerance: float, found: Sequence[Sweep]) -> list[str]:

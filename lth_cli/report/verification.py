@@ -23,7 +23,7 @@ def report(paths: Sequence[Path]) -> int:
     runs = [run for path in paths for run in find(path)]
     found = sweeps(paths)
     if not runs and not found:
-        raise ValueError(f"no run directory: {', '.join(map(str, paths))}")
+        raise ValueError(clean(f"no run directory: {', '.join(map(str, paths))}"))
     from lth_cli.results.verify import verify
 
     bad = 0
