@@ -38,8 +38,8 @@ def test_more_rounds_of_another_target_are_the_same_rounds(
     schedule: type[Geometric] | type[Linear], target: float, rounds: int, added: int
 ) -> None:
     longer = schedule(target).target_of(rounds + added, rounds)
-    for round in range(rounds + 1 if longer < 1 else 0):
-        assert schedule(longer)(round, rounds + added) == pytest.approx(schedule(target)(round, rounds), abs=1e-12)
+    for round in range(rounds + 1 if longer < 1 - 1e-6 else 0):  # beyond, floats have too few digits left
+        assert schedule(longer)(round, rounds + added) == pytest.approx(schedule(target)(round, rounds), abs=1e-9)
 
 
 @pytest.mark.parametrize(
