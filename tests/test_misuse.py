@@ -48,6 +48,8 @@ WRONG = [
     (("run", "model.hidden=[0]"), "hidden: a list of whole numbers from 1"),
     (("run", "output="), "output=: a folder"),
     (("run", "lr=0.01"), "lr: there is no such key; did you mean train.lr?"),
+    (("run", f"model.hidden={'[' * 3000}1{']' * 3000}"), "maximum recursion depth exceeded"),
+    (("run", "-m", f"seed=range(0,1{'0' * 320})"), "a range from start to stop by a step that is not 0"),
     (("run", "device=gpu"), "did you mean cuda?"),
     (("run", "pruner.scope=local"), "did you mean layerwise?"),
     (("sweep", "seed=0,1"), "sweep: the commands are run, compare, verify, list, completion; a sweep is lth run -m"),

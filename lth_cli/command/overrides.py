@@ -132,10 +132,10 @@ def _parsed(overrides: list[str], loader: ConfigLoader | None = None) -> list[Ov
 
 @contextmanager
 def _readable(text: str) -> Iterator[None]:
-    """Hydra's parser lets errors of Python pass, as for a number of 5,000 digits."""
+    """Hydra's parser lets errors of Python pass, as for a number of 5,000 digits, or a list of lists without end."""
     try:
         yield
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{text}: {first_line(error)}") from error
 
 
@@ -148,7 +148,10 @@ def _count(override: Override) -> int:
         return sum(1 for _ in override.sweep_iterator())
     if not isinstance(value, RangeSweep):
         return 1
-    start, stop, step = float(value.start or 0), float(value.stop or 0), float(value.step)
+    try:
+        start, stop, step = float(value.start or 0), float(value.stop or 0), float(value.step)
+    except OverflowError:
+        start = stop = step = math.inf
     if step == 0 or not all(map(math.isfinite, (start, stop, step))):
         raise ConfigError(f"{override.input_line}: a range from start to stop by a step that is not 0")
     return max(0, math.ceil(min((stop - start) / step, _MOST_JOBS + 1)))

@@ -157,7 +157,7 @@ def _row(
         accuracy_max=max(accuracy),
         difference=fmean(differences),
         interval=half_width(differences, resolution),
-        retained=fmean(accuracy) / dense_accuracy if dense_accuracy else None,
+        retained=fmean(accuracy) / dense_accuracy if dense_accuracy > 1e-9 else None,
         gap=fmean(gaps) if gaps else None,
         early_stop=early,
         early_stop_at_end=any(
