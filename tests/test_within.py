@@ -122,7 +122,7 @@ def test_no_write_follows_a_link(place: str, run: Path) -> None:
     with pytest.raises(OSError, match=r"not a folder|not followed"):
         make_dir(run, f"{place}/x")
     with pytest.raises(OSError, match="not below"):
-        write(run, "rounds/../../x", b"")
+        write(run, "rounds/../../x.json", b"")
     assert held(victim) == before
 
 

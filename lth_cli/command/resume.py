@@ -17,7 +17,7 @@ from lth_cli.core.counts import Counts
 from lth_cli.core.spelling import clean
 from lth_cli.rundir import names, within
 from lth_cli.rundir.config import parse_config, parse_yaml, read_config
-from lth_cli.rundir.damaged import UNREADABLE, Damaged, Newer, parsed
+from lth_cli.rundir.damaged import UNREADABLE, Damaged, OutOfReach, parsed
 from lth_cli.rundir.intact import Intact
 from lth_cli.rundir.manifest import Manifest, sha256
 from lth_cli.rundir.record import read_record
@@ -48,7 +48,7 @@ def command(path: Path) -> tuple[list[str], bool]:
     file = path / (names.SWEEP if sweep else names.RECORD)
     try:
         record = _sweep_record(path) if sweep else read_record(path)
-    except Newer:
+    except OutOfReach:
         raise
     except Damaged as damaged:
         return _printable(path, _overrides(path, sweep, damaged)), sweep
@@ -191,7 +191,7 @@ def _has_begun(path: Path) -> bool:
     """Whether a run has begun there. Where run.json is lost, config.yaml still shows it."""
     try:
         return "keep" in read_record(path)
-    except Newer:
+    except OutOfReach:
         raise
     except Damaged:
         return (path / "config.yaml").exists()
@@ -224,7 +224,7 @@ def _sweep_record(path: Path) -> dict[str, Any]:
     if not isinstance(record, dict) or not isinstance(record.get("format"), int):
         raise Damaged(f"{file}: not the record of a sweep")
     if record["format"] > 1:
-        raise Newer(f"{file}: format {record['format']}, but this version of lth reads up to 1")
+        raise OutOfReach(f"{file}: format {record['format']}, but this version of lth reads up to 1")
     return record
 
 

@@ -12,7 +12,7 @@ import safetensors.torch
 from lth_cli.core.state import Params
 from lth_cli.core.tensors import parse, sha256, under
 from lth_cli.rundir import names, within
-from lth_cli.rundir.damaged import UNREADABLE
+from lth_cli.rundir.damaged import UNREADABLE, check_reach
 from lth_cli.training.evaluate import Evaluation
 from lth_cli.training.jobs import Job
 from lth_cli.training.progress import Progress
@@ -23,7 +23,8 @@ _LONG = 30  # seconds: what has taken so long is kept when it ends, as its round
 class Checkpoints:
     """Files below ``partial/`` of a run directory, one per training of a round; gone when the round is written.
 
-    A file that is damaged, or of other jobs, is passed over: its training begins anew.
+    A file that is damaged, or of other jobs, is passed over: its training begins anew. One that cannot be read just now
+    is an OutOfReach.
 
     Args:
         path: the run directory.
@@ -45,7 +46,8 @@ class Checkpoints:
                 return None
             curves = [[Evaluation.from_flat(point) for point in curve] for curve in document.pop("curves")]
             return Progress(**document, curves=curves, tensors=tensors)
-        except (*UNREADABLE, AttributeError):
+        except UNREADABLE as error:
+            check_reach(self.path / self._name(jobs), error)
             return None
 
     def due(self, jobs: Sequence[Job], done: int) -> bool:

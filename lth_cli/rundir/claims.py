@@ -2,12 +2,11 @@
 
 import json
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from lth_cli.rundir import names
-from lth_cli.rundir.damaged import Damaged
+from lth_cli.rundir.damaged import Damaged, OutOfReach
 from lth_cli.rundir.manifest import Manifest, sha256, wrong_rows
 
 _MAY_CHANGE = ("status", "ended", "notes", "resumed", "diverged", "error")
@@ -34,10 +33,14 @@ def changed_in(path: Path, record: Mapping[str, Any]) -> str | None:
 
     None where its manifest cannot be read.
     """
-    with suppress(Damaged):
+    try:
         manifest = Manifest.load(path)
         if lost := changed(record, manifest):
             return f"{path / names.RECORD}: {', '.join(lost)}: not what was written"
         for place, what in wrong_rows(path, names.HISTORY, manifest):
             return f"{path / place}: {what}"
+    except OutOfReach as out:
+        return str(out)
+    except Damaged:
+        pass
     return None

@@ -6,7 +6,7 @@ from pathlib import Path
 from lth_cli.rundir import names, within
 from lth_cli.rundir.claims import changed
 from lth_cli.rundir.columns import TABLES
-from lth_cli.rundir.damaged import Damaged, Newer
+from lth_cli.rundir.damaged import Damaged, OutOfReach
 from lth_cli.rundir.manifest import Manifest, damage, intact_rounds, sha256
 from lth_cli.rundir.record import Record, read_record
 from lth_cli.rundir.tables import filled, rows_by_round, younger
@@ -45,19 +45,21 @@ def reopen(path: Path) -> Intact:
     """Read what is intact of a run directory, checked against its manifest; nothing in it is executed.
 
     Raises:
-        Newer: it is of a newer version of lth.
+        OutOfReach: a file of it cannot be read here and now.
     """
     broken = dict[str, str]()
     record, manifest = Record(), Manifest()
     try:
         record = read_record(path)
-    except Newer:
+    except OutOfReach:
         raise
     except Damaged as damaged:
         broken[names.RECORD] = str(damaged).partition(": ")[2]
     try:
         manifest = Manifest.load(path)
         broken |= damage(path, manifest)
+    except OutOfReach:
+        raise
     except Damaged as damaged:
         broken[names.MANIFEST] = str(damaged).partition(": ")[2]
     lost = changed(record, manifest) if record else []

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from lth_cli.rundir import names, within
 from lth_cli.rundir.columns import TABLES
-from lth_cli.rundir.damaged import UNREADABLE, Damaged, why
+from lth_cli.rundir.damaged import Damaged, parsed, why
 from lth_cli.rundir.tables import filled, rows_by_round, younger
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -47,15 +47,7 @@ class Manifest:
             Damaged: missing, or not a manifest, or naming files that no run has.
         """
         file = path / names.MANIFEST
-        try:
-            document = json.loads(within.read(path, names.MANIFEST))
-            files = {str(name): str(digest) for name, digest in document["files"].items()}
-            rows = {int(round): dict(digests) for round, digests in document["rows"].items()}
-            claims = {str(key): str(digest) for key, digest in document.get("claims", {}).items()}
-        except FileNotFoundError:
-            raise Damaged(f"{file}: missing") from None
-        except (*UNREADABLE, AttributeError) as error:
-            raise Damaged(f"{file}: {type(error).__name__}: {why(error)[:80]}") from None
+        files, rows, claims = parsed(path, names.MANIFEST, _parse)
         for name, digest in files.items():
             if not names.is_listed(name) or not _SHA256.fullmatch(digest):
                 raise Damaged(f"{file}: {name[:80]!r} is no file of a run")
@@ -87,6 +79,9 @@ def damage(path: Path, manifest: Manifest) -> Iterator[tuple[str, str]]:
     """Where a run directory is not what its manifest says: the file or ``table, round N``, and what is wrong.
 
     A table may lack the younger columns of which the manifest knows: a kill came while an older run was rewritten.
+
+    Raises:
+        OutOfReach: a file cannot be read here and now.
     """
     for name, digest in manifest.files.items():
         if wrong := _wrong(path, name, digest):
@@ -101,7 +96,7 @@ def wrong_rows(path: Path, table: str, manifest: Manifest) -> Iterator[tuple[str
     try:
         text = within.read(path, table)
     except OSError as error:
-        yield table, error.strerror or "unreadable"
+        yield table, why(path / table, error)
     rows, lacking = rows_by_round(text), younger(table, text)
     for round, digests in manifest.rows.items():
         written = rows.get(b"%d" % round, b"")
@@ -119,12 +114,18 @@ def intact_rounds(manifest: Manifest, broken: Collection[str]) -> int:
     raise AssertionError
 
 
+def _parse(text: str) -> tuple[dict[str, str], dict[int, dict[str, str]], dict[str, str]]:
+    """Files, rows and claims."""
+    document = json.loads(text)
+    files = {str(name): str(digest) for name, digest in document["files"].items()}
+    rows = {int(round): dict(digests) for round, digests in document["rows"].items()}
+    return files, rows, {str(key): str(digest) for key, digest in document.get("claims", {}).items()}
+
+
 def _wrong(path: Path, name: str, digest: str) -> str | None:
     try:
         with within.opened(path, name) as content:
             found = hashlib.file_digest(content, "sha256").hexdigest()
-    except FileNotFoundError:
-        return "missing"
     except OSError as error:
-        return error.strerror or "unreadable"
+        return why(path / name, error)
     return None if found == digest else "not the bytes that were written"

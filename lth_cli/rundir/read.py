@@ -9,11 +9,11 @@ from lth_cli.core.arms import DENSE, WINNING
 from lth_cli.rundir import names
 from lth_cli.rundir.columns import HISTORY
 from lth_cli.rundir.config import read_config
-from lth_cli.rundir.damaged import Damaged, Newer, parsed
+from lth_cli.rundir.damaged import Damaged, OutOfReach, parsed
 from lth_cli.rundir.record import Record, read_record, status
 from lth_cli.rundir.tables import Row, parse_table
 
-__all__ = ["Damaged", "Newer", "Run", "read"]
+__all__ = ["Damaged", "OutOfReach", "Run", "read"]
 
 _MOST_ARMS = 1000
 

@@ -9,7 +9,7 @@ from typing import Any
 from lth_cli.core.counts import Counts
 from lth_cli.rundir import names
 from lth_cli.rundir.columns import FORMAT
-from lth_cli.rundir.damaged import Newer, parsed
+from lth_cli.rundir.damaged import OutOfReach, parsed
 
 Record = dict[str, Any]
 
@@ -35,7 +35,7 @@ _STATUSES = ("running", "done", "failed", "interrupted")
 
 
 def read_record(path: Path) -> Record:
-    """run.json of a run directory, checked; raises Damaged, or Newer."""
+    """run.json of a run directory, checked; raises Damaged."""
     return parsed(path, names.RECORD, _parse)
 
 
@@ -52,7 +52,7 @@ def _parse(text: str) -> Record:
     if not isinstance(record, dict) or type(record.get("format")) is not int or record["format"] < 1:
         raise ValueError("not the record of a run")
     if record["format"] > FORMAT:
-        raise Newer(f"format {record['format']}, but this version of lth reads up to {FORMAT}")
+        raise OutOfReach(f"format {record['format']}, but this version of lth reads up to {FORMAT}")
     for key, kind in _KINDS.items():
         if key in record and (type(record[key]) is not kind or (kind is int and record[key] < 1)):
             raise ValueError(f"{key} is {str(record[key])[:40]}")

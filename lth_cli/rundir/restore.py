@@ -65,7 +65,7 @@ def read_state(root: Path, name: str) -> tuple[Mask, State]:
     try:
         mask, state = unpack(parse(within.read(root, name))[1])
     except UNREADABLE as error:
-        raise Damaged(f"{root / name}: {why(error)[:80]}") from None
+        raise Damaged(f"{root / name}: {why(root / name, error)}") from None
     if (wrong := misfit(mask, state.params)) is not None:  # a mask of another shape may stand for any number of weights
         raise Damaged(f"{root / name}: the mask of {wrong[:40]} is not of its shape")
     return mask, state

@@ -32,7 +32,7 @@ def read_table(path: Path, table: str, version: int) -> dict[Key, list[Row]]:
     try:
         return by_key(within.read(path, table).decode(), table, version)
     except UNREADABLE as error:
-        raise Damaged(f"{path / table}: {why(error)[:80]}") from None
+        raise Damaged(f"{path / table}: {why(path / table, error)}") from None
 
 
 def by_key(text: str, table: str, version: int) -> dict[Key, list[Row]]:

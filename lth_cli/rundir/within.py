@@ -1,5 +1,6 @@
 """Every read and write below a run directory: regular files of a bounded size, and no link is followed."""
 
+import errno
 import os
 from io import BufferedReader
 from pathlib import Path
@@ -11,7 +12,7 @@ _MIB = 2**20
 _MOST = {names.HISTORY: 64 * _MIB, names.MANIFEST: 64 * _MIB}  # others by what they are
 _MOST_OF_KIND = {
     ".yaml": _MIB // 4,  # PyYAML takes seconds for that
-    ".json": 4 * _MIB,
+    ".json": 16 * _MIB,  # a thousand rounds of two hundred layers
     ".csv": 256 * _MIB,
     ".safetensors": 4096 * _MIB,
 }
@@ -40,7 +41,10 @@ def read(root: Path, name: str) -> bytes:
 
 
 def write(root: Path, name: str, data: bytes) -> None:
-    """Write a file of a run directory; raises OSError."""
+    """Write a file of a run directory; raises OSError, also where it would be larger than what is read."""
+    if len(data) > most(name):
+        text = f"{len(data):,} bytes to write; at most {most(name):,} are read again"
+        raise OSError(errno.EFBIG, text, str(root / name))
     files.write(root / name, data, root)
 
 

@@ -11,6 +11,7 @@ import safetensors.torch
 
 from lth_cli.core import tensors
 from lth_cli.core.files import remove_temporary
+from lth_cli.core.spelling import brief
 from lth_cli.core.ticket import Ticket
 from lth_cli.rundir import names, within
 from lth_cli.rundir.claims import digests
@@ -25,6 +26,7 @@ _IN_TICKET = (
     *("round", "seed", "density", "remaining", "total"),
     *("test_accuracy", "val_accuracy", "early_stop_iteration", "early_stop_test_accuracy"),
 )
+_MOST_NOTES, _LONGEST = 1000, 10_000  # characters of an error: run.json stays of a size that is read again
 
 
 class Writer:
@@ -75,8 +77,10 @@ class Writer:
 
     def note(self, text: str) -> None:
         """Keep a remark about the run, such as an emptied layer, in run.json."""
-        notes = self.record.get("notes", [])
-        self.record["notes"] = [*notes, *([text] if text not in notes else [])]
+        notes = self.record.setdefault("notes", [])
+        if brief(text) in notes or len(notes) > _MOST_NOTES:
+            return
+        notes.append(brief(text) if len(notes) < _MOST_NOTES else "and more, which were not kept")
         self._save_record()
 
     def diverged(self, job: Job, what: str) -> None:
@@ -128,7 +132,7 @@ class Writer:
         """Say how the run ended: done, failed or interrupted."""
         self.record.update(status=status, ended=self._time())
         if error is not None:
-            self.record["error"] = error
+            self.record["error"] = error[:_LONGEST]
         self._save_record()
 
     def _time(self) -> str:
