@@ -225,5 +225,6 @@ def _iterations(experiment: Experiment, done: int) -> int:
     """Of all jobs from round `done` on; a rewound ticket takes a little less, which only makes the bar end early."""
     rounds = range(done, len(experiment.way.search.keep))
     trains = experiment.way.trains  # beside a learned mask, controls are not trained
-    jobs = sum(1 + (len(experiment.controls(round)) if round and trains else 0) for round in rounds)
+    again = experiment.way.search.retrain is not None
+    jobs = sum(1 + (again + len(experiment.controls(round)) if round and trains else 0) for round in rounds)
     return jobs * len(experiment.seeds) * experiment.recipe.iterations

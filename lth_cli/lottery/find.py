@@ -38,12 +38,14 @@ class Search:
         pattern: of the masks.
         rewind_to: the iteration of dense training whose state `find` wants.
         find: finds the tickets of a round.
+        retrain: where the dense network restarts in each round, to be trained again beside the tickets; None: it is not.
     """
 
     keep: Sequence[Counts]
     pattern: Pattern
     rewind_to: int
     find: Find
+    retrain: Restart | None = None
 
 
 def prune_and_rewind(

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from lth_cli.controls.control import Control
 from lth_cli.core import masks
-from lth_cli.core.arms import DENSE, WINNING
+from lth_cli.core.arms import DENSE, DENSE_RETRAINED, WINNING
 from lth_cli.core.seeds import generator
 from lth_cli.core.state import Init, Start
 from lth_cli.lottery.find import Search
 from lth_cli.lottery.invariants import check_round
 from lth_cli.lottery.pruned_to import PrunedTo
 from lth_cli.lottery.replicate import Replicate
-from lth_cli.lottery.rounds import jobs_of, train
+from lth_cli.lottery.rounds import after, jobs_of, train
 from lth_cli.training.jobs import Fit, Fitted, Job
 
 
@@ -50,13 +50,14 @@ def run_imp(
     fitted = [one for one in fit(jobs) if one is not None]  # 2
     check_round(fitted, {}, dense, search.keep[0], search.pattern)
     yield fitted
-    replicates = [Replicate.dense(one) for one in fitted]
+    replicates = {one.job.seed: Replicate.dense(one) for one in fitted}
+    unpruned = replicates if search.retrain is not None else {}
     for round in range(1, len(search.keep)):
-        tickets = search.find(round, search.keep[round], replicates, fit)  # 3
+        tickets = search.find(round, search.keep[round], list(replicates.values()), fit)  # 3
         beside = controls(round)
-        arms = [jobs_of(ticket, round, beside, init, iterations, search, pruned_to) for ticket in tickets]
+        arms = [jobs_of(ticket, round, beside, init, iterations, search, pruned_to, unpruned) for ticket in tickets]
         fitted = train(tickets, arms, fit)  # 4
-        check_round(fitted, beside, {r.seed: r.mask for r in replicates}, search.keep[round], search.pattern)
+        check_round(fitted, beside, {s: r.mask for s, r in replicates.items()}, search.keep[round], search.pattern)
         yield fitted
-        trained = {one.job.seed: one for one in fitted if one.job.arm == WINNING}
-        replicates = [one.replicate.after(trained[s]) for one in tickets if (s := one.replicate.seed) in trained]
+        replicates = after((ticket.replicate for ticket in tickets), WINNING, fitted)
+        unpruned = after(unpruned.values(), DENSE_RETRAINED, fitted)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from lth_cli.controls.control import Arm, Control
 from lth_cli.core import masks
-from lth_cli.core.arms import DENSE, WINNING
+from lth_cli.core.arms import DENSE, DENSE_RETRAINED, WINNING
 from lth_cli.core.counts import Counts
 from lth_cli.core.state import Mask
 from lth_cli.patterns import Pattern
@@ -38,6 +38,9 @@ def check_round(
     for one in fitted:
         job, ticket = one.job, tickets[one.job.seed]
         _check_weights(one)
+        if job.arm == DENSE_RETRAINED:
+            _require(masks.remaining(one.mask) == masks.total(one.mask), job, "it is pruned")
+            continue
         if one is ticket:
             matches = keep.match(masks.layer_counts(one.mask))
             _require(matches, job, f"the mask does not keep the {keep} weights asked for")

@@ -3,7 +3,7 @@
 from collections.abc import Container, Iterator
 from typing import Any
 
-from lth_cli.core.arms import DENSE, WINNING
+from lth_cli.core.arms import DENSE, DENSE_RETRAINED, WINNING
 from lth_cli.results.files import Files, where
 from lth_cli.rundir import names
 from lth_cli.rundir.manifest import Manifest
@@ -33,13 +33,15 @@ def _controls(files: Files, keys: set[Key]) -> Iterator[str]:
     if not isinstance(asked, dict) or "controls_at" not in config:  # an older run
         return
     at = _rounds(config["controls_at"], int(config["rounds"]))
+    always = [DENSE_RETRAINED] if config.get("dense_retrained") is True else []
     for key in sorted(keys):
-        if key[1] not in (DENSE, WINNING, *asked):
+        if key[1] not in (DENSE, WINNING, *asked, *always):
             yield f"{where(key)}: config.yaml does not ask for it"
-    known = keys | {(one["round"], one["arm"], one["seed"]) for one in files.run.record.get("diverged", [])}
+    diverged = {(one["round"], one["arm"], one["seed"]) for one in files.run.record.get("diverged", [])}
+    over = {(arm, seed): round for round, arm, seed in sorted(diverged, reverse=True) if arm in always}
     for round, arm, seed in sorted(keys):
-        for name in asked if arm == WINNING and round in at else ():
-            if (round, name, seed) not in known:
+        for name in [*(asked if round in at else ()), *always] if arm == WINNING else ():
+            if (round, name, seed) not in keys | diverged and round < over.get((name, seed), round + 1):
                 yield f"{where((round, name, seed))}: config.yaml asks for it, but it is not in history"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import torch
 
 from lth_cli.core import masks
-from lth_cli.core.arms import DENSE, WINNING
+from lth_cli.core.arms import DENSE, DENSE_RETRAINED, WINNING
 from lth_cli.core.counts import Counts
 from lth_cli.core.state import Params, Start
 from lth_cli.core.tensors import sha256
@@ -152,6 +152,10 @@ def controls(files: Files) -> Iterator[str]:
     for key in files.keys:
         round, arm, seed = key
         if arm in (DENSE, WINNING):
+            continue
+        if arm == DENSE_RETRAINED:
+            if masks.remaining(mask := files.mask(key)) != masks.total(mask):
+                yield f"{where(key)}: it is pruned"
             continue
         control = files.choice("controls", arm)
         (mask, state), (ticket, winning) = files.state(key), files.state((round, WINNING, seed))

@@ -30,7 +30,13 @@ ROLES = {
 }
 """By key; that of a group holds for all that is in it."""
 
-BEFORE = {"order": "per_round", "rewind.optimizer": "fresh", "rewind.fraction": 0, "rewind.lr": None}
+BEFORE = {
+    "order": "per_round",
+    "dense_retrained": False,
+    "rewind.optimizer": "fresh",
+    "rewind.fraction": 0,
+    "rewind.lr": None,
+}
 """What an older version did that had no such key."""
 
 

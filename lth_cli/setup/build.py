@@ -11,7 +11,7 @@ from torch import nn
 
 from lth_cli.controls.control import LABELS, SCORES, Control, needs
 from lth_cli.core import lengths as intervals
-from lth_cli.core.arms import DENSE, WINNING
+from lth_cli.core.arms import OWN
 from lth_cli.core.faults import MEMORY, TooLarge, lack
 from lth_cli.core.layers import Layer
 from lth_cli.core.state import Init
@@ -204,8 +204,8 @@ def choose_device(name: str) -> torch.device:
 def _controls(config: DictConfig) -> dict[str, Control]:
     controls = {}
     for name, node in config.controls.items():
-        if not names.is_arm(str(name)) or name in (DENSE, WINNING):
-            raise ConfigError(f"controls.{name}: a name of letters, digits, _ and - that is not {DENSE} or {WINNING}")
+        if not names.is_arm(str(name)) or name in OWN:
+            raise ConfigError(f"controls.{name}: a name of letters, digits, _ and - that is not {', '.join(OWN)}")
         if not OmegaConf.is_dict(node):
             raise ConfigError(
                 f"controls.{name}={node}: controls are chosen by name, as in controls=[random_mask]\n"

@@ -10,7 +10,9 @@ from enum import StrEnum
 from typing import Any, get_type_hints
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import MISSING, OmegaConf
+from omegaconf import MISSING, DictConfig, OmegaConf
+
+_GO_ON = ("lth_cli.rewind.LearningRate", "lth_cli.rewind.FineTune")
 
 
 class ConfigError(Exception):
@@ -79,6 +81,7 @@ class Config:
     rounds: int = MISSING
     controls: dict[str, Any] = field(default_factory=dict)
     controls_at: Any = MISSING
+    dense_retrained: bool = MISSING
     device: Device = MISSING
     executor: Executor = MISSING
     precision: Precision = MISSING
@@ -106,8 +109,15 @@ def _rounds(ticket: str | None, rounds: int) -> int:
     return rounds if ticket is None else 1
 
 
+def _retrained(*, _root_: DictConfig) -> bool:
+    """Whether tickets go on from trained weights, so that a dense network that never restarts has trained for less."""
+    target = OmegaConf.select(_root_, "rewind._target_")
+    return target in _GO_ON and OmegaConf.select(_root_, "ticket") is None
+
+
 OmegaConf.register_new_resolver("lth.length", _length, replace=True)
 OmegaConf.register_new_resolver("lth.rounds", _rounds, replace=True)
+OmegaConf.register_new_resolver("lth.retrained", _retrained, replace=True)
 
 
 def _choices(schema: type, prefix: str = "") -> Iterator[tuple[str, list[str]]]:

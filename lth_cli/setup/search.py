@@ -105,7 +105,8 @@ def searched(
         kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
         raise ConfigError(f"pruner={choices.get('pruner')}: {kind}{error}") from error
     prune = partial(prune_and_rewind, prune=pruner, restart=restart)
-    return Way(Search(keep, pattern, rewind_to, prune), restart, {}, notes, moments)
+    retrain = restart if config.dense_retrained else None
+    return Way(Search(keep, pattern, rewind_to, prune, retrain), restart, {}, notes, moments)
 
 
 def given(path: str, layers: Mapping[str, Layer], init: Init, iterations: int) -> Way:
@@ -169,6 +170,8 @@ def _criterion(score: Score) -> Score:
 
 def _check_learner(config: DictConfig, choices: Mapping[str, Any], pattern: Pattern) -> None:
     """What has no meaning where the mask is learned."""
+    if config.dense_retrained:
+        raise ConfigError("dense_retrained=true: beside a learned mask nothing is trained; choose false")
     if config.pruner.at != "rewind":
         raise ConfigError(f"pruner.at={config.pruner.at}: a mask is learned at the weights it restarts from: rewind")
     if config.pruned_to != "zero":

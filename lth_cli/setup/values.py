@@ -36,6 +36,7 @@ _WORDS = {
     "output": "a folder",
     "profile": "true or false",
     "safe": "true or false",
+    "dense_retrained": "true or false",
 }
 
 
@@ -78,6 +79,7 @@ def check(config: DictConfig) -> None:
             _require(node != same, "controls", f"[{one},{other}]", "the same control under two names")
         if config.ticket is not None:
             _require(config.rounds == 1, "rounds", config.rounds, "a ticket that is given is only trained: rounds=1")
+            _require(not config.dense_retrained, "dense_retrained", True, "beside a ticket that is given, false")
         if config.profile:
             _require(config.executor in ("auto", "serial"), "profile", True, "only executor=serial shows its parts")
         control_rounds(config.controls_at, config.rounds)
