@@ -138,7 +138,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="POINTS",
         help="how far below dense is matching (default 1)",
     )
-    compare.add_argument("--format", choices=("table", "csv", "json", "markdown"), default="table")
+    compare.add_argument("--format", choices=("table", "markdown", "latex", "csv", "json", "parquet"), default="table")
     compare.add_argument("-o", "--output", metavar="FILE", help="write there instead of the terminal")
     compare.add_argument("--plot", type=_picture, metavar="FILE", help="also draw it (.png, .svg, .pdf)")
     compare.set_defaults(call=_compare)
@@ -178,6 +178,8 @@ def _picture(text: str) -> str:
 def _compare(arguments: argparse.Namespace) -> int:
     from lth_cli.report.comparison import NothingToCompare, report
 
+    if arguments.format == "parquet" and arguments.output is None:
+        raise UsageError("--format parquet: name a file with -o")
     try:
         report(
             arguments.paths, arguments.rounds, arguments.tolerance, arguments.format, arguments.output, arguments.plot

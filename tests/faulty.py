@@ -25,6 +25,7 @@ class Mutant:
 SELECT, BUDGET, STEP = "lth_cli/core/select.py", "lth_cli/core/budget.py", "lth_cli/training/step.py"
 REWIND, TRAINER, JOBS = "lth_cli/rewind.py", "lth_cli/training/trainer.py", "lth_cli/training/jobs.py"
 MASKED, WEIGHTED = "lth_cli/controls/masked.py", "lth_cli/controls/weighted.py"
+RIVALS, STATISTICS = "lth_cli/results/rivals.py", "lth_cli/results/statistics.py"
 COMPARE, VERIFY, CHECKS = "lth_cli/results/compare.py", "lth_cli/results/verify.py", "lth_cli/results/checks.py"
 REPLICATE, FIND = "lth_cli/lottery/replicate.py", "lth_cli/lottery/find.py"
 MANIFEST, WRITE, INTACT = "lth_cli/rundir/manifest.py", "lth_cli/rundir/write.py", "lth_cli/rundir/intact.py"
@@ -183,24 +184,38 @@ MUTANTS = [
     ),
     Mutant(
         "statistics: differences are not those of the same seed",
-        COMPARE,
-        '(row["test_accuracy"] - dense[seed]["test_accuracy"])',
-        '(row["test_accuracy"] - fmean(one["test_accuracy"] for one in dense.values()))',
+        RIVALS,
+        '(row["test_accuracy"] - theirs[s]["test_accuracy"])',
+        '(row["test_accuracy"] - max(one["test_accuracy"] for one in theirs.values()))',
         ("tests/test_compare.py",),
     ),
     Mutant(
         "statistics: the tolerance has the other sign",
-        COMPARE,
-        "mean < -tolerance",
-        "mean < tolerance",
-        ("tests/test_compare.py",),
+        STATISTICS,
+        "one.p_below(-tolerance)",
+        "one.p_below(tolerance)",
+        ("tests/test_statistics.py",),
     ),
     Mutant(
         "statistics: one seed wins by anything",
-        COMPARE,
-        "tolerance if margin is None else margin",
-        "0 if margin is None else margin",
-        ("tests/test_compare.py",),
+        STATISTICS,
+        "            return 1.0\n        if self.deviation == 0",
+        "            return 0.0 if self.mean > bound else 1.0\n        if self.deviation == 0",
+        ("tests/test_statistics.py",),
+    ),
+    Mutant(
+        "statistics: rounds are not corrected for each other",
+        STATISTICS,
+        "(len(p) - place) * p[i]",
+        "p[i]",
+        ("tests/test_statistics.py",),
+    ),
+    Mutant(
+        "statistics: tickets that go on are held against plain dense",
+        RIVALS,
+        "return DENSE_RETRAINED if go_on(self.config) else DENSE",
+        "return DENSE",
+        ("tests/test_claims.py",),
     ),
     Mutant(
         "resume: damaged rows count as intact",

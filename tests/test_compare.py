@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
-from scipy import stats
 
-from lth_cli.report import table
+from lth_cli.report import columns, formats, table
 from lth_cli.report.plot import draw
-from lth_cli.results.compare import Row, compare, half_width, verdict
+from lth_cli.report.terminal import Terminal
+from lth_cli.results.compare import Row, compare
+from lth_cli.results.statistics import Paired
 from lth_cli.rundir.sameness import ROLES, Role
 from tests.command import Lth
 from tests.records import run
@@ -25,7 +25,7 @@ def test_differences_are_those_of_the_same_seed() -> None:
         [run({(0, "dense", 0): 0.50, (0, "dense", 1): 0.90, (1, "winning", 0): 0.52, (1, "winning", 1): 0.93})]
     )[-1]
     assert winning.difference == pytest.approx(2.5)
-    assert winning.interval == pytest.approx(half_width([2.0, 3.0]))
+    assert winning.interval == pytest.approx(Paired.of([2.0, 3.0]).margin)
 
 
 PAIR = {(0, "dense", 0): 0.90, (0, "dense", 1): 0.92, (1, "winning", 0): 0.91, (1, "winning", 1): 0.95,
@@ -48,7 +48,15 @@ def test_rows_by_hand() -> None:
     assert winning.retained == pytest.approx(0.93 / 0.91)
     assert (winning.early_stop, winning.early_stop_ratio) == (50, 0.5)
     assert control.gap == pytest.approx(100 * ((0.91 - 0.80) + (0.95 - 0.81)) / 2)
+    assert control.gap_interval == pytest.approx(Paired.of([11.0, 14.0]).margin)
     assert (winning.gap, rows["dense"].gap, rows["dense"].verdict) == (None, None, "")
+    assert (winning.verdict, winning.baseline, winning.controls_beaten, winning.controls) == (
+        "undecided",
+        "dense",
+        0,
+        1,
+    )
+    assert (control.beats, control.seeds_to_tell) == ("undecided", 3)
 
 
 def test_seeds_of_several_runs_are_one_experiment_and_a_seed_counts_once() -> None:
@@ -81,25 +89,6 @@ def test_every_round_or_the_last() -> None:
     assert [row.round for row in compare([run(two)], every_round=True)] == [0, 1, 1, 2]
 
 
-@pytest.mark.parametrize(
-    ("differences", "expected"),
-    [
-        ([1.5], "winning"), ([0.9], "matching"), ([-0.9], "matching"), ([-1.1], "below"),
-        ([0.5, 0.6, 0.55], "winning"), ([2.0, -1.5, 1.0], "matching"),
-        ([-2.0, -2.1], "below"), ([0.0, 0.0], "matching"),
-    ],
-)  # fmt: skip
-def test_verdicts(differences: list[float], expected: str) -> None:
-    assert verdict(differences, tolerance=1.0) == expected
-
-
-def test_equal_differences_of_one_test_image_are_no_proof() -> None:
-    image = 100 / 360
-    assert verdict([image, image], tolerance=1.0) == "winning"
-    assert verdict([image, image], tolerance=1.0, resolution=image) == "matching"
-    assert verdict([10 * image, 10 * image], tolerance=1.0, resolution=image) == "winning"
-
-
 def test_experiments_under_different_choices_have_different_names() -> None:
     choices = {"model": "m", "dataset": "d"}
     runs = [
@@ -121,9 +110,10 @@ def test_no_two_experiments_share_a_name(a: dict[str, Any], b: dict[str, Any]) -
 def test_a_minimum_at_the_end_is_a_lower_bound() -> None:
     rows = by_arm(compare([run(PAIR)]))
     assert (rows["dense"].early_stop_at_end, rows["winning"].early_stop_at_end) == (True, False)
-    text = table.markdown(list(rows.values()))
+    assert [rows[arm].early_stop_ratio_bound for arm in ("dense", "winning")] == ["", "≤"]
+    text = formats.markdown(list(rows.values()))
     assert "| ≥ 100 |" in text
-    assert "| 50 (0.50x) |" in text
+    assert "| 50 (≤ 0.50x) |" in text
 
 
 def test_what_is_not_trained_has_no_early_stop() -> None:
@@ -131,34 +121,27 @@ def test_what_is_not_trained_has_no_early_stop() -> None:
     for row in untrained.history:
         if row["arm"] == "random_reinit":
             row.update(iterations=0, early_stop_iteration=0)
-    for cells in table.COMPARE, table.SUMMARY:
-        early = {row.arm: dict(cells)["early stop"](row) for row in compare([untrained])}
-        assert (early["random_reinit"], early["winning"]) == ("", "50 (0.50x)")
+    early = {row.arm: columns.early_stop(row) for row in compare([untrained])}
+    assert (early["random_reinit"], early["winning"]) == ("", "50 (≤ 0.50x)")
 
 
 def test_the_table_of_a_run_says_how_many_seeds() -> None:
     for run_of, seeds in ((run(PAIR), "2"), (run({(0, "dense", 3): 0.9}), "1")):
-        assert {dict(table.SUMMARY)["seeds"](row) for row in compare([run_of])} == {seeds}
-
-
-def test_the_interval_is_scipys() -> None:
-    values = [0.3, 1.1, -0.4, 0.8]
-    low, high = stats.t.interval(0.95, 3, loc=0.45, scale=stats.sem(values))
-    assert half_width(values) == pytest.approx((high - low) / 2)
-    assert half_width([1.0]) is None
+        cells = {column.title: column.cell for column in columns.SUMMARY}
+        assert {cells["seeds"](row) for row in compare([run_of])} == {seeds}
 
 
 def test_every_format_has_every_row() -> None:
     rows = compare([run(PAIR)])
-    parsed = list(csv.DictReader(io.StringIO(table.to_csv(rows))))
+    parsed = list(csv.DictReader(io.StringIO(formats.to_csv(rows))))
     assert [row["arm"] for row in parsed] == ["dense", "winning", "random_reinit"]
     assert float(parsed[1]["accuracy"]) == rows[1].accuracy
-    document = json.loads(table.to_json(rows, 1.0, ["damaged: x"]))
+    document = json.loads(formats.to_json(rows, 1.0, ["damaged: x"]))
     assert document["rows"][1]["verdict"] == rows[1].verdict
     assert document["skipped"] == ["damaged: x"]
-    assert table.markdown(rows).count("\n") == 2 + 3
+    assert formats.markdown(rows).count("\n") == 2 + 3
     text = io.StringIO()
-    table.show(Console(file=text, width=40), table.comparison(rows))
+    table.compared(Terminal(file=text, width=200), rows)
     assert "93.00 ± 2.83" in text.getvalue()
     assert "…" not in text.getvalue()
 
@@ -180,8 +163,8 @@ def test_json_never_holds_nan() -> None:
     """Where dense has nothing right, nothing is retained of it."""
     rows = compare([run({(0, "dense", 0): 0.0, (1, "winning", 0): 0.5})])
     assert [row.retained for row in rows] == [None, None]
-    assert "NaN" not in table.to_json(rows, 1.0, [])
-    table.show(Console(file=io.StringIO()), table.summary(rows))
+    assert "NaN" not in formats.to_json(rows, 1.0, [])
+    table.show(Terminal(file=io.StringIO()), table.summary(rows))
 
 
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf"])

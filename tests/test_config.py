@@ -62,7 +62,8 @@ def test_every_option_runs_two_rounds(choices: list[str], tmp_path: Path) -> Non
     assert len(kept) == config.rounds + 1
     done = run_here(config, tmp_path)
     assert done.status == "done"
-    assert {row["arm"] for row in done.history} == {"dense", "winning", *config.controls}
+    again = {"dense_retrained"} if config.dense_retrained else set()
+    assert {row["arm"] for row in done.history} == {"dense", "winning", *again, *config.controls}
     assert {row["remaining"] for row in done.history if row["round"] == config.rounds} == {kept[-1].total}
     assert done.history[-1]["round"] == config.rounds
 

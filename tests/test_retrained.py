@@ -14,7 +14,7 @@ from lth_cli.results.verify import verify
 from lth_cli.rundir.restore import read_state
 from lth_cli.training.curves import Curves
 from lth_cli.training.evaluate import Evaluation
-from tests.command import Lth, history, only_run
+from tests.command import Lth, history
 from tests.configs import compose
 from tests.interrupted import cut_after, results, start
 from tests.lies import believed, copy

@@ -15,7 +15,8 @@ import yaml
 
 import lth_cli
 from lth_cli.core.spelling import brief, clean
-from lth_cli.report.table import comparison, in_markdown, markdown, show, to_csv
+from lth_cli.report.formats import in_markdown, markdown, to_csv
+from lth_cli.report.table import compared
 from lth_cli.report.terminal import Terminal
 from lth_cli.results.compare import compare
 from lth_cli.rundir.read import read
@@ -157,7 +158,7 @@ def test_a_list_is_of_short_lines(lth: Lth, tmp_path: Path) -> None:
 def test_a_cell_is_what_it_says(run: Path) -> None:
     row = compare([read(run)])[0]
     text = io.StringIO()
-    show(Terminal(file=text), comparison([row.__class__(**{**row.__dict__, "run": ":skull: [red]x[/] \\"})]))
+    compared(Terminal(file=text), [row.__class__(**{**row.__dict__, "run": ":skull: [red]x[/] \\"})])
     assert ":skull: [red]x[/] \\" in text.getvalue()
     assert in_markdown("$x$ ~~y~~ http://z www.z") == "\\$x\\$ \\~\\~y\\~\\~ http\\://z www\\.z"
 

@@ -38,7 +38,7 @@ class Search:
         pattern: of the masks.
         rewind_to: the iteration of dense training whose state `find` wants.
         find: finds the tickets of a round.
-        retrain: where the dense network restarts in each round, to be trained again beside the tickets; None: it is not.
+        retrain: where the dense network restarts in each round, to be trained again unpruned; None: it is not.
     """
 
     keep: Sequence[Counts]

@@ -3,18 +3,23 @@
 import glob
 import io
 import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
 from lth_cli.core.files import write
 from lth_cli.core.spelling import brief, clean, say
-from lth_cli.report import table
+from lth_cli.report.columns import legend
+from lth_cli.report.formats import in_markdown, latex, markdown, to_csv, to_json, to_parquet
+from lth_cli.report.table import compared
 from lth_cli.report.terminal import Terminal
 from lth_cli.results.compare import Row, compare
 from lth_cli.rundir.claims import changed_in
 from lth_cli.rundir.find import find, latest
 from lth_cli.rundir.read import Damaged, Run, read
 from lth_cli.rundir.sweep import Sweep, sweeps
+
+_NARROWEST = 40  # characters of a line of the legend
 
 
 class NothingToCompare(Exception):
@@ -30,7 +35,7 @@ def report(
         paths: run directories, sweeps, folders of them, or globs.
         every_round: a row per round.
         tolerance: points below dense up to which a ticket is matching.
-        form: table, csv, json or markdown.
+        form: table, markdown, latex, csv, json or parquet, which goes to a file only.
         output: file to write instead of the terminal.
         plot: picture to draw as well, or None.
 
@@ -56,11 +61,11 @@ def report(
         written.append(plot)
     if output is not None:
         Path(output).parent.mkdir(parents=True, exist_ok=True)
-        write(Path(output), _text(rows, tolerance, form, skipped, found).encode(errors="replace"))
+        write(Path(output), _bytes(rows, tolerance, form, skipped, found))
         written.append(output)
     console = Terminal()
     if output is None and form == "table":
-        _print(console, rows, tolerance, found)
+        _print(console, rows, found)
     elif output is None:
         sys.stdout.write(_text(rows, tolerance, form, skipped, found))
     for name in written if form == "table" or output is not None else ():
@@ -106,28 +111,33 @@ def _where(paths: Sequence[str]) -> str:
     return clean(f" in {', '.join(paths)}") if paths else " in outputs; name a run directory, or start with: lth run"
 
 
-def _legend(rows: Sequence[Row], tolerance: float, found: Sequence[Sweep]) -> list[str]:
-    return [*table.legend(rows, tolerance), *_of_sweeps(found)]
-
-
 def _of_sweeps(found: Sequence[Sweep]) -> list[str]:
     return [f"{one}." for one in found if one.expected is not None]
 
 
-def _print(console: Terminal, rows: Sequence[Row], tolerance: float, found: Sequence[Sweep]) -> None:
-    table.show(console, table.comparison(rows))
-    for line in _legend(rows, tolerance, found):
+def _print(console: Terminal, rows: Sequence[Row], found: Sequence[Sweep]) -> None:
+    compared(console, rows)
+    wrapped = [part for line in legend(rows) for part in textwrap.wrap(line, max(console.width, _NARROWEST))]
+    for line in [*wrapped, *_of_sweeps(found)]:
         console.say(line, style="dim")
+
+
+def _bytes(rows: Sequence[Row], tolerance: float, form: str, skipped: Sequence[str], found: Sequence[Sweep]) -> bytes:
+    return (
+        to_parquet(rows) if form == "parquet" else _text(rows, tolerance, form, skipped, found).encode(errors="replace")
+    )
 
 
 def _text(rows: Sequence[Row], tolerance: float, form: str, skipped: Sequence[str], found: Sequence[Sweep]) -> str:
     if form == "csv":
-        return table.to_csv(rows)
+        return to_csv(rows)
     if form == "json":
-        return table.to_json(rows, tolerance, skipped, found)
+        return to_json(rows, tolerance, skipped, found)
+    if form == "latex":
+        return latex(rows)
     if form == "markdown":
-        legend = [*table.legend(rows, tolerance), *(table.in_markdown(line) for line in _of_sweeps(found))]
-        return table.markdown(rows) + "\n" + "\n\n".join(legend) + "\n"
+        lines = [*legend(rows), *(in_markdown(line) for line in _of_sweeps(found))]
+        return markdown(rows) + "\n" + "\n\n".join(lines) + "\n"
     text = io.StringIO()
-    _print(Terminal(file=text, width=200), rows, tolerance, found)
+    _print(Terminal(file=text, width=200), rows, found)
     return text.getvalue()

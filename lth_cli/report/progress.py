@@ -12,8 +12,8 @@ from rich.table import Column
 
 from lth_cli.core.masks import density as mask_density
 from lth_cli.core.spelling import brief, clean
+from lth_cli.report.columns import density
 from lth_cli.report.sweep import Place, clock
-from lth_cli.report.table import density
 from lth_cli.report.terminal import is_watched
 from lth_cli.training.evaluate import Evaluation
 from lth_cli.training.jobs import Fitted, Job

@@ -1,32 +1,55 @@
 """Run records -> groups -> rows with statistics over seeds. Pure: no disk, no terminal."""
 
-import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
+from lth_cli.core.arms import DENSE, WINNING
 from lth_cli.core.metrics import further
+from lth_cli.results.cost import cost
+from lth_cli.results.early_stop import early_stop
 from lth_cli.results.experiments import experiments, identity
+from lth_cli.results.rivals import Experiment, Held, Place, beaten_in, judged_in
+from lth_cli.results.statistics import Beats, sampling_error
 from lth_cli.rundir.read import Run
-
-_CONFIDENCE = 0.95
-
-Record = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Row:
     """One arm at one round of one experiment, over its seeds.
 
-    Accuracies and densities are fractions, differences are percentage points. `spread` is the standard deviation over
-    seeds, None for one seed. `difference` is to the dense network of the same seed; `interval` its 95% Student
-    interval's half-width. `gap` is the winning ticket minus this control, by seed. `early_stop_ratio` is the early-stop
-    iteration over that of dense; with `early_stop_at_end` the validation loss of a seed was still at its minimum when
-    training ended, and the iteration is only a lower bound. `retained` is the accuracy over that of dense, None where
-    dense has none right. `further` are the means over seeds of the metrics beside
-    loss and accuracy, on test, by column; None where a run is older than the metric.
+    Accuracies and densities are fractions in [0, 1], differences are percentage points.
+
+    Args:
+        run: the name of the experiment.
+        seeds: how many.
+        remaining: prunable weights that are kept, of `total`.
+        parameters_kept: all parameters but the pruned ones, of `parameters`.
+        accuracy: on test at the end of training, the mean over seeds.
+        spread: its standard deviation over seeds; None for one seed.
+        sampling_error: the standard error of `accuracy` that the size of the test set makes; None where it is unknown.
+        baseline: the arm that the verdict is against: dense, or dense_retrained where tickets go on from trained
+            weights. Empty for that arm itself, and where it was not trained.
+        difference: of the accuracy to that of the baseline, or without one to dense, seed by seed.
+        interval: half of its 95% Student interval; None for one seed.
+        retained: `accuracy` over that of dense; None where dense has none right.
+        gap: the winning ticket of the same round and seed minus this control; None of lth's own arms.
+        gap_interval: half of its 95% interval.
+        early_stop: see `early_stop.EarlyStop`, as for the four that follow.
+        early_stop_accuracy: on test, at that iteration.
+        seconds: of this training.
+        search_iterations: of all training that it takes to come here, as for the three that follow; see `cost.Cost`.
+        verdict: a `Verdict` of `difference`; empty without a baseline.
+        beats: whether the winning ticket beats this control, a `Beats`; empty of lth's own arms.
+        controls_beaten: of a ticket, how many of its controls it beats; None of other arms, or without controls.
+        controls: of a ticket, how many it has.
+        seeds_to_tell: of a control, how many seeds would tell whether it is beaten; of another arm, how many would
+            decide its verdict. None where that is decided, or nobody knows.
+        tolerance: points below the baseline up to which an arm is matching.
+        further: the means over seeds of the metrics beside loss and accuracy, on test, by column; None where a run is
+            older than the metric.
     """
 
     run: str
@@ -42,16 +65,29 @@ class Row:
     spread: float | None
     accuracy_min: float
     accuracy_max: float
+    sampling_error: float | None
+    baseline: str
     difference: float
     interval: float | None
     retained: float | None
     gap: float | None
+    gap_interval: float | None
     early_stop: float
     early_stop_at_end: bool
-    early_stop_ratio: float
+    early_stop_ratio: float | None
+    early_stop_ratio_interval: float | None
+    early_stop_ratio_bound: str
     early_stop_accuracy: float
     seconds: float
+    search_iterations: float
+    search_examples: float | None
+    search_flops: float | None
+    search_seconds: float
     verdict: str
+    beats: str
+    controls_beaten: int | None
+    controls: int | None
+    seeds_to_tell: int | None
     tolerance: float
     further: dict[str, float | None]
 
@@ -60,120 +96,106 @@ def compare(runs: Sequence[Run], tolerance: float = 1.0, every_round: bool = Fal
     """A row per experiment and arm: dense, then each arm at the last round (or at each) that trained it.
 
     Runs whose configs differ only in seeds are one experiment. A seed that was run twice counts once, the later run.
+    The verdicts of an arm are corrected for the rounds that are shown of it.
 
     Args:
-        tolerance: points below dense up to which a ticket is matching.
+        tolerance: points below its baseline up to which an arm is matching.
     """
     groups: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
         groups[identity(run)].append(run)
     names = experiments([members[0] for members in groups.values()])
-    return [
-        row
-        for name, members in zip(names, groups.values(), strict=True)
-        for row in _rows(name, members, tolerance, every_round)
-    ]
+    found = (_experiment(name, members, every_round) for name, members in zip(names, groups.values(), strict=True))
+    return [row for experiment in found for row in _rows(experiment, tolerance)]
 
 
-def verdict(differences: Sequence[float], tolerance: float, resolution: float = 0.0) -> str:
-    """winning, matching or below dense, from the difference of each seed in points.
-
-    winning: above dense, with a 95% interval over seeds that leaves out 0 (a single seed has no spread, and must be
-    above by more than the tolerance). below: worse by more than the tolerance. matching: neither.
-    """
-    mean, margin = fmean(differences), half_width(differences, resolution)
-    if mean > (tolerance if margin is None else margin):
-        return "winning"
-    return "below" if mean < -tolerance else "matching"
-
-
-def half_width(values: Sequence[float], resolution: float = 0.0) -> float | None:
-    """Half the 95% Student interval of a mean; None for one value.
-
-    Accuracies come in steps of one test image, so that two differences may be equal by rounding alone: the deviation is
-    taken to be at least that of the rounding of two accuracies, `resolution` / √6.
-    """
-    n = len(values)
-    if n == 1:
-        return None
-    from scipy.special import stdtrit  # a quarter of a second, which one seed need not pay
-
-    deviation = max(stdev(values), resolution / math.sqrt(6))
-    return float(stdtrit(n - 1, (1 + _CONFIDENCE) / 2)) * deviation / math.sqrt(n)
-
-
-def _rows(name: str, members: Sequence[Run], tolerance: float, every_round: bool) -> Iterator[Row]:
-    cells: dict[tuple[str, int], dict[int, Record]] = defaultdict(dict)
+def _experiment(name: str, members: Sequence[Run], every_round: bool) -> Experiment:
+    cells: dict[tuple[str, int], dict[int, Mapping[str, Any]]] = defaultdict(dict)
     for run in sorted(members, key=lambda run: str(run.record.get("started"))):
-        for record in run.history:
-            cells[record["arm"], record["round"]][record["seed"]] = record
-    dense = cells.get(("dense", 0), {})
-    record = members[0].record
+        for row in run.history:
+            cells[row["arm"], row["round"]][row["seed"]] = row
     last = dict[str, int]()
     for arm, round in cells:
         last[arm] = max(round, last.get(arm, round))
     order = {arm: place for place, arm in enumerate(last)}
+    found = Experiment(name, members[0].record, members[0].config, cells, [])
     for arm, round in sorted(cells, key=lambda cell: (cell[1], order[cell[0]])):
-        paired = {seed: record for seed, record in cells[arm, round].items() if seed in dense}
-        if paired and (every_round or round == last[arm]):
-            yield _row(name, arm, round, paired, dense, cells.get(("winning", round), {}), record, tolerance)
+        if found.of(arm, round) and (every_round or round == last[arm]):
+            found.shown.append((arm, round))
+    return found
+
+
+def _rows(experiment: Experiment, tolerance: float) -> Iterator[Row]:
+    judged, beaten = judged_in(experiment, tolerance), beaten_in(experiment, tolerance)
+    for arm, round in experiment.shown:
+        yield _row(experiment, arm, round, judged, beaten, tolerance)
 
 
 def _row(
-    name: str,
+    experiment: Experiment,
     arm: str,
     round: int,
-    records: Mapping[int, Record],
-    dense: Mapping[int, Record],
-    winning: Mapping[int, Record],
-    record: Record,
+    judged: Mapping[Place, Held],
+    beaten: Mapping[Place, Held],
     tolerance: float,
 ) -> Row:
-    first = next(iter(records.values()))
-    accuracy = [row["test_accuracy"] for row in records.values()]
-    differences = [100 * (row["test_accuracy"] - dense[seed]["test_accuracy"]) for seed, row in records.items()]
-    gaps = [
-        100 * (winning[seed]["test_accuracy"] - row["test_accuracy"])
-        for seed, row in records.items()
-        if seed in winning and arm not in ("dense", "winning")
-    ]
-    early = fmean(row["early_stop_iteration"] for row in records.values())
+    rows, dense, record = experiment.of(arm, round), experiment.of(DENSE, 0), experiment.record
+    first = next(iter(rows.values()))
+    accuracy = [row["test_accuracy"] for row in rows.values()]
+    mean = fmean(accuracy)
     parameters = record.get("parameters", first["total"])
-    resolution = 100 / record["test_examples"] if record.get("test_examples") else 0.0
-    dense_accuracy = fmean(dense[seed]["test_accuracy"] for seed in records)
+    examples = record.get("test_examples")
+    dense_accuracy = fmean(dense[seed]["test_accuracy"] for seed in rows)
+    early = early_stop(rows, dense)
+    batch, flops = experiment.config.get("train", {}).get("batch_size"), record.get("flops_per_example")
+    search = cost(experiment.cells, arm, round, list(rows), batch, flops)
+    verdict, gap = judged.get((arm, round)), beaten.get((arm, round))
+    difference = experiment.against(arm, round, DENSE) if verdict is None else verdict.paired
+    assert difference is not None  # every seed that is shown has a dense network
+    controls = [held.said for (_, k), held in beaten.items() if k == round] if arm == WINNING else []
+    to_tell = next((held.seeds_to_tell for held in (gap, verdict) if held is not None), None)
     return Row(
-        run=name,
+        run=experiment.name,
         round=round,
         arm=arm,
-        seeds=len(records),
+        seeds=len(rows),
         density=first["density"],
         remaining=first["remaining"],
         total=first["total"],
         parameters_kept=parameters - first["total"] + first["remaining"],
         parameters=parameters,
-        accuracy=fmean(accuracy),
+        accuracy=mean,
         spread=stdev(accuracy) if len(accuracy) > 1 else None,
         accuracy_min=min(accuracy),
         accuracy_max=max(accuracy),
-        difference=fmean(differences),
-        interval=half_width(differences, resolution),
-        retained=fmean(accuracy) / dense_accuracy if dense_accuracy > 1e-9 else None,
-        gap=fmean(gaps) if gaps else None,
-        early_stop=early,
-        early_stop_at_end=any(
-            row["early_stop_iteration"] >= dense[seed]["iterations"] for seed, row in records.items()
-        ),
-        early_stop_ratio=early / fmean(dense[seed]["early_stop_iteration"] for seed in records),
-        early_stop_accuracy=fmean(row["early_stop_test_accuracy"] for row in records.values()),
-        seconds=fmean(row["train_seconds"] for row in records.values()),
-        verdict="" if arm == "dense" else verdict(differences, tolerance, resolution),
+        sampling_error=sampling_error(mean, examples) if examples else None,
+        baseline="" if verdict is None else experiment.rival,
+        difference=difference.mean,
+        interval=difference.margin,
+        retained=mean / dense_accuracy if dense_accuracy > 1e-9 else None,
+        gap=None if gap is None else gap.paired.mean,
+        gap_interval=None if gap is None else gap.paired.margin,
+        early_stop=early.iteration,
+        early_stop_at_end=early.censored,
+        early_stop_ratio=early.ratio,
+        early_stop_ratio_interval=early.interval,
+        early_stop_ratio_bound=early.bound,
+        early_stop_accuracy=fmean(row["early_stop_test_accuracy"] for row in rows.values()),
+        seconds=fmean(row["train_seconds"] for row in rows.values()),
+        search_iterations=search.iterations,
+        search_examples=search.examples,
+        search_flops=search.flops,
+        search_seconds=search.seconds,
+        verdict="" if verdict is None else verdict.said,
+        beats="" if gap is None else gap.said,
+        controls_beaten=controls.count(Beats.yes) if controls else None,
+        controls=len(controls) or None,
+        seeds_to_tell=to_tell,
         tolerance=tolerance,
-        further={column: _mean([row[column] for row in records.values()]) for column in _further()},
+        further={
+            metric.column("test"): _mean([r[metric.column("test")] for r in rows.values()]) for metric in further()
+        },
     )
-
-
-def _further() -> list[str]:
-    return [metric.column("test") for metric in further()]
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

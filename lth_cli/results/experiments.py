@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from lth_cli.core.arms import go_on
 from lth_cli.core.spelling import brief, clean
 from lth_cli.rundir.read import Run
 from lth_cli.rundir.sameness import BEFORE, same_experiment
@@ -21,7 +22,7 @@ def identity(run: Run) -> str:
 def experiments(runs: Sequence[Run]) -> list[str]:
     """A name for each, of the choices that differ, and the keys that differ under the same choice."""
     choices: list[dict[str, Any]] = [run.record.get("choices", {}) for run in runs]
-    flat = [dict(_flatten(run.config)) for run in runs]
+    flat = [dict(_flatten(_told(run.config))) for run in runs]
     chosen = Counter(item for choice in choices for item in choice.items())
     choose = Counter(group for choice in choices for group in choice)
 
@@ -46,6 +47,12 @@ def experiments(runs: Sequence[Run]) -> list[str]:
         so_far[name] += 1
         names[i] = name if several[name] == 1 else f"{name} #{so_far[name]}"
     return names
+
+
+def _told(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what follows from the choice of a rewind strategy."""
+    follows = config.get("dense_retrained") == go_on(config)
+    return {key: value for key, value in config.items() if key != "dense_retrained" or not follows}
 
 
 def _differing(dicts: Sequence[Mapping[str, Any]], alike: Callable[[int, str], tuple[Any, int]]) -> list[str]:

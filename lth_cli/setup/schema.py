@@ -12,7 +12,7 @@ from typing import Any, get_type_hints
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 
-_GO_ON = ("lth_cli.rewind.LearningRate", "lth_cli.rewind.FineTune")
+from lth_cli.core.arms import go_on
 
 
 class ConfigError(Exception):
@@ -111,8 +111,8 @@ def _rounds(ticket: str | None, rounds: int) -> int:
 
 def _retrained(*, _root_: DictConfig) -> bool:
     """Whether tickets go on from trained weights, so that a dense network that never restarts has trained for less."""
-    target = OmegaConf.select(_root_, "rewind._target_")
-    return target in _GO_ON and OmegaConf.select(_root_, "ticket") is None
+    rewind = OmegaConf.select(_root_, "rewind")
+    return go_on({"rewind": rewind, "ticket": OmegaConf.select(_root_, "ticket")})
 
 
 OmegaConf.register_new_resolver("lth.length", _length, replace=True)

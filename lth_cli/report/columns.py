@@ -1,0 +1,166 @@
+"""What the columns of a comparison show of a row, and what their numbers mean."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from lth_cli.core.arms import DENSE_RETRAINED, OWN
+from lth_cli.core.metrics import Metric, further
+from lth_cli.results.compare import Row
+from lth_cli.results.statistics import Beats, Verdict
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table for people.
+
+    Args:
+        keep: how dear it is where a terminal is too narrow for all: the least dear go first, and 9 stays.
+        short: its title and cells on a terminal that is too narrow even then.
+    """
+
+    title: str
+    cell: Callable[[Row], str]
+    keep: int = 9
+    short: tuple[str, Callable[[Row], str]] | None = None
+
+    @property
+    def left(self) -> bool:
+        """Whether it holds words."""
+        return self.title in ("run", "arm", "verdict")
+
+
+def density(value: float) -> str:
+    """Four decimals, or as many as it takes to see something."""
+    return f"{value:.4f}" if value >= 0.001 else f"{value:.1e}"
+
+
+def _points(value: float | None, margin: float | None, digits: int = 2) -> str:
+    if value is None:
+        return ""
+    return f"{value:+.{digits}f}" if margin is None else f"{value:+.{digits}f} ± {margin:.{digits}f}"
+
+
+def _mean(row: Row) -> str:
+    return f"{100 * row.accuracy:.2f}"
+
+
+def _accuracy(row: Row) -> str:
+    return _mean(row) + ("" if row.spread is None else f" ± {100 * row.spread:.2f}")
+
+
+def early_stop(row: Row) -> str:
+    """The iteration, and its ratio to dense; nothing where nothing is trained."""
+    if row.early_stop == 0:
+        return ""
+    iteration = f"{'≥ ' if row.early_stop_at_end else ''}{row.early_stop:,.0f}"
+    if row.early_stop_ratio is None or row.arm == "dense":
+        return iteration
+    margin = "" if row.early_stop_ratio_interval is None else f" ± {row.early_stop_ratio_interval:.2f}"
+    bound = f"{row.early_stop_ratio_bound} " if row.early_stop_ratio_bound else ""
+    return f"{iteration} ({bound}{row.early_stop_ratio:.2f}{margin}x)"
+
+
+def verdict(row: Row) -> str:
+    """Of a ticket both halves: against its baseline, and against its controls. Of a control, whether it is beaten."""
+    to_tell = "" if row.seeds_to_tell is None else f" ({row.seeds_to_tell:,})"
+    return _verdict(row, to_tell)
+
+
+def _verdict(row: Row, to_tell: str = "") -> str:
+    if row.arm not in OWN:
+        words = {Beats.yes: "beaten", Beats.no: "not beaten", Beats.undecided: f"undecided{to_tell}"}
+        return words.get(Beats(row.beats), row.beats) if row.beats else ""
+    claimed = row.verdict + (to_tell if row.verdict == Verdict.undecided else "")
+    if row.controls is None or row.verdict in ("", Verdict.one_seed):
+        return claimed
+    return (
+        f"{claimed}, beats {'all' if row.controls_beaten == row.controls else f'{row.controls_beaten}/{row.controls}'}"
+    )
+
+
+def _vs_baseline(row: Row, digits: int = 2) -> str:
+    return "" if row.arm == "dense" else _points(row.difference, row.interval, digits)
+
+
+def _gap(row: Row, digits: int = 2) -> str:
+    return _points(row.gap, row.gap_interval, digits)
+
+
+def _further(metric: Metric) -> Column:
+    """A metric beside loss and accuracy; a fraction in percent."""
+
+    def cell(row: Row) -> str:
+        value = row.further[metric.column("test")]
+        if value is None:
+            return ""
+        return f"{100 * value:.2f}" if metric.top == 1 else f"{value:.4g}"
+
+    return Column(f"test {metric.name}{' %' if metric.top == 1 else ''}", cell, keep=0)
+
+
+_DENSITY = Column("density", lambda row: density(row.density), keep=6)
+_MEASURED = (Column("test accuracy %", _accuracy, short=("acc. %", _mean)), *map(_further, further()))
+_EARLY = Column("early stop", early_stop, keep=2)
+_VS_DENSE = Column("vs dense", _vs_baseline, short=("vs dense", lambda row: _vs_baseline(row, 1)))
+_BEATS = Column("ticket − it", _gap, short=("ticket − it", lambda row: _gap(row, 1)))
+_VERDICT = Column("verdict", verdict, short=("verdict", _verdict))
+
+COMPARE = (
+    Column("arm", lambda row: row.arm),
+    Column("round", lambda row: str(row.round), keep=4),
+    Column("seeds", lambda row: str(row.seeds), keep=3),
+    _DENSITY,
+    *_MEASURED,
+    _VS_DENSE,
+    _BEATS,
+    _EARLY,
+    Column("search", lambda row: f"{row.search_iterations:,.0f} it", keep=1),
+    _VERDICT,
+)
+"""Of `lth compare`."""
+
+SUMMARY = (
+    Column("round", lambda row: str(row.round)),
+    Column("seeds", lambda row: str(row.seeds)),
+    Column("parameters kept", lambda row: f"{row.parameters_kept:,}"),
+    Column("prunable kept", lambda row: f"{row.remaining:,}"),
+    _DENSITY,
+    *_MEASURED,
+    _VS_DENSE,
+    _BEATS,
+    _EARLY,
+    Column("time", lambda row: f"{row.seconds:.1f} s"),
+    _VERDICT,
+)
+"""Of a run, at its end: a line each."""
+
+
+def legend(rows: Sequence[Row]) -> list[str]:
+    """What the numbers mean, in a few lines: of those that are there."""
+    tolerance = rows[0].tolerance
+    lines = [
+        "vs dense: points, seed by seed, ± 95% interval. winning: all of it above 0; matching: above "
+        f"−{tolerance:g}; below: under −{tolerance:g}; undecided (n): so many seeds like these would tell.",
+        "ticket − it: the winning ticket minus this control, likewise; beaten: all of it above 0.",
+        "test accuracy: at the end of training, ± standard deviation over seeds.",
+        "early stop: iteration of minimum validation loss, and over that of dense; ≥: still falling when training "
+        "ended. search: all training that it takes to come here.",
+    ]
+    if any(row.baseline == DENSE_RETRAINED for row in rows):
+        lines.append(
+            "Verdicts are against dense_retrained, which was trained as long as the tickets, and so is vs dense."
+        )
+    if any(row.arm == "winning" and not row.baseline for row in rows):
+        lines.append("No verdict where tickets go on from trained weights, and dense was not trained as long as they.")
+    if any(row.verdict == Verdict.one_seed for row in rows):
+        lines.append("One seed decides nothing: replicates=5 gives it a spread.")
+    judged = Counter((row.run, row.arm) for row in rows if row.verdict)
+    if any(rounds > 1 for rounds in judged.values()):
+        lines.append("Verdicts are corrected for the rounds that are shown (Holm).")
+    if sampled := [row for row in rows if (row.sampling_error or 0) > 100 * (row.spread or 0) and row.seeds > 1]:
+        error = max(row.sampling_error or 0 for row in sampled)
+        lines.append(
+            f"The size of the test set leaves each accuracy uncertain by ± {error:.2f} points, more than seeds do."
+        )
+    return lines

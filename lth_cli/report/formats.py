@@ -1,0 +1,108 @@
+"""Rows of a comparison as markdown, LaTeX, CSV, JSON or Parquet."""
+
+import csv
+import html
+import io
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+
+from lth_cli.core.metrics import further
+from lth_cli.core.spelling import clean
+from lth_cli.report.columns import COMPARE, Column
+from lth_cli.results.compare import Row
+from lth_cli.rundir.sweep import Sweep
+
+_ALL = (Column("run", lambda row: row.run), *COMPARE)
+_TEX = {
+    **{c: rf"\{c}" for c in "&%$#_{}"},
+    **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", '"': r"\textquotedbl{}"},
+    **{"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "…": r"\ldots{}"},
+    **{"±": r"$\pm$", "≥": r"$\geq$", "≤": r"$\leq$", "−": "$-$", "×": r"$\times$"},
+}
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """A GitHub table."""
+    lines = ["| " + " | ".join(column.title for column in _ALL) + " |"]
+    lines.append("|" + "|".join(" --- " if column.left else " ---: " for column in _ALL) + "|")
+    lines += ["| " + " | ".join(in_markdown(column.cell(row)) for column in _ALL) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def latex(rows: Sequence[Row]) -> str:
+    """A table for LaTeX with booktabs; a rule between experiments."""
+    columns = [column for column in _ALL if any(column.cell(row) for row in rows)]
+    lines = [
+        r"% needs \usepackage{booktabs}",
+        rf"\begin{{tabular}}{{{''.join('l' if column.left else 'r' for column in columns)}}}",
+        r"\toprule",
+        " & ".join(_in_tex(column.title) for column in columns) + r" \\",
+    ]
+    before = None
+    for row in rows:
+        if row.run != before:
+            lines.append(r"\midrule")
+        before = row.run
+        lines.append(" & ".join(_in_tex(column.cell(row)) for column in columns) + r" \\")
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
+
+
+def to_csv(rows: Sequence[Row]) -> str:
+    """Every field of every row, unrounded."""
+    text = io.StringIO()
+    # Quoted, as there are spreadsheets for which a semicolon ends a cell.
+    table = csv.DictWriter(text, _names(), lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+    table.writeheader()
+    table.writerows({key: _in_csv(value) for key, value in _flat(row).items()} for row in rows)
+    return text.getvalue()
+
+
+def to_json(rows: Sequence[Row], tolerance: float, skipped: Sequence[str], found: Sequence[Sweep] = ()) -> str:
+    """Every field of every row, with the tolerance of the verdicts, the runs that were left out, and the sweeps."""
+    document = {
+        "tolerance": tolerance,
+        "rows": [_flat(row) for row in rows],
+        "skipped": list(skipped),
+        "sweeps": [{**asdict(sweep), "path": str(sweep.path)} for sweep in found],
+    }
+    return json.dumps(document, indent=2, allow_nan=False) + "\n"
+
+
+def to_parquet(rows: Sequence[Row]) -> bytes:
+    """Every field of every row, unrounded, as polars and pandas read it."""
+    import polars
+
+    data = io.BytesIO()
+    polars.DataFrame([_flat(row) for row in rows], schema=_names(), infer_schema_length=None).write_parquet(data)
+    return data.getvalue()
+
+
+def in_markdown(text: str) -> str:
+    """Text that is neither HTML nor a link, a picture, a mark, a formula or the end of a cell."""
+    text = re.sub(r"[\\`*|~$]|://|(?<=www)\.", lambda found: f"\\{found[0]}", html.escape(clean(text), quote=False))
+    return text.replace("](", "]\\(")
+
+
+def _in_tex(text: str) -> str:
+    return "".join(_TEX.get(c, c) for c in clean(text))
+
+
+def _in_csv(value: object) -> object:
+    """A cell that no spreadsheet takes for a formula."""
+    if not isinstance(value, str):
+        return value
+    text = clean(value)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "＝", "＋", "－", "＠", "�")) else text
+
+
+def _names() -> list[str]:
+    return [*(field.name for field in fields(Row) if field.name != "further"), *(m.column("test") for m in further())]
+
+
+def _flat(row: Row) -> dict[str, object]:
+    """Every field, the further metrics among them."""
+    values: dict[str, object] = asdict(row)
+    values.pop("further")
+    return values | row.further

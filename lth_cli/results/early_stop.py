@@ -1,0 +1,51 @@
+"""The iteration of minimum validation loss, over that of the dense network (Frankle & Carbin 2019, §2).
+
+Where the loss was still at its minimum when training ended, the iteration is only known to be no less: it is censored.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from lth_cli.results.statistics import Paired
+
+Rows = Mapping[int, Mapping[str, Any]]
+"""Rows of history, by seed."""
+
+
+@dataclass(frozen=True)
+class EarlyStop:
+    """Of one arm over its seeds.
+
+    Args:
+        iteration: the mean; 0 where nothing is trained.
+        censored: whether it is a lower bound, as that of a seed is.
+        ratio: the mean of its ratio to dense, seed by seed; None where both of a seed are censored, or some seeds
+            bound it from below and others from above.
+        interval: half of the 95% interval of that ratio; None for one seed, or where it is a bound.
+        bound: of the ratio: ``≥`` where this arm is censored, ``≤`` where dense is, else empty.
+    """
+
+    iteration: float
+    censored: bool
+    ratio: float | None
+    interval: float | None
+    bound: str
+
+
+def early_stop(rows: Rows, dense: Rows) -> EarlyStop:
+    """Of the rows of an arm, whose seeds `dense` has all."""
+    ours = {seed: _censored(row, dense[seed]) for seed, row in rows.items()}
+    theirs = {seed: _censored(dense[seed], dense[seed]) for seed in rows}
+    iteration = fmean(row["early_stop_iteration"] for row in rows.values())
+    bounds = {"≥" for one in ours.values() if one} | {"≤" for one in theirs.values() if one}
+    if iteration == 0 or len(bounds) > 1:
+        return EarlyStop(iteration, any(ours.values()), None, None, "")
+    ratios = [row["early_stop_iteration"] / dense[seed]["early_stop_iteration"] for seed, row in rows.items()]
+    ratio = Paired.of(ratios)
+    return EarlyStop(iteration, any(ours.values()), ratio.mean, None if bounds else ratio.margin, "".join(bounds))
+
+
+def _censored(row: Mapping[str, Any], dense: Mapping[str, Any]) -> bool:
+    return bool(row["early_stop_iteration"] >= dense["iterations"])
