@@ -1,9 +1,11 @@
 """What the overrides of a recorded command say, as far as plain text tells it; without Hydra."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from lth_cli.setup.conf import options
@@ -14,6 +16,7 @@ _PLAIN = re.compile(rf"(?:{_SCALAR})?|\[ *(?:{_SCALAR} *(?:, *{_SCALAR} *)*)?\]"
 _NAME = re.compile(r"[A-Za-z_][\w./-]*")
 _YES, _NO = ("true", "yes", "on", "y", "1"), ("false", "no", "off", "n", "0")
 _ENUM = re.compile(r"[A-Z]\w*\.")  # as in Device.cpu, which OmegaConf takes for cpu
+_DEEPEST = 20  # of keys that are looked into
 _NOTHING = object()
 
 
@@ -33,14 +36,22 @@ class Said:
 
     def touches(self, key: str) -> bool:
         """Whether a value is given to that key, to what is in it, or to what it is in."""
-        return any(_overlap(key, other) for other in (*self.values, *self.unclear))
+        return self._overlaps[key] > 0 or any(self._there[above] > 0 for above in _above(key))
 
     def plain(self) -> Iterator[tuple[str, str]]:
         """The values that nothing else that is said may change."""
         for key, text in self.values.items():
-            others = (*(other for other in self.values if other != key), *self.unclear)
-            if not any(_overlap(key, other) for other in others):
+            if self._overlaps[key] == 1 and not any(self._there[above] for above in _above(key)):
                 yield key, text
+
+    @cached_property
+    def _there(self) -> Counter[str]:
+        return Counter((*self.values, *self.unclear))
+
+    @cached_property
+    def _overlaps(self) -> Counter[str]:
+        """By key, how often it or what is in it is named."""
+        return self._there + Counter(above for key in self._there.elements() for above in _above(key))
 
 
 def parse(words: Sequence[str]) -> Said:
@@ -116,5 +127,7 @@ def is_missing(value: object) -> bool:
     return value is _NOTHING
 
 
-def _overlap(key: str, other: str) -> bool:
-    return key == other or key.startswith(f"{other}.") or other.startswith(f"{key}.")
+def _above(key: str) -> Iterator[str]:
+    """What a key is in: a.b and a, of a.b.c."""
+    parts = key.split(".", _DEEPEST)
+    return (".".join(parts[:i]) for i in range(1, len(parts)))
