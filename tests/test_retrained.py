@@ -37,6 +37,7 @@ def arms(run: Path) -> list[tuple[int, str]]:
         (("rewind=none", "dense_retrained=false"), False),
         (("rewind=late", "dense_retrained=true"), True),
         (("rewind=none", "ticket=a.safetensors"), False),
+        (("rewind=none", "pruner=supermask"), False),
     ],
 )
 def test_it_is_there_where_tickets_go_on_from_trained_weights(typed: tuple[str, ...], there: bool) -> None:

@@ -12,6 +12,7 @@ from trained weights."""
 OWN = (DENSE, WINNING, DENSE_RETRAINED)
 
 _GO_ON = ("lth_cli.rewind.LearningRate", "lth_cli.rewind.FineTune")
+_LEARNERS = ("lth_cli.pruners.Supermask", "lth_cli.pruners.EdgePopup")  # beside whose masks no weights are trained
 
 
 def go_on(config: Mapping[str, Any]) -> bool:
@@ -19,8 +20,13 @@ def go_on(config: Mapping[str, Any]) -> bool:
 
     Of a rewind strategy of somebody else, its config says so by asking for `DENSE_RETRAINED`.
     """
-    rewind = config.get("rewind")
-    target = str(rewind.get("_target_")) if isinstance(rewind, Mapping) else ""
-    if config.get("ticket") is not None:
+    if config.get("ticket") is not None or _target(config, "pruner", "score") in _LEARNERS:
         return False
+    target = _target(config, "rewind")
     return target in _GO_ON or (not target.startswith("lth_cli.") and config.get("dense_retrained") is True)
+
+
+def _target(config: Any, *keys: str) -> str:
+    for key in (*keys, "_target_"):
+        config = config.get(key) if isinstance(config, Mapping) else None
+    return str(config)

@@ -15,7 +15,7 @@ _MOST_LINES = 10  # of one check that are shown
 def report(paths: Sequence[Path]) -> int:
     """Verify the runs at or below `paths`, print a line per check, and return 0 if all is well, else 1.
 
-    Of a sweep, all jobs that were expected must be there.
+    Of a sweep, all jobs that were expected must be there, and nothing of it contradict the rest.
 
     Raises:
         ValueError: no run is there.
@@ -24,9 +24,10 @@ def report(paths: Sequence[Path]) -> int:
     found = sweeps(paths)
     if not runs and not found:
         raise ValueError(clean(f"no run directory: {', '.join(map(str, paths))}"))
+    from lth_cli.results.sweeps import contradictions
     from lth_cli.results.verify import verify
 
-    bad = 0
+    bad = lost = 0
     for run in runs:
         try:
             checks, status = verify(run), read(run).status
@@ -38,15 +39,22 @@ def report(paths: Sequence[Path]) -> int:
         for check in checks:
             verdict = "FAILED" if check.wrong else "?" if check.not_known else "ok"
             say(f"  {verdict:<6}  {check.name:<9} {check.looked_at}")
-            for line in check.wrong[:_MOST_LINES]:
-                say(f"          {brief(clean(line))}")
+            _list(check.wrong)
             for line in check.not_known[:_MOST_LINES]:
                 say(f"          not known here: {brief(clean(line))}")
-            if len(check.wrong) > _MOST_LINES:
-                say(f"          and {len(check.wrong) - _MOST_LINES} more")
         bad += any(check.wrong for check in checks)
         sys.stdout.flush()
     for sweep in found:
-        say(f"{sweep}{' (FAILED)' if sweep.lacks else ''}")
+        wrong = list(contradictions(sweep.path))
+        say(f"{sweep}{' (FAILED)' if sweep.lacks or wrong else ''}")
+        _list(wrong)
+        lost += sweep.lacks or bool(wrong)
     say(f"{len(runs) - bad} of {len(runs)} {'run is' if len(runs) == 1 else 'runs are'} in order")
-    return 1 if bad or any(sweep.lacks for sweep in found) else 0
+    return 1 if bad or lost else 0
+
+
+def _list(wrong: Sequence[str]) -> None:
+    for line in wrong[:_MOST_LINES]:
+        say(f"          {brief(clean(line))}")
+    if len(wrong) > _MOST_LINES:
+        say(f"          and {len(wrong) - _MOST_LINES} more")

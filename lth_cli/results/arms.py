@@ -4,7 +4,7 @@ from collections.abc import Container, Iterator
 from typing import Any
 
 from lth_cli.core.arms import DENSE, DENSE_RETRAINED, WINNING
-from lth_cli.results.files import Files, where
+from lth_cli.results.files import Files, NotKnown, where
 from lth_cli.rundir import names
 from lth_cli.rundir.manifest import Manifest
 from lth_cli.rundir.names import Key
@@ -29,10 +29,11 @@ def arms(files: Files) -> Iterator[str]:
 def _controls(files: Files, keys: set[Key]) -> Iterator[str]:
     """Those of `controls_at`; a run that went on with more rounds has those of its earlier last round, too."""
     config = files.run.config
-    asked = config.get("controls")
-    if not isinstance(asked, dict) or "controls_at" not in config:  # an older run
+    asked, rounds = config.get("controls"), config.get("rounds")
+    if not isinstance(asked, dict) or "controls_at" not in config or type(rounds) is not int:
+        yield NotKnown("which controls there must be: config.yaml does not say it by controls, controls_at and rounds")
         return
-    at = _rounds(config["controls_at"], int(config["rounds"]))
+    at = _rounds(config["controls_at"], rounds)
     always = [DENSE_RETRAINED] if config.get("dense_retrained") is True else []
     for key in sorted(keys):
         if key[1] not in (DENSE, WINNING, *asked, *always):

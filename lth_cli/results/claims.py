@@ -23,6 +23,8 @@ def claims(files: Files) -> Iterator[str]:
         yield NotKnown("what only run.json says, such as the data's hash: the manifest of this older run lacks it")
     for key in changed(files.run.record, manifest):
         yield f"run.json: {key} is not what was written"
+    yield from _lacking(files)
+    yield from _kinds(files)
     yield from _network(files)
     yield from _keep(files)
     yield from _seeds(files)
@@ -30,6 +32,30 @@ def claims(files: Files) -> Iterator[str]:
     yield from _rewind_to(files)
     yield from _choices(files)
     yield from _examples(files)
+
+
+def _lacking(files: Files) -> Iterator[str]:
+    """What cannot be compared, as this run does not say it: an older one, or one that was tampered with."""
+    record, config = files.run.record, files.run.config
+    of_record = ["layers", "keep", "seeds", "iterations", "test_examples", "choices"]
+    of_config = ["rounds", "seed", "replicates", "train", "controls"]
+    if config.get("ticket") is None:
+        of_record, of_config = [*of_record, "rewind_to"], [*of_config, "pruner"]
+    if lacking := [key for key in of_record if key not in record]:
+        yield NotKnown(f"{', '.join(lacking)}: run.json does not say it")
+    if lacking := [key for key in of_config if key not in config]:
+        yield NotKnown(f"{', '.join(lacking)}: config.yaml does not say it")
+
+
+def _kinds(files: Files) -> Iterator[str]:
+    """Of what other checks compute with."""
+    config = files.run.config
+    for key, kind in (("rounds", int), ("seed", int), ("replicates", int), ("train", dict), ("controls", dict)):
+        if key in config and type(config[key]) is not kind:
+            word = "whole number" if kind is int else "group of keys"
+            yield f"config.yaml: {key} is {str(config[key])[:40]!r}, no {word}"
+    if config.get("ticket") is None and not isinstance(config.get("pruner", {}), dict):
+        yield f"config.yaml: pruner is {str(config['pruner'])[:40]!r}, no group of keys"
 
 
 def _network(files: Files) -> Iterator[str]:
@@ -54,7 +80,7 @@ def _network(files: Files) -> Iterator[str]:
 def _keep(files: Files) -> Iterator[str]:
     keep = [Counts.parse(one) for one in files.run.record.get("keep", [])]
     rounds = files.run.config.get("rounds")
-    if keep and isinstance(rounds, int) and len(keep) != rounds + 1:
+    if keep and type(rounds) is int and len(keep) != rounds + 1:
         yield f"run.json: keep is of {len(keep) - 1} rounds, config.yaml asks for {rounds}"
     yield from _asked(files, keep)
     for key in (key for seed in files.seeds for key in files.tickets_of(seed) if keep):
@@ -68,7 +94,7 @@ def _asked(files: Files, keep: Sequence[Counts]) -> Iterator[str]:
     """What config.yaml asks of the rounds, computed anew."""
     config, layers, pruner = files.run.config, files.run.record.get("layers"), files.run.config.get("pruner")
     if config.get("ticket") is not None or not keep or not layers or not isinstance(pruner, dict):
-        return
+        return  # a ticket that was given keeps what it keeps; what else is missing was said
     schedule, pattern = files.choice("sparsity"), files.choice("pattern")
     if isinstance(schedule, NotKnown) or isinstance(pattern, NotKnown):
         yield schedule if isinstance(schedule, NotKnown) else pattern
@@ -91,7 +117,11 @@ def _seeds(files: Files) -> Iterator[str]:
     record, config = files.run.record, files.run.config
     claimed = record.get("seeds", files.seeds)
     first, replicates = config.get("seed"), config.get("replicates", 1)
-    if isinstance(first, int) and (len(claimed), claimed) != (replicates, [first + i for i in range(len(claimed))]):
+    if (
+        type(first) is int
+        and type(replicates) is int
+        and (len(claimed), claimed) != (replicates, [first + i for i in range(len(claimed))])
+    ):
         yield f"run.json: seeds is {str(claimed)[:80]}, config.yaml asks for {replicates} from {first}"
     if more := sorted(set(files.seeds) - set(claimed)):
         yield f"run.json: seeds is {str(claimed)[:80]}, history has also {str(more)[:80]}"
@@ -99,6 +129,10 @@ def _seeds(files: Files) -> Iterator[str]:
     for one in record.get("diverged", []):
         if (key := (one["round"], one["arm"], one["seed"])) in there:
             yield f"run.json: {where(key)} diverged, but history has it"
+    if record.get("diverged") and config.get("on_divergence") == "stop":
+        wrong = "run.json: arms diverged, but by config.yaml the run stops where one does (on_divergence=stop)"
+        # It may have begun with skip: a run may go on with another value.
+        yield NotKnown(f"{wrong}; it went on since") if record.get("resumed") else wrong
 
 
 def _iterations(files: Files) -> Iterator[str]:
@@ -125,10 +159,20 @@ def _rewind_to(files: Files) -> Iterator[str]:
     if isinstance(strategy, NotKnown):
         yield strategy
         return
+    known = set[int]()
     with suppress(ValueError):  # an epoch of that length is longer than all of the training
-        known = {strategy.saved_at(total, per_epoch) for per_epoch in (1, 2)}
-        if len(known) == 1 and known != {claimed}:
-            yield f"run.json: rewind_to is {str(claimed)[:40]}, by config.yaml it is {known.pop():,}"
+        known = {strategy.saved_at(total, per_epoch) for per_epoch in _epochs(files, total)}
+    if len(known) != 1:
+        yield NotKnown("rewind_to: config.yaml has it in epochs, whose length cannot be told")
+    elif known != {claimed}:
+        yield f"run.json: rewind_to is {str(claimed)[:40]}, by config.yaml it is {known.pop():,}"
+
+
+def _epochs(files: Files, total: int) -> Sequence[int]:
+    """The iterations of an epoch, or two guesses where the length of training does not tell it."""
+    train = files.run.config.get("train")
+    found = re.fullmatch(r"([1-9][0-9]{0,5})ep", str(train.get("iterations"))) if isinstance(train, dict) else None
+    return (total // int(found[1]),) if found and total % int(found[1]) == 0 else (1, 2)
 
 
 def _choices(files: Files) -> Iterator[str]:

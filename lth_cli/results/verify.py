@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from lth_cli.results import arms, checks, claims, tickets
+from lth_cli.results import arms, checks, chosen, claims, copies, lengths, tickets
 from lth_cli.results.files import Files, NotKnown
 from lth_cli.rundir.read import Damaged, read
 
@@ -30,6 +30,8 @@ class Check:
 _CHECKS: tuple[tuple[str, str, Callable[[Files], Iterator[str]]], ...] = (
     ("files", "SHA-256 of every file and row", checks.files),
     ("claims", "run.json: as the manifest, the states and history", claims.claims),
+    ("command", "what it says, as config.yaml and the choices", chosen.command),
+    ("choices", "config.yaml as the options that were chosen", chosen.choices),
     ("arms", "each that config.yaml asks for, in every table", arms.arms),
     ("counts", "weights kept: history and layers as the masks on disk", checks.counts),
     ("curves", "accuracies of history as the learning curves", checks.curves),
@@ -38,6 +40,8 @@ _CHECKS: tuple[tuple[str, str, Callable[[Files], Iterator[str]]], ...] = (
     ("zeros", "pruned weights exactly zero, or what they are pruned to", checks.zeros),
     ("weights", "weights unchanged where only masks are learned", checks.weights),
     ("controls", "each control beside its ticket", checks.controls),
+    ("lengths", "iterations as rewinding and each control ask", lengths.lengths),
+    ("copies", "no seed and no control is another's copy", copies.copies),
     ("tickets", "mask of the last round, weights of the rewind point", tickets.tickets),
 )
 _MOST_LINES = 10_000  # of a check; a short file may be wrong in millions of places

@@ -67,6 +67,11 @@ def ended(path: Path, since: str) -> tuple[int, int]:
     return before, after
 
 
+def read_sweep(path: Path) -> tuple[int | None, list[str], str | None]:
+    """How many jobs a sweep has, their names, and its command, as far as it says so; raises Damaged."""
+    return parsed(path, names.SWEEP, _parse)
+
+
 def _folders(path: Path) -> list[Path]:
     found = []
     for folder, folders, files in walk(path):
@@ -80,7 +85,7 @@ def _folders(path: Path) -> list[Path]:
 
 def _sweep(path: Path) -> Sweep:
     try:
-        expected, jobs = parsed(path, names.SWEEP, _parse)
+        expected, jobs, _ = read_sweep(path)
     except Damaged:
         expected, jobs = None, []
     found = find(path)
@@ -88,8 +93,7 @@ def _sweep(path: Path) -> Sweep:
     return Sweep(path, expected, len(found), [name for name in jobs if name not in there])
 
 
-def _parse(text: str) -> tuple[int | None, list[str]]:
-    """How many jobs, and their names."""
+def _parse(text: str) -> tuple[int | None, list[str], str | None]:
     record = json.loads(text)
     if not isinstance(record, dict):
         raise ValueError("not the record of a sweep")
@@ -98,4 +102,5 @@ def _parse(text: str) -> tuple[int | None, list[str]]:
         raise ValueError(f"expected is {str(expected)[:40]}")
     if not isinstance(jobs, list) or not all(isinstance(name, str) for name in jobs):
         raise ValueError(f"jobs is {str(jobs)[:40]}")
-    return expected, jobs
+    command = record.get("command")
+    return expected, jobs, command if isinstance(command, str) else None

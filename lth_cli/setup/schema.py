@@ -111,8 +111,7 @@ def _rounds(ticket: str | None, rounds: int) -> int:
 
 def _retrained(*, _root_: DictConfig) -> bool:
     """Whether tickets go on from trained weights, so that a dense network that never restarts has trained for less."""
-    rewind = OmegaConf.select(_root_, "rewind")
-    return go_on({"rewind": rewind, "ticket": OmegaConf.select(_root_, "ticket")})
+    return go_on({key: OmegaConf.select(_root_, key) for key in ("rewind", "ticket", "pruner")})
 
 
 OmegaConf.register_new_resolver("lth.length", _length, replace=True)

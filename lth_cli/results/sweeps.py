@@ -1,0 +1,147 @@
+"""The checks of a sweep: its record by its command, the names of its runs by their configs, and no run is a copy."""
+
+import itertools
+import math
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from lth_cli.core.arms import DENSE
+from lth_cli.core.tensors import sha256
+from lth_cli.results.copies import dense_curve
+from lth_cli.results.overrides import disagree, lookup, parse
+from lth_cli.rundir import names
+from lth_cli.rundir.find import find
+from lth_cli.rundir.read import Damaged, Run, read
+from lth_cli.rundir.restore import read_state
+from lth_cli.rundir.sweep import read_sweep
+from lth_cli.rundir.tables import read_table
+
+_LONGEST, _MOST_JOBS = 32_768, 10_000
+_WORD = re.compile(r"\+{0,2}([A-Za-z_][\w./-]*)=(.*)", re.DOTALL)
+_RANGE = re.compile(r"range\((-?\d{1,9}(?:, *-?\d{1,9}){0,2})\)")
+_ITEM = re.compile(r"[\w./:%+-]+")
+_HASHED = re.compile(r".*-[0-9a-f]{8}")  # a name that had to be changed or cut
+_TRAIN = ("train.lr", "train.batch_size", "train.optimizer", "init")  # no two of which give the same dense network
+
+
+def contradictions(path: Path) -> Iterator[str]:
+    """What files of a sweep contradict each other in; of what is damaged, others tell."""
+    try:
+        expected, jobs, command = read_sweep(path)
+    except Damaged:
+        return
+    yield from _planned(expected, jobs, command or "")
+    runs = list(_runs(path))
+    for name, run in runs:
+        if name in jobs and not _HASHED.fullmatch(name):
+            said = parse(_parts(name))
+            for one, there in disagree(said, run.config, run.record.get("choices", {})):
+                yield f"{name}: the folder is called {one[:80]}, {there[:80]}"
+    yield from _copies(runs)
+
+
+def _runs(path: Path) -> Iterator[tuple[str, Run]]:
+    for folder in find(path):
+        with suppress(Damaged):
+            yield str(folder.relative_to(path)), read(folder)
+
+
+def _planned(expected: int | None, jobs: Sequence[str], command: str) -> Iterator[str]:
+    """How many jobs the command asks for, and which; where it sweeps over plain lists and ranges only."""
+    swept = _swept(command)
+    if expected is None or swept is None:
+        return
+    count = math.prod(len(values) for values in swept.values())
+    if expected != count:
+        yield f"{names.SWEEP}: {expected} jobs expected, its command asks for {count}"
+    if not jobs or not swept or count > _MOST_JOBS or any(map(_HASHED.fullmatch, jobs)):
+        return
+    wanted = {frozenset(zip(swept, map(_plain, values), strict=True)) for values in itertools.product(*swept.values())}
+    there = {frozenset((key, _plain(text)) for key, text in map(_split, _parts(name))) for name in jobs}
+    if len(jobs) != count or wanted != there:
+        other = min((",".join(map("=".join, sorted(job))) for job in wanted ^ there), default="one that is there twice")
+        yield f"{names.SWEEP}: its jobs are not those of its command, such as {other[:80]}"
+
+
+def _swept(command: str) -> dict[str, list[str]] | None:
+    """The values of each key that has several, in a command; None where only Hydra, or a sweeper, knows them."""
+    try:
+        words = shlex.split(command) if len(command) <= _LONGEST else []
+    except ValueError:
+        words = []
+    if words[:2] != ["lth", "run"]:
+        return None
+    found, seen = dict[str, list[str]](), set[str]()
+    for word in (word for word in words[2:] if not word.startswith("-")):
+        key, text = _split(word)
+        if key in ("hydra/sweeper", "hydra.sweep.subdir") or key in seen or "@" in key:
+            return None
+        seen.add(key)
+        if "," not in text and "(" not in text:
+            continue
+        values = _values(text)
+        if values is None:
+            return None
+        if values:
+            found[key] = values
+    return found
+
+
+def _values(text: str) -> list[str] | None:
+    """Those of a list or a range; none of one value with commas in it; None where it is not plain."""
+    if ranged := _RANGE.fullmatch(text):
+        ends = [int(end) for end in ranged[1].split(",")]
+        values = range(*ends) if len(ends) < 3 or ends[2] != 0 else range(0)
+        return list(map(str, values)) if 0 < len(values) <= _MOST_JOBS else None
+    if re.fullmatch(r"\[[\w./:%+, -]*\]", text):
+        return []
+    items = text.split(",")
+    return items if all(_ITEM.fullmatch(item) for item in items) else None
+
+
+def _parts(name: str) -> list[str]:
+    """The overrides that the name of a folder is made of."""
+    return re.split(r",(?=[+~]{0,2}[A-Za-z_][\w./-]*=)", name)
+
+
+def _split(word: str) -> tuple[str, str]:
+    found = _WORD.fullmatch(word)
+    return (found[1], found[2]) if found else (word.lstrip("+~").partition("=")[0], "")
+
+
+def _plain(text: str) -> str:
+    """A number as Hydra may write it otherwise, such as 1e-3 and 0.001."""
+    for number in (int, float):
+        with suppress(ValueError):
+            return repr(number(text))
+    return text.lower() if text.lower() in ("true", "false", "null") else text
+
+
+def _copies(runs: Sequence[tuple[str, Run]]) -> Iterator[str]:
+    """Dense networks of two seeds, or of two ways to train, that are the same, or that learnt just the same."""
+    first = dict[str, tuple[str, int, Run]]()
+    for name, run in runs:
+        for seed, same in _dense(run):
+            other, of, theirs = first.setdefault(same, (name, seed, run))
+            if other != name and (seed != of or _trains_otherwise(run, theirs)):
+                yield f"{name}: its dense network of seed {seed} is that of seed {of} in {other}"
+                break
+
+
+def _dense(run: Run) -> Iterator[tuple[int, str]]:
+    """Each seed with the hash of its dense network, and with its learning curve."""
+    with suppress(Damaged, ValueError, TypeError, RuntimeError):
+        curves = read_table(run.path, names.CURVES, run.record["format"])
+        for seed in [row["seed"] for row in run.history if row["arm"] == DENSE]:
+            key = (0, DENSE, seed)
+            yield seed, sha256(read_state(run.path, names.state(key))[1].params)
+            if curves.get(key):
+                yield seed, dense_curve(curves[key])
+
+
+def _trains_otherwise(run: Run, other: Run) -> bool:
+    lengths = [one.record.get("iterations") for one in (run, other)]
+    return lengths[0] != lengths[1] or any(lookup(run.config, key) != lookup(other.config, key) for key in _TRAIN)

@@ -1,0 +1,142 @@
+"""`lth verify` finds where the record, the names and the runs of a sweep contradict each other, and only there."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from lth_cli.cli import main
+from lth_cli.results.sweeps import contradictions
+from lth_cli.rundir.tables import header, lines, parse_table
+from tests.command import Lth, as_before
+from tests.lies import believed, swap, wrong
+
+SHORT = ("rounds=1", "controls=[]", "train.iterations=2it", "model.hidden=[8]", "eval_every=1it")
+SWEPT = ("-m", "seed=range(2)", "rewind=init,none", "train.lr=0.001", *SHORT, "hydra.sweep.dir=sweep")
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sweep of two seeds and two strategies; only read."""
+    folder = tmp_path_factory.mktemp("swept")
+    with as_before():
+        os.chdir(folder)
+        assert main(["run", *SWEPT]) == 0
+    return folder / "sweep"
+
+
+@pytest.fixture
+def sweep(swept: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(swept, tmp_path / "sweep"))
+
+
+def said(sweep: Path, **other: object) -> None:
+    """Let sweep.json say something else."""
+    record = json.loads((sweep / "sweep.json").read_text())
+    (sweep / "sweep.json").write_text(json.dumps({**record, **other}))
+
+
+def reseeded(run: Path, old: int, new: int) -> None:
+    """All of a run says that its seed was another."""
+    for file in [*run.rglob(f"*seed{old}.safetensors")]:
+        file.rename(file.with_name(file.name.replace(f"seed{old}", f"seed{new}")))
+    for table in ("history.csv", "layers.csv", "curves.csv"):
+        rows = parse_table((run / table).read_text(), table, 1)
+        (run / table).write_bytes(header(table) + lines(table, [{**row, "seed": new} for row in rows]))
+    swap("config.yaml", f"seed: {old}", f"seed: {new}")(run)
+    for name in ("run.json", "manifest.json", ".hydra/overrides.yaml"):
+        text = (run / name).read_text()
+        for form in ("seed={}", "_seed{}", "/seed{}"):
+            text = text.replace(form.format(old), form.format(new))
+        (run / name).write_text(text)
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**record, "seeds": [new]}))
+    believed(run)
+
+
+def test_a_sweep_as_it_was_typed_is_in_order(swept: Path, lth: Lth) -> None:
+    """Though its strategies share their dense networks."""
+    assert list(contradictions(swept)) == []
+    verified = lth("verify", str(swept))
+    assert (verified.returncode, verified.stdout.count("not known")) == (0, 0), verified.stdout
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        ("seed=0,1", "train.lr=1e-3,0.010"),
+        ("controls=[random_mask],[random_mask,random_reinit]",),
+        ("sparsity=0.5,0.9", "seed=1,2", "replicates=2"),
+        ("rewind=glob(n*)", "seed=range(1,4,2)"),
+        ("seed=0,1", "hydra.sweep.subdir='seed=${hydra.job.num}1'"),
+        ("output='a b','c d'", "pruner.rates.fc=1"),
+        ("+experiment=lenet_mnist_5k", "dataset=digits", "replicates=1", "eval_every=1it,2it", "rounds=1"),
+        ("on_divergence=stop,skip", "profile=false,no"),
+    ],
+)
+def test_a_sweep_of_any_kind_is_in_order(changes: tuple[str, ...], lth: Lth) -> None:
+    assert lth("run", "-m", *SHORT, *changes, "hydra.sweep.dir=sweep").returncode == 0
+    verified = lth("verify", "sweep")
+    assert verified.returncode == 0, verified.stdout
+
+
+def test_a_folder_that_is_not_what_its_name_says_is_found(sweep: Path, lth: Lth) -> None:
+    """Two runs that change places: each is in order by itself."""
+    one, other = sweep / "rewind=init,seed=0", sweep / "rewind=none,seed=1"
+    one.rename(sweep / "between")
+    other.rename(one)
+    (sweep / "between").rename(other)
+    assert wrong(one) == wrong(other) == {}
+    found = list(contradictions(sweep))
+    assert "rewind=init,seed=0: the folder is called seed=0, config.yaml has 1" in found
+    assert "rewind=init,seed=0: the folder is called rewind=init, choices of run.json has 'none'" in found
+    assert len(found) == 4
+    verified = lth("verify", "sweep")
+    assert verified.returncode == 1
+    assert "sweep: 4 jobs expected, 4 found (FAILED)" in verified.stdout
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ({"expected": 2}, "sweep.json: 2 jobs expected, its command asks for 4"),
+        ({"jobs": ["rewind=init,seed=0"]}, "its jobs are not those of its command, such as rewind=init,seed=1"),
+        ({"command": "lth run -m seed=0,1,2 rewind=init,none"}, "4 jobs expected, its command asks for 6"),
+        ({"command": "lth run -m seed=1,2 rewind=init,none"}, "its jobs are not those of its command"),
+    ],
+)
+def test_a_record_that_its_command_contradicts_is_found(other: dict[str, object], words: str, sweep: Path) -> None:
+    said(sweep, **other)
+    assert any(words in line for line in contradictions(sweep))
+
+
+@pytest.mark.parametrize(
+    "more", ["hydra/sweeper=mine", "seed=interval(0,1)", "model='a,b'", "seed=0,1", "x=choice(1,2)"]
+)
+def test_what_only_hydra_knows_is_left_to_it(more: str, sweep: Path) -> None:
+    command = json.loads((sweep / "sweep.json").read_text())["command"]
+    said(sweep, expected=9, command=f'{command} "{more}"')
+    assert list(contradictions(sweep)) == []
+
+
+def test_a_run_that_is_a_copy_of_another_seed_is_found(sweep: Path) -> None:
+    """By its network; and where that is not the same to the last bit, by how it learnt."""
+    run = sweep / "rewind=init,seed=1"
+    shutil.rmtree(run)
+    shutil.copytree(sweep / "rewind=init,seed=0", run)
+    reseeded(run, 0, 1)
+    assert "files" not in wrong(run)
+    found = list(contradictions(sweep))
+    assert found == [f"{run.name}: its dense network of seed 1 is that of seed 0 in rewind=init,seed=0"]
+    (run / "rounds/00/dense_seed1.safetensors").unlink()
+    shutil.copy(sweep / "rewind=none,seed=1/rounds/00/dense_seed1.safetensors", run / "rounds/00")
+    assert list(contradictions(sweep)) == found
+
+
+def test_a_run_that_is_a_copy_with_another_learning_rate_is_found(sweep: Path) -> None:
+    swap("config.yaml", "lr: 0.001", "lr: 0.01")(sweep / "rewind=none,seed=0")
+    assert list(contradictions(sweep)) == [
+        "rewind=none,seed=0: its dense network of seed 0 is that of seed 0 in rewind=init,seed=0"
+    ]
