@@ -2,3 +2,4 @@
 
 DENSE = "dense"
 WINNING = "winning"
+MOST = 100  # of a run: each has its line in every table and its curve in every picture

@@ -16,6 +16,8 @@ from lth_cli.rundir.find import find, latest
 from lth_cli.rundir.read import Damaged, Run, read
 from lth_cli.rundir.sweep import Sweep, sweeps
 
+_MOST_ROWS = 10_000  # in a table that is drawn for the eye, which takes a second for a thousand
+
 
 class NothingToCompare(Exception):
     """No finished run was found."""
@@ -115,7 +117,9 @@ def _of_sweeps(found: Sequence[Sweep]) -> list[str]:
 
 
 def _print(console: Terminal, rows: Sequence[Row], tolerance: float, found: Sequence[Sweep]) -> None:
-    table.show(console, table.comparison(rows))
+    table.show(console, table.comparison(rows[:_MOST_ROWS]))
+    if len(rows) > _MOST_ROWS:
+        console.say(f"and {len(rows) - _MOST_ROWS:,} more rows, which --format=csv and json have")
     for line in _legend(rows, tolerance, found):
         console.say(line, style="dim")
 
