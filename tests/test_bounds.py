@@ -6,6 +6,7 @@ import os
 import shutil
 import struct
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,10 +21,12 @@ from lth_cli.datasets import vision
 from lth_cli.datasets.vision import read_idx
 from lth_cli.report import comparison, plot
 from lth_cli.results import claims, experiments, files
+from lth_cli.results.arms import arms
 from lth_cli.results.verify import verify
 from lth_cli.rundir.config import parse_config, read_config
 from lth_cli.rundir.damaged import Damaged
 from lth_cli.rundir.read import Run
+from lth_cli.rundir.read import read as read_run
 from lth_cli.rundir.restore import read_state
 from tests.command import Lth
 from tests.lies import believed, wrong
@@ -186,3 +189,31 @@ def test_a_state_is_read_once_by_all_checks(fits: bool, run: Path, monkeypatch: 
     monkeypatch.setattr(files, "read_state", counted)
     assert not wrong(run)
     assert (max(asked.values()) == 1) == fits
+
+
+class Asked(dict[str, object]):
+    """A dict that counts how often all of it is looked at."""
+
+    looked_at = 0
+
+    def __iter__(self) -> Iterator[str]:
+        self.looked_at += 1
+        return super().__iter__()
+
+
+def test_thousands_of_rows_are_not_each_compared_with_thousands_of_controls(run: Path) -> None:
+    read_back = files.Files(read_run(run))
+    asked = read_back.run.config["controls"] = Asked(read_back.run.config["controls"])
+    assert not list(arms(read_back))
+    assert asked.looked_at == 1 + 3  # and in the three rounds
+
+
+def test_a_line_of_verify_holds_no_name_of_megabytes(run: Path) -> None:
+    """There may be ten thousand such lines."""
+    record = json.loads((run / "run.json").read_text())
+    record["keep"][1] = {"x" * 1_000_000: 1}
+    (run / "run.json").write_text(json.dumps(record))
+    believed(run)
+    lines = wrong(run)["claims"]
+    assert any(line.startswith("run.json: keep says {'xxx") for line in lines)
+    assert max(map(len, lines)) <= 1000

@@ -33,8 +33,9 @@ def _controls(files: Files, keys: set[Key]) -> Iterator[str]:
     if not isinstance(asked, dict) or "controls_at" not in config:  # an older run
         return
     at = _rounds(config["controls_at"], int(config["rounds"]))
+    arms = {DENSE, WINNING, *asked}
     for key in sorted(keys):
-        if key[1] not in (DENSE, WINNING, *asked):
+        if key[1] not in arms:
             yield f"{where(key)}: config.yaml does not ask for it"
     known = keys | {(one["round"], one["arm"], one["seed"]) for one in files.run.record.get("diverged", [])}
     for round, arm, seed in sorted(keys):
