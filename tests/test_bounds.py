@@ -217,3 +217,12 @@ def test_a_line_of_verify_holds_no_name_of_megabytes(run: Path) -> None:
     lines = wrong(run)["claims"]
     assert any(line.startswith("run.json: keep says {'xxx") for line in lines)
     assert max(map(len, lines)) <= 1000
+
+
+def test_ones_own_yaml_is_not_read_by_the_gigabyte(lth: Lth, tmp_path: Path) -> None:
+    (tmp_path / "own" / "model").mkdir(parents=True)
+    (tmp_path / "own" / "model" / "mine.yaml").touch()
+    os.truncate(tmp_path / "own" / "model" / "mine.yaml", 2**40)
+    done = lth("run", "--config-dir=own", "model=mine")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "lth: own/model/mine.yaml: 1,099,511,627,776 bytes; at most 1,048,576 are read\n"
