@@ -225,6 +225,16 @@ def test_a_lie_that_other_files_show_is_found_though_it_is_believed(name: str, l
     assert any(words in line for line in found[name]), found
 
 
+@pytest.mark.parametrize("pruned_to", [{}, {"fc1.weight": torch.zeros(8, 64), "output.weight": torch.zeros(10, 8)}])
+def test_a_ticket_pruned_to_its_start_says_so(
+    pruned_to: dict[str, torch.Tensor], finished: Callable[..., Path], tmp_path: Path
+) -> None:
+    path = Path(shutil.copytree(finished("pruned_to=start", "rewind=late"), tmp_path / "run"))
+    ticket_with(pruned_to=pruned_to)(path)
+    believed(path)
+    assert any("what its weights are pruned to" in line for line in wrong(path)["tickets"])
+
+
 @pytest.mark.parametrize("changes", [("pruned_to=movement",), ("pruned_to=start", "rewind=late"), ("eval_every=3it",)])
 def test_what_weights_are_pruned_to_and_when_they_are_evaluated_is_right(
     changes: tuple[str, ...], finished: Callable[..., Path]

@@ -194,7 +194,7 @@ ROW = "{},{},{},1,0,1,1,1,0,0,0,0,1,0,0,0\n"
     ("rows", "words"),
     [
         ([ROW.format(0, "dense", 0)] * 50_000, "line 12: a second row of the same round, arm and seed"),
-        ([ROW.format(3, f"x{i}", 0) for i in range(50_000)], r"[0-9,]+ arms; at most 1,000 are read"),
+        ([ROW.format(3, f"x{i}", 0) for i in range(50_000)], r"[0-9,]+ arms; at most 100 are read"),
     ],
 )
 def test_a_history_that_no_run_writes_is_refused(rows: list[str], words: str, run: Path) -> None:

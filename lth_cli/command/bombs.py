@@ -11,6 +11,7 @@ import yaml
 from lth_cli.setup.schema import ConfigError
 
 _MOST_VALUES = 10_000  # of one file, its aliases written out
+_MOST_BYTES = 2**20
 
 
 def refuse_bombs(folder: Path, chosen: Iterable[str]) -> None:
@@ -36,6 +37,8 @@ def refuse_bombs(folder: Path, chosen: Iterable[str]) -> None:
             read.add(file)
             if not file.is_file():
                 raise ConfigError(f"{file}: not a file")  # a pipe that nobody writes has no end
+            if (size := file.stat().st_size) > _MOST_BYTES:
+                raise ConfigError(f"{file}: {size:,} bytes; at most {_MOST_BYTES:,} are read")
             root = _parsed(file)
             if _size(root, {}) > _MOST_VALUES:
                 raise ConfigError(f"{file}: its aliases stand for more than {_MOST_VALUES:,} values")

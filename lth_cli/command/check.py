@@ -22,6 +22,7 @@ from lth_cli.command.own_code import make_importable
 from lth_cli.command.resume import as_begun, check_config, check_rounds
 from lth_cli.core.counts import Counts
 from lth_cli.core.spelling import say
+from lth_cli.rundir.config import refuse_long_keys
 from lth_cli.rundir.intact import reopen
 from lth_cli.setup.conf import conf_dir
 from lth_cli.setup.schema import Config, ConfigError
@@ -162,9 +163,11 @@ def _check_values(config: DictConfig) -> None:
     with open_dict(config):
         del config["resume"]
     try:
-        OmegaConf.to_container(config, resolve=True)
+        plain = OmegaConf.to_container(config, resolve=True)
     except OmegaConfBaseException as error:
         raise ConfigError(unresolved(config, error)) from None
+    assert isinstance(plain, dict)
+    refuse_long_keys(plain)
 
 
 @contextmanager

@@ -25,9 +25,9 @@ from lth_cli.rundir.sameness import BEFORE, may_change, may_grow
 from lth_cli.setup.own import own
 from lth_cli.setup.schema import ConfigError
 
-# What may be recorded of Hydra: how a sweep's jobs are started, by launchers that are installed.
+# What may be recorded of Hydra: how a sweep's jobs are started, by launchers that are installed, and not too many.
 _OURS = re.compile(
-    r"hydra/launcher=\w+|hydra\.launcher\.n_jobs=-?\d+|hydra\.mode=(RUN|MULTIRUN)|hydra\.(run|sweep)\.dir=.*"
+    r"hydra/launcher=\w+|hydra\.launcher\.n_jobs=-?\d{1,2}|hydra\.mode=(RUN|MULTIRUN)|hydra\.(run|sweep)\.dir=.*"
 )
 _LONGEST, _MOST_COMMAS = 32_768, 4_000  # of a command: to take it apart takes time that grows with the square of it
 _FLAGS = re.compile(r"-m|--config-dir=.*|--config-name=.*")

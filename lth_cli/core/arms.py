@@ -10,6 +10,7 @@ DENSE_RETRAINED = "dense_retrained"
 from trained weights."""
 
 OWN = (DENSE, WINNING, DENSE_RETRAINED)
+MOST = 100  # of a run: each has its line in every table and its curve in every picture
 
 _GO_ON = ("lth_cli.rewind.LearningRate", "lth_cli.rewind.FineTune")
 _LEARNERS = ("lth_cli.pruners.Supermask", "lth_cli.pruners.EdgePopup")  # beside whose masks no weights are trained

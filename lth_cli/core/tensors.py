@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 
 import safetensors
@@ -9,7 +10,10 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from lth_cli.core.spelling import brief, clean
 from lth_cli.core.state import Mask, Params, State
+
+_MOST_OF_NONE = 2**20  # product of the other sizes of a tensor without values: there are operations that take as much
 
 
 def pack(mask: Mapping[str, Tensor], state: State) -> Params:
@@ -46,6 +50,9 @@ def parse(data: bytes) -> tuple[dict[str, str], Params]:
     # A shape may be too large for torch, and a type one that it lacks.
     except (safetensors.SafetensorError, KeyError, RecursionError, RuntimeError, TypeError) as error:
         raise ValueError(str(error).partition("\n")[0]) from None
+    for name, t in tensors.items():
+        if t.numel() == 0 and math.prod(size for size in t.shape if size) > _MOST_OF_NONE:
+            raise ValueError(f"{brief(clean(name), lines=1, width=40)} is of shape {tuple(t.shape)}, without a value")
     return header.get("__metadata__") or {}, tensors
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import gzip
+import io
 import math
 import zlib
 from pathlib import Path
@@ -11,9 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lth_cli.core import files
 from lth_cli.datasets.dataset import DataNotFound, Dataset, Split, normalised, split_off
 
 DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
+_MOST = 2**27  # bytes of a file; 60,000 images of 28x28 are 47 million
 _PARTS, _IMAGES, _LABELS = ("train", "t10k"), "images-idx3-ubyte", "labels-idx1-ubyte"
 
 
@@ -49,11 +52,17 @@ def read_idx(path: Path) -> Tensor:
 
     Raises:
         ValueError: naming the file and what is wrong with it.
+        OSError: it cannot be read, or has more than 128 MiB.
     """
     try:
-        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        data = files.read(path, _MOST)
+        if path.suffix == ".gz":
+            with gzip.open(io.BytesIO(data)) as unpacked:
+                data = unpacked.read(_MOST + 1)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ValueError(f"{path} is damaged: {error}") from None
+    if len(data) > _MOST:
+        raise ValueError(f"{path} is damaged: it unpacks to more than {_MOST:,} bytes")
     if len(data) < 4 or data[:3] != b"\x00\x00\x08":
         raise ValueError(f"{path} is no IDX file of bytes: it starts with {data[:4].hex(' ')}, not 00 00 08")
     shape = np.frombuffer(data, ">u4", count=data[3], offset=4).tolist() if len(data) >= 4 + 4 * data[3] else [0]

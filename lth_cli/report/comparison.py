@@ -20,6 +20,7 @@ from lth_cli.rundir.read import Damaged, Run, read
 from lth_cli.rundir.sweep import Sweep, sweeps
 
 _NARROWEST = 40  # characters of a line of the legend
+_MOST_ROWS = 10_000  # in a table that is drawn for the eye, which takes a second for a thousand
 
 
 class NothingToCompare(Exception):
@@ -116,7 +117,9 @@ def _of_sweeps(found: Sequence[Sweep]) -> list[str]:
 
 
 def _print(console: Terminal, rows: Sequence[Row], found: Sequence[Sweep]) -> None:
-    compared(console, rows)
+    compared(console, rows[:_MOST_ROWS])
+    if len(rows) > _MOST_ROWS:
+        console.say(f"and {len(rows) - _MOST_ROWS:,} more rows, which --format=csv and json have")
     wrapped = [part for line in legend(rows) for part in textwrap.wrap(line, max(console.width, _NARROWEST))]
     for line in [*wrapped, *_of_sweeps(found)]:
         console.say(line, style="dim")

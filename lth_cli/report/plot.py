@@ -5,7 +5,7 @@ import textwrap
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import chdir
-from itertools import chain, count
+from itertools import accumulate, chain, count
 from pathlib import Path
 
 with chdir(Path(__file__).parent):  # as a matplotlibrc of the working directory may have LaTeX run, and more
@@ -22,6 +22,7 @@ _MARKERS = ("o", "s", "^", "D", "v", "X", "P", "*")
 _USUAL = {"winning": ("#009E73", "o"), "random_reinit": ("#D55E00", "o"), "random_mask": ("#0072B2", "o")}
 _COLUMNS = 3
 _MOST_PANELS = 120  # more are too tall for one picture: 40 lines of 600 pixels
+_MOST_CURVES = 1_000  # of all panels together, as each takes some hundredths of a second
 _MOST_INSIDE = 4  # arms whose legend does not cover the lines of a panel
 
 
@@ -44,7 +45,7 @@ def figure(rows: Sequence[Row]) -> tuple[Figure, str | None]:
     experiments: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         experiments[row.run].append(row)
-    shown = dict(list(experiments.items())[:_MOST_PANELS])
+    shown = _first(experiments)
     style = styles(row.arm for members in shown.values() for row in members if row.arm != "dense")
     columns = min(_COLUMNS, len(shown))
     lines = -(-len(shown) // columns)
@@ -60,6 +61,13 @@ def figure(rows: Sequence[Row]) -> tuple[Figure, str | None]:
     note = f"the first {len(shown)} of {len(experiments)} experiments"
     picture.suptitle(note)
     return picture, f"{note} are drawn"
+
+
+def _first(experiments: Mapping[str, list[Row]]) -> dict[str, list[Row]]:
+    """As many as one picture has room and time for, at least one."""
+    curves = accumulate(len({row.arm for row in members}) for members in experiments.values())
+    fitting = sum(so_far <= _MOST_CURVES for so_far in curves)
+    return dict(list(experiments.items())[: max(1, min(fitting, _MOST_PANELS))])
 
 
 def styles(arms: Iterable[str]) -> dict[str, tuple[str, str]]:

@@ -35,14 +35,16 @@ def _controls(files: Files, keys: set[Key]) -> Iterator[str]:
         return
     at = _rounds(config["controls_at"], rounds)
     always = [DENSE_RETRAINED] if config.get("dense_retrained") is True else []
+    arms = {DENSE, WINNING, *asked, *always}
     for key in sorted(keys):
-        if key[1] not in (DENSE, WINNING, *asked, *always):
+        if key[1] not in arms:
             yield f"{where(key)}: config.yaml does not ask for it"
     diverged = {(one["round"], one["arm"], one["seed"]) for one in files.run.record.get("diverged", [])}
+    known = keys | diverged
     over = {(arm, seed): round for round, arm, seed in sorted(diverged, reverse=True) if arm in always}
     for round, arm, seed in sorted(keys):
         for name in [*(asked if round in at else ()), *always] if arm == WINNING else ():
-            if (round, name, seed) not in keys | diverged and round < over.get((name, seed), round + 1):
+            if (round, name, seed) not in known and round < over.get((name, seed), round + 1):
                 yield f"{where((round, name, seed))}: config.yaml asks for it, but it is not in history"
 
 

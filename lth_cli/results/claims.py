@@ -15,6 +15,7 @@ from lth_cli.rundir.claims import changed
 from lth_cli.rundir.manifest import Manifest
 
 _MOST_COUNTS = 100_000  # of a layer in a round
+_MOST_OF_NAMES = 1_000_000  # characters of the layers' names, as often as there are rates that are by name
 
 
 def claims(files: Files) -> Iterator[str]:
@@ -100,14 +101,17 @@ def _asked(files: Files, keep: Sequence[Counts]) -> Iterator[str]:
         yield schedule if isinstance(schedule, NotKnown) else pattern
         return
     # A short file may ask for what takes hours to compute.
-    if len(keep) * len(layers) > _MOST_COUNTS or not all(
-        rate == 0 or 1e-6 < rate < 1e6 for rate in pruner["rates"].values()
+    rates = pruner["rates"]
+    if (
+        len(keep) * len(layers) > _MOST_COUNTS
+        or len(rates) * sum(map(len, layers)) > _MOST_OF_NAMES
+        or not all(rate == 0 or 1e-6 < rate < 1e6 for rate in rates.values())
     ):
-        yield NotKnown("keep: too many rounds and layers, or rates too far apart, to compute what it must be")
+        yield NotKnown("keep: too many rounds, layers and rates, or rates too far apart, to compute what it must be")
         return
     mask = files.mask(files.keys[0])
     network = {name: Layer(mask[name].shape, one["kind"]) for name, one in layers.items()}
-    asked = pattern.fit(plan(network, schedule, len(keep) - 1, pruner["scope"], pruner["rates"]), network)
+    asked = pattern.fit(plan(network, schedule, len(keep) - 1, pruner["scope"], rates), network)
     for round, (says, wants) in enumerate(zip(keep, asked, strict=True)):
         if says != wants:
             yield f"run.json: keep says {says} of round {round}, by config.yaml it is {wants}"

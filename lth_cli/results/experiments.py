@@ -35,11 +35,11 @@ def experiments(runs: Sequence[Run]) -> list[str]:
 
     groups = [group for group in _differing(choices, lambda i, group: (None, len(runs))) if group != "experiment"]
     keys = [key for key in _differing(flat, alike) if not same_experiment(key)]
+    of_group, of_key = ({one: i for i, one in enumerate(ones)} for ones in (groups, keys))
     names = []
     for choice, values in zip(choices, flat, strict=True):
-        parts = [f"{group}={choice[group]}" for group in groups if group in choice]
-        parts += [f"{key}={values[key]}" for key in keys if key in values]
-        name = " ".join(parts) or " ".join(str(choice.get(group, "")) for group in ("model", "dataset")).strip()
+        name = " ".join([*_said(choice, of_group), *_said(values, of_key)])
+        name = name or " ".join(str(choice.get(group, "")) for group in ("model", "dataset")).strip()
         names.append(brief(clean(name), width=_LONGEST))
     # Texts may still coincide, as of 1 and "1": number those.
     several, so_far = Counter(names), Counter[str]()
@@ -71,6 +71,11 @@ def _differing(dicts: Sequence[Mapping[str, Any]], alike: Callable[[int, str], t
             found[key] = found.get(key, False) or value != first.setdefault(place, value)
     missing = {key for (key, _), count in lacking.items() if count}
     return [key for key, differs in found.items() if differs or key in missing]
+
+
+def _said(one: Mapping[str, Any], places: Mapping[str, int]) -> Iterator[str]:
+    """What a dict has under the keys that have a place, in their order; there may be many more keys than it has."""
+    return (f"{key}={one[key]}" for key in sorted(one.keys() & places.keys(), key=places.__getitem__))
 
 
 def _flatten(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -18,6 +18,9 @@ from lth_cli.rundir.restore import read_state
 from lth_cli.rundir.tables import Row, read_table
 from lth_cli.setup.own import own
 
+_MOST_KEPT = 2**29  # bytes of states in memory
+_OF_A_TENSOR = 1000  # of these, beside its values
+
 
 class NotKnown(str):
     """What cannot be checked from the files, because a choice is not lth's own."""
@@ -29,6 +32,7 @@ class Files:
 
     run: Run
     _network: dict[str, object] = field(default_factory=dict)
+    _kept: dict[str, tuple[Mask, State]] = field(default_factory=dict)
 
     @cached_property
     def keys(self) -> list[Key]:
@@ -40,7 +44,7 @@ class Files:
 
     def state(self, key: Key) -> tuple[Mask, State]:
         """Raises Damaged where it is not of the same network as the others: masks of other shapes may blow up."""
-        mask, state = read_state(self.run.path, names.state(key))
+        mask, state = self._read(names.state(key))
         self._same_network(names.state(key), "mask", mask)
         self._same_network(names.state(key), "state", {**state.params, **state.buffers})
         return mask, state
@@ -50,9 +54,21 @@ class Files:
 
     def rewind(self, seed: int) -> State:
         """The dense network at the rewind point."""
-        _, state = read_state(self.run.path, names.rewind(seed))
+        _, state = self._read(names.rewind(seed))
         self._same_network(names.rewind(seed), "state", {**state.params, **state.buffers})
         return state
+
+    def _read(self, name: str) -> tuple[Mask, State]:
+        """From the disk, or as it was read of late: each check asks for every state, and for others beside it."""
+        if name in self._kept:
+            self._kept[name] = self._kept.pop(name)
+            return self._kept[name]
+        mask, state = self._kept[name] = read_state(self.run.path, name)
+        tensors = itertools.chain(*(part.values() for part in (mask, state.params, state.buffers, state.moments)))
+        fitting = _MOST_KEPT // (1 + sum(t.nbytes + _OF_A_TENSOR for t in tensors))
+        for oldest in list(self._kept)[: -max(1, fitting)]:
+            del self._kept[oldest]
+        return mask, state
 
     def _same_network(self, name: str, part: str, tensors: Params) -> None:
         """As the first one that was read."""

@@ -63,8 +63,8 @@ def _start(ticket: Ticket, start: Start, files: Files) -> Iterator[str]:
     pruned_to = files.run.config.get("pruned_to")
     frozen = {name: start.state.params[name] for name in ticket.mask if name in start.state.params}
     if pruned_to == "movement":
-        pruned_to = files.run.config.get("pruned_to")
-    frozen = {name: torch.where(p == 0, 0.0, frozen[name]) for name, p in ticket.pruned_to.items()}
+        said = ticket.pruned_to
+        frozen = {name: torch.where(said.get(name, p) == 0, 0.0, p) for name, p in frozen.items()}
     if pruned_to in ("zero", "start", "movement") and not _are(ticket.pruned_to, {} if pruned_to == "zero" else frozen):
         yield "what its weights are pruned to is not that of the rewind point"
 

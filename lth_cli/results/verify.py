@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from lth_cli.core.spelling import brief
 from lth_cli.results import arms, checks, chosen, claims, copies, lengths, tickets
 from lth_cli.results.files import Files, NotKnown
 from lth_cli.rundir.read import Damaged, read
@@ -45,6 +46,7 @@ _CHECKS: tuple[tuple[str, str, Callable[[Files], Iterator[str]]], ...] = (
     ("tickets", "mask of the last round, weights of the rewind point", tickets.tickets),
 )
 _MOST_LINES = 10_000  # of a check; a short file may be wrong in millions of places
+_LONGEST = 1000  # characters of a line
 _BROKEN = (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError)
 
 
@@ -67,7 +69,8 @@ def verify(path: Path) -> list[Check]:
 
 def _caught(run: Files, check: Callable[[Files], Iterator[str]]) -> Iterator[str]:
     try:
-        yield from check(run)
+        for line in check(run):  # of which each may hold a name of megabytes
+            yield line if len(line) <= _LONGEST else type(line)(brief(line, lines=1, width=_LONGEST))
     except Damaged as damaged:
         yield str(damaged)
     except _BROKEN as error:

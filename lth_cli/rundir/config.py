@@ -9,6 +9,8 @@ import yaml
 from lth_cli.rundir import names
 from lth_cli.rundir.damaged import parsed
 
+_MOST_OF_KEYS = 2**20  # characters
+
 
 def read_config(path: Path) -> dict[str, Any]:
     """config.yaml of a run directory; raises Damaged."""
@@ -25,7 +27,20 @@ def parse_config(text: str) -> dict[str, Any]:
     if not isinstance(config, dict) or not all(isinstance(key, str) for key in config):
         raise ValueError("not a config")
     json.dumps(config, sort_keys=True)
+    refuse_long_keys(config)
     return config
+
+
+def refuse_long_keys(config: dict[Any, Any]) -> None:
+    """Raises ValueError where few long keys around many values would make gigabytes, as these are compared by name."""
+    if (found := _characters(config, 0)) > _MOST_OF_KEYS:
+        raise ValueError(f"keys of {found:,} characters, each with those it is in; at most {_MOST_OF_KEYS:,} are read")
+
+
+def _characters(node: Any, before: int) -> int:
+    if not isinstance(node, dict) or not node:
+        return before
+    return sum(_characters(value, before + 1 + len(str(key))) for key, value in node.items())
 
 
 def parse_yaml(text: str) -> Any:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lth_cli.core.arms import DENSE, WINNING
+from lth_cli.core.arms import DENSE, MOST, WINNING
 from lth_cli.rundir import names
 from lth_cli.rundir.columns import HISTORY
 from lth_cli.rundir.config import read_config
@@ -14,8 +14,6 @@ from lth_cli.rundir.record import Record, read_record, status
 from lth_cli.rundir.tables import Row, parse_table
 
 __all__ = ["Damaged", "OutOfReach", "Run", "read"]
-
-_MOST_ARMS = 1000
 
 
 @dataclass(frozen=True)
@@ -56,8 +54,8 @@ def _checked(text: str, version: int) -> list[Row]:
     """The rows of history.csv; raises ValueError where one says what cannot be."""
     history = parse_table(text, names.HISTORY, version)
     there = set[names.Key]()
-    if (arms := len({row["arm"] for row in history})) > _MOST_ARMS:  # of which each has its line in a comparison
-        raise ValueError(f"{arms:,} arms; at most {_MOST_ARMS:,} are read")
+    if (arms := len({row["arm"] for row in history})) > MOST:
+        raise ValueError(f"{arms:,} arms; at most {MOST} are read")
     for line, row in enumerate(history, start=2):
         there.add((row["round"], row["arm"], row["seed"]))
         if len(there) < line - 1:

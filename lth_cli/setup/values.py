@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lth_cli.core import lengths as intervals
+from lth_cli.core.arms import MOST, OWN
 from lth_cli.core.spelling import brief, gist, nearest
 from lth_cli.setup.schema import CHOICES, Config, ConfigError, PrunerConfig, TrainConfig
 from lth_cli.setup.unresolved import unresolved
@@ -75,6 +76,8 @@ def check(config: DictConfig) -> None:
         if config.train.optimizer != "sgd":
             _require(config.train.momentum == 0, "train.momentum", config.train.momentum, "only train=sgd has momentum")
         _require(config.output != "", "output", "", _WORDS["output"])
+        several = len(config.controls)
+        _require(several <= MOST - len(OWN), "controls", f"[… {several:,} …]", f"at most {MOST - len(OWN)} of them")
         for (one, node), (other, same) in combinations(config.controls.items(), 2):
             _require(node != same, "controls", f"[{one},{other}]", "the same control under two names")
         if config.ticket is not None:

@@ -1,0 +1,228 @@
+"""A short file of somebody else stands for no more memory and time than a long one of our own."""
+
+import gzip
+import json
+import os
+import shutil
+import struct
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+import yaml
+
+from lth_cli.core.files import read
+from lth_cli.core.state import Mask, State
+from lth_cli.core.tensors import parse
+from lth_cli.datasets import vision
+from lth_cli.datasets.vision import read_idx
+from lth_cli.report import comparison, plot
+from lth_cli.results import claims, experiments, files
+from lth_cli.results.arms import arms
+from lth_cli.results.verify import verify
+from lth_cli.rundir.config import parse_config, read_config
+from lth_cli.rundir.damaged import Damaged
+from lth_cli.rundir.read import Run
+from lth_cli.rundir.read import read as read_run
+from lth_cli.rundir.restore import read_state
+from tests.command import Lth
+from tests.lies import believed, wrong
+from tests.test_within import limited
+
+
+@pytest.mark.skipif(not Path("/proc/self/pagemap").exists(), reason="a file without end that says it is empty")
+def test_a_file_that_says_it_is_empty_is_not_read_on(tmp_path: Path) -> None:
+    assert read(Path("/proc/self/pagemap"), 2**20) == b""
+    done = limited("run", "ticket=/proc/self/pagemap", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "/proc/self/pagemap is not a ticket" in done.stderr
+    assert "out of memory" not in done.stderr
+
+
+def nothing_of(*shape: int) -> bytes:
+    """A safetensors file of one tensor without a value."""
+    header = json.dumps({"mask/x": {"dtype": "BOOL", "shape": shape, "data_offsets": [0, 0]}}).encode()
+    return struct.pack("<Q", len(header)) + header
+
+
+@pytest.mark.parametrize("shape", [(2_000_000_000, 0), (0, 2_000_000_000), (2**11, 2**11, 0, 1)])
+def test_a_shape_with_a_zero_has_no_other_sizes_to_speak_of(shape: tuple[int, ...], run: Path) -> None:
+    (run / "rounds" / "01" / "winning_seed0.safetensors").write_bytes(nothing_of(*shape))
+    with pytest.raises(Damaged, match=r"mask/x is of shape .*, without a value"):
+        read_state(run, "rounds/01/winning_seed0.safetensors")
+
+
+def test_a_tensor_may_have_no_value() -> None:
+    """As an empty buffer of one's own network."""
+    tensors = {"buffers/none": torch.empty(0), "params/none": torch.empty(0, 784), "params/one": torch.tensor(1.0)}
+    _, back = parse(safetensors.torch.save(tensors))
+    assert {name: t.shape for name, t in back.items()} == {name: t.shape for name, t in tensors.items()}
+
+
+def test_long_keys_around_many_values_are_refused(run: Path, lth: Lth) -> None:
+    """Each value is known by all keys that it is in: here by 1.5 GB."""
+    (run / "config.yaml").write_text(f"? {'k' * 100_000}\n: {{{', '.join(f'a{i}: 1' for i in range(15_000))}}}\n")
+    words = "keys of 1,500,108,890 characters, each with those it is in; at most 1,048,576 are read"
+    with pytest.raises(Damaged, match=words):
+        read_config(run)
+    for line in (("compare", str(run)), ("verify", str(run))):
+        done = lth(*line)
+        assert words in done.stdout + done.stderr
+    assert lth("run", f"resume={run}").returncode == 2
+
+
+def test_a_long_list_and_a_long_key_are_read() -> None:
+    text = f"classes: [{', '.join(f'c{i}' for i in range(30_000))}]\n{'k' * 1000}: {{a: {{b: 1}}}}\n"
+    assert len(parse_config(text)["classes"]) == 30_000
+
+
+def test_a_run_with_such_keys_does_not_begin(lth: Lth, tmp_path: Path) -> None:
+    """Nothing would read what it writes."""
+    (tmp_path / "own" / "model").mkdir(parents=True)
+    values = ", ".join(f"a{i}: 1" for i in range(2000))
+    (tmp_path / "own" / "model" / "mine.yaml").write_text(f"_target_: x.y\n{'k' * 1000}: {{{values}}}\n")
+    done = lth("run", "--config-dir=own", "model=mine")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "at most 1,048,576 are read" in done.stderr
+    assert not (tmp_path / "outputs").exists()
+
+
+class Key(str):
+    """A key that counts how often it is looked up."""
+
+    looked_up = 0
+
+    def __hash__(self) -> int:
+        Key.looked_up += 1
+        return super().__hash__()
+
+
+def test_runs_are_named_by_what_they_say_and_not_by_what_all_others_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two hundred runs are not each asked for the keys of all."""
+    monkeypatch.setattr(experiments, "_flatten", lambda config: ((Key(key), value) for key, value in config.items()))
+    record = [{"choices": {Key(f"g{i}"): "x"}} for i in range(200)]
+    runs = [Run(Path(), "done", record[i], {f"k{i}": i, "seed": 0}, []) for i in range(200)]
+    assert experiments.experiments(runs)[7] == "g7=x k7=7"
+    assert Key.looked_up < 200 * 50
+
+
+def test_a_picture_has_no_more_curves_than_are_drawn_in_seconds(
+    run: Path, lth: Lth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(run, run.parent / "other")
+    with open(run.parent / "other" / "config.yaml", "a") as file:
+        file.write("x: 1\n")
+    monkeypatch.setattr(plot, "_MOST_CURVES", 5)
+    done = lth("compare", "run", "other", "--plot=x.png")
+    assert "lth: x.png: the first 1 of 2 experiments are drawn" in done.stderr
+
+
+def test_a_table_for_the_eye_has_no_more_rows_than_are_drawn_in_seconds(
+    run: Path, lth: Lth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparison, "_MOST_ROWS", 2)
+    drawn = lth("compare", "run").stdout
+    assert "and 2 more rows, which --format=csv and json have" in drawn
+    assert len(lth("compare", "run", "--format=csv").stdout.splitlines()) == 1 + 4
+
+
+def test_a_run_has_a_hundred_arms_at_most(lth: Lth) -> None:
+    """Of more, nothing would read what it writes."""
+    done = lth("run", "controls=[]", *(f"+controls.x{i}={{_target_:lth_cli.controls.random_mask}}" for i in range(99)))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "controls=[… 99 …]: at most 98 of them" in done.stderr
+
+
+@pytest.mark.parametrize("many", [True, False])
+def test_rates_without_end_are_not_computed(many: bool, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is a pattern, with which the name of every layer is compared."""
+    monkeypatch.setattr(claims, "_MOST_OF_NAMES", 10_000)
+    config = read_config(run)
+    config["pruner"]["rates"] = {"fc*": 1.0, **({f"{i}": 1.0 for i in range(2_000)} if many else {})}
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    believed(run)
+    found = next(check for check in verify(run) if check.name == "claims")
+    assert any("too many rounds, layers and rates" in line for line in found.not_known) == many
+
+
+@pytest.mark.parametrize("name", ["images", "images.gz"])
+def test_a_sparse_idx_file_is_not_read(name: str, tmp_path: Path) -> None:
+    """2 GiB without a block on the disk."""
+    (tmp_path / name).write_bytes(b"\x00\x00\x08\x01" + struct.pack(">I", 2**31))
+    os.truncate(tmp_path / name, 8 + 2**31)
+    with pytest.raises(OSError, match=r"2,147,483,656 bytes; at most 134,217,728 are read"):
+        read_idx(tmp_path / name)
+
+
+def test_a_gzip_file_of_data_unpacks_to_no_more_than_data_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vision, "_MOST", 1000)
+    (tmp_path / "images.gz").write_bytes(gzip.compress(bytes(100_000)))
+    with pytest.raises(ValueError, match=r"images.gz is damaged: it unpacks to more than 1,000 bytes"):
+        read_idx(tmp_path / "images.gz")
+
+
+@pytest.mark.parametrize(("workers", "refused"), [("999999", True), ("1000", True), ("2", False), ("-1", False)])
+def test_a_record_asks_for_no_army_of_processes(workers: str, refused: bool, run: Path, lth: Lth) -> None:
+    record = json.loads((run / "run.json").read_text())
+    word = f"hydra.launcher.n_jobs={workers}"
+    record["command"] = f"lth run hydra/launcher=joblib {word} rounds=1"
+    (run / "run.json").write_text(json.dumps(record))
+    done = lth("run", f"resume={run}", "safe=true")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert (done.stderr == f"lth: {word} is recorded there; type it again if it is yours\n") == refused
+
+
+@pytest.mark.parametrize("fits", [True, False])
+def test_a_state_is_read_once_by_all_checks(fits: bool, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where all of them fit into memory; else every check reads them for itself."""
+    if not fits:
+        monkeypatch.setattr(files, "_MOST_KEPT", 0)
+    asked = Counter[str]()
+
+    def counted(root: Path, name: str) -> tuple[Mask, State]:
+        asked[name] += 1
+        return read_state(root, name)
+
+    monkeypatch.setattr(files, "read_state", counted)
+    assert not wrong(run)
+    assert (max(asked.values()) == 1) == fits
+
+
+class Asked(dict[str, object]):
+    """A dict that counts how often all of it is looked at."""
+
+    looked_at = 0
+
+    def __iter__(self) -> Iterator[str]:
+        self.looked_at += 1
+        return super().__iter__()
+
+
+def test_thousands_of_rows_are_not_each_compared_with_thousands_of_controls(run: Path) -> None:
+    read_back = files.Files(read_run(run))
+    asked = read_back.run.config["controls"] = Asked(read_back.run.config["controls"])
+    assert not list(arms(read_back))
+    assert asked.looked_at == 1 + 3  # and in the three rounds
+
+
+def test_a_line_of_verify_holds_no_name_of_megabytes(run: Path) -> None:
+    """There may be ten thousand such lines."""
+    record = json.loads((run / "run.json").read_text())
+    record["keep"][1] = {"x" * 1_000_000: 1}
+    (run / "run.json").write_text(json.dumps(record))
+    believed(run)
+    lines = wrong(run)["claims"]
+    assert any(line.startswith("run.json: keep says {'xxx") for line in lines)
+    assert max(map(len, lines)) <= 1000
+
+
+def test_ones_own_yaml_is_not_read_by_the_gigabyte(lth: Lth, tmp_path: Path) -> None:
+    (tmp_path / "own" / "model").mkdir(parents=True)
+    (tmp_path / "own" / "model" / "mine.yaml").touch()
+    os.truncate(tmp_path / "own" / "model" / "mine.yaml", 2**40)
+    done = lth("run", "--config-dir=own", "model=mine")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "lth: own/model/mine.yaml: 1,099,511,627,776 bytes; at most 1,048,576 are read\n"
