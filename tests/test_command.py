@@ -5,6 +5,7 @@ import json
 import os
 import pkgutil
 import random
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import cloudpickle
 import hydra
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import MissingConfigException
 from omegaconf import OmegaConf
 
@@ -240,6 +242,23 @@ def test_an_option_that_is_missing_is_explained_by_what_the_error_holds() -> Non
     error = MissingConfigException("in other words", "model/covn4", ["conv4", "mine"])
     said = "model=covn4: there is no such option; did you mean conv4?\n     available: conv4, mine"
     assert explain(error, []) == said
+
+
+@pytest.mark.parametrize("value", ["a=b", "$(touch x)=b", "`touch x`=b", "$HOME=!1", "it's=b", 'say "it"=b', "a=b\\"])
+def test_what_is_suggested_can_be_typed_as_it_is(value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A shell expands nothing in it, and Hydra reads the value that was meant."""
+    assert main(["run", f"init={value}"]) == 2
+    first, example = capsys.readouterr().err.splitlines()
+    assert first == f"lth: init={value}: cannot be read: special characters need quotes, within the shell's:"
+    shell = subprocess.run(["bash", "-c", f"printf %s {example.strip()}"], capture_output=True, text=True)
+    assert OverridesParser.create().parse_override(shell.stdout).value() == value
+    assert shell.stderr == ""
+
+
+def test_what_is_too_long_to_be_shown_whole_is_not_suggested(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", f"init=a={'b' * 400}"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("special characters need quotes, within the shell's")
 
 
 def test_a_config_without_some_of_its_keys() -> None:

@@ -486,6 +486,18 @@ def test_what_is_to_be_typed_again_is_quoted(run: Path, lth: Lth) -> None:
     assert refused.stderr == f"lth: {shlex.quote(word)} is recorded there; type it again if it is yours\n"
 
 
+def test_a_recorded_word_that_is_too_long_to_show_is_told_by_its_key(run: Path, lth: Lth) -> None:
+    """Half of it would be pasted as if it were the whole."""
+    long = f"+hydra.callbacks.x=a{'b' * 400}"
+    command(run, f"lth run {long}")
+    refused = lth("run", f"resume={run}")
+    said = f"lth: +hydra.callbacks.x, of {len(long)} characters, is recorded there; type it again if it is yours\n"
+    assert refused.stderr == said
+    fits = f"+hydra.callbacks.x=a{'b' * 140}"
+    command(run, f"lth run {fits}")
+    assert lth("run", f"resume={run}").stderr == f"lth: {fits} is recorded there; type it again if it is yours\n"
+
+
 def test_what_is_typed_again_goes_on(lth: Lth, tmp_path: Path) -> None:
     """What a record may not ask of Hydra, its owner may."""
     (tmp_path / "own" / "model").mkdir(parents=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from shlex import join, quote, split
+from shlex import join, split
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from lth_cli.command import overrides
 from lth_cli.command.line import Line
 from lth_cli.core.counts import Counts
-from lth_cli.core.spelling import clean
+from lth_cli.core.spelling import brief, clean, to_type
 from lth_cli.rundir import names, within
 from lth_cli.rundir.config import parse_config, parse_yaml, read_config
 from lth_cli.rundir.damaged import UNREADABLE, Damaged, Newer, parsed
@@ -90,21 +90,26 @@ def refuse_steering(path: Path, recorded: Line, typed: Line, merged: Line) -> No
     """
     for text in recorded.flags:
         if not _FLAGS.fullmatch(text):
-            raise ConfigError(f"{quote(text)} is recorded there, and no option of a run")
+            raise ConfigError(f"{_named(text)} is recorded there, and no option of a run")
     for text in merged.overrides:
         key = text.lstrip("+~").partition("=")[0]
         of_hydra = re.match(r"hydra\b", key) or re.search(r"@.*\bhydra\b", key)
         if of_hydra and text not in typed.overrides and text in recorded.overrides and not _OURS.fullmatch(text):
-            raise ConfigError(f"{quote(text)} is recorded there; type it again if it is yours")
+            raise ConfigError(f"{_named(text)} is recorded there; type it again if it is yours")
     typed_options, options = typed.options, merged.options
     if overrides.says_yes(merged.overrides, "safe"):
         for text in merged.overrides:
             if "$" in text and "{" in text and text not in typed.overrides:  # Hydra reads $\\{ as ${
-                raise ConfigError(f"{quote(text)} is recorded there; under safe=true type it again")
+                raise ConfigError(f"{_named(text)} is recorded there; under safe=true type it again")
         for flag in ("config_dir", "config_name"):
             if getattr(options, flag) is not None and getattr(typed_options, flag) is None:
                 said = f"--{flag.replace('_', '-')}={getattr(options, flag)}"
-                raise ConfigError(f"{quote(said)} is recorded there; under safe=true type it again")
+                raise ConfigError(f"{_named(said)} is recorded there; under safe=true type it again")
+
+
+def _named(text: str) -> str:
+    """What is to be typed again; where that is too long to be shown whole, what it is of."""
+    return to_type(text) or f"{brief(text.partition('=')[0], width=60)}, of {len(text):,} characters,"
 
 
 def record_sweep(path: Path, arguments: Sequence[str], expected: int, jobs: Sequence[str]) -> None:
