@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from shlex import join, split
+from shlex import join
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from lth_cli.command import overrides
-from lth_cli.command.line import Line
+from lth_cli.command.line import Line, take_apart
 from lth_cli.core.counts import Counts
 from lth_cli.core.spelling import brief, clean, to_type
 from lth_cli.rundir import names, within
@@ -29,7 +29,6 @@ from lth_cli.setup.schema import ConfigError
 _OURS = re.compile(
     r"hydra/launcher=\w+|hydra\.launcher\.n_jobs=-?\d+|hydra\.mode=(RUN|MULTIRUN)|hydra\.(run|sweep)\.dir=.*"
 )
-_LONGEST, _MOST_COMMAS = 32_768, 4_000  # of a command: to take it apart takes time that grows with the square of it
 _FLAGS = re.compile(r"-m|--config-dir=.*|--config-name=.*")
 
 
@@ -53,8 +52,7 @@ def command(path: Path) -> tuple[list[str], bool]:
     except Damaged as damaged:
         return _printable(path, _overrides(path, sweep, damaged)), sweep
     try:
-        _refuse_long(record["command"])
-        words = split(record["command"])
+        words = take_apart(record["command"])
     except (KeyError, ValueError, TypeError) as error:
         raise Damaged(f"{file}: no command: {error}") from None
     if words[:2] != ["lth", "run"]:
@@ -69,14 +67,6 @@ def _printable(path: Path, words: list[str]) -> list[str]:
     if len([word for word in words if re.match(r"[+~]*hydra\.mode\b", word)]) > 1:
         raise ConfigError(f"resume={path}: a command with several hydra.mode is recorded there")
     return [word for word in words if not re.match(r"\+*hydra\.(run|sweep)\.dir=", word)]
-
-
-def _refuse_long(text: str) -> None:
-    """Raises ValueError where a command is longer than a hand or a script writes it."""
-    if len(text) > _LONGEST or text.count(",") > _MOST_COMMAS:
-        raise ValueError(
-            f"one of {len(text):,} characters; at most {_LONGEST:,}, and {_MOST_COMMAS:,} commas, are read"
-        )
 
 
 def refuse_steering(path: Path, recorded: Line, typed: Line, merged: Line) -> None:
@@ -241,7 +231,7 @@ def _overrides(path: Path, sweep: bool, damaged: Damaged) -> list[str]:
             found = found["hydra"]["overrides"]["task"]
         if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
             raise damaged
-        _refuse_long(" ".join(found))
+        take_apart(join(found))
     except UNREADABLE:
         raise damaged from None
     return [*(["-m"] if sweep else []), *found]
