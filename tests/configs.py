@@ -1,11 +1,13 @@
 """Configs composed and run in this process."""
 
+from functools import cache
 from pathlib import Path
 
 import hydra
 from omegaconf import DictConfig
 from rich.console import Console
 
+from lth_cli.command.compose import Composer
 from lth_cli.command.run import run
 from lth_cli.rundir.read import Run, read
 from lth_cli.setup.conf import conf_dir
@@ -24,9 +26,15 @@ def choice(group: str, option: str) -> str:
     return {"experiment": f"+experiment={option}", "controls": f"controls=[{option}]"}.get(group, f"{group}={option}")
 
 
+@cache
+def composer() -> Composer:
+    """That of lth itself, which reads the files of each choice of options once; a test holds it to Hydra."""
+    return Composer("config", None)
+
+
 def compose(*changes: str) -> DictConfig:
     with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        return hydra.compose("config", list(changes))
+        return composer().job(list(changes)).config
 
 
 def run_here(config: DictConfig, path: Path) -> Run:

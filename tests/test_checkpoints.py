@@ -62,9 +62,10 @@ def test_what_is_damaged_or_of_another_job_is_passed_over(tmp_path: Path, what: 
 @pytest.mark.parametrize(
     "changes",
     [
-        {"done": 10**9}, {"done": "x"}, {"since": "x"}, {"seconds": 1e308}, {"seconds": "x"}, {"diverged": ["x"]},
-        {"diverged": [5]}, {"curves": []}, {"done": 20, "curves": [[]]}, {"step/0": torch.ones(3)}, {"step/1": None},
-        {"generator": torch.ones(3)}, {"generator": None}, {"saved/0/params/fc1.weight": torch.ones(2)},
+        {"done": 10**9}, {"done": "x"}, {"since": "x"}, {"since": 10**400}, {"since": 4}, {"seconds": 1e308},
+        {"seconds": "x"}, {"diverged": ["x"]}, {"diverged": [5]}, {"diverged": 5}, {"curves": []},
+        {"done": 20, "curves": [[]]}, {"step/0": torch.ones(3)}, {"step/1": None}, {"generator": torch.ones(3)},
+        {"generator": None}, {"saved/0/params/fc1.weight": torch.ones(2)},
     ],
 )  # fmt: skip
 def test_a_checkpoint_that_cannot_be_is_passed_over(tmp_path: Path, changes: dict[str, Any]) -> None:
@@ -83,6 +84,38 @@ def test_a_checkpoint_that_cannot_be_is_passed_over(tmp_path: Path, changes: dic
     assert checkpoints.load(jobs) is not None
     (again,) = replace(trainer(), hooks=Hooks(checkpoints=checkpoints)).train(jobs)
     assert same(whole, again)
+
+
+def _change(point: Evaluation, name: str, value: object) -> Evaluation:
+    """A point as a file gives it, with another value in one of its columns."""
+    return Evaluation.from_flat({**point.flat(), name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("iteration", 0), ("iteration", 4), ("iteration", 10**9), ("iteration", 5.0), ("iteration", True),
+        ("train_loss", 10**400), ("train_loss", 1e300), ("train_loss", -5.0), ("train_loss", None),
+        ("train_loss", "x"), ("train_loss", math.nan), ("val_loss", None), ("val_loss", -5.0), ("val_loss", math.inf),
+        ("test_loss", True), ("val_accuracy", 1.5), ("test_accuracy", -0.1), ("test_accuracy", None), (None, None),
+    ],
+    ids=lambda value: str(value)[:12],
+)  # fmt: skip
+def test_a_checkpoint_whose_curve_cannot_be_is_passed_over(tmp_path: Path, name: str | None, value: object) -> None:
+    """As one value is absurd, or the point is not there at all; also where the training was at its end."""
+    whole = trainer().train([job()])
+    for at in (8, 20):
+        with pytest.raises(Stopped):
+            replace(trainer(), hooks=Hooks(checkpoints=StopAt(tmp_path, at, None))).train([job()])
+        checkpoints = Checkpoints(tmp_path, None, None)
+        before = checkpoints.load([job()])
+        assert before is not None
+        first, *rest = before.curves[0]
+        changed = [_change(first, name, value), *rest] if name is not None else rest
+        checkpoints.save([job()], replace(before, curves=[changed]))
+        assert checkpoints.load([job()]) is not None
+        (again,) = replace(trainer(), hooks=Hooks(checkpoints=checkpoints)).train([job()])
+        assert same(whole[0], again)
 
 
 def test_what_diverged_is_left_out_again_or_stops_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

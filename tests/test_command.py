@@ -5,6 +5,7 @@ import json
 import os
 import pkgutil
 import random
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,18 +13,19 @@ from typing import Any
 import cloudpickle
 import hydra
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import MissingConfigException
 from omegaconf import OmegaConf
 
 import lth_cli.command
 from lth_cli.cli import main
-from lth_cli.command import overrides
+from lth_cli.command import overrides, resume
 from lth_cli.command.bombs import refuse_bombs
 from lth_cli.command.check import checked
 from lth_cli.command.compose import Composer, without
 from lth_cli.command.explain import explain
 from lth_cli.command.job import task
-from lth_cli.command.line import parse
+from lth_cli.command.line import parse, refuse_long
 from lth_cli.command.paths import plain_paths
 from lth_cli.setup.conf import conf_dir
 from lth_cli.setup.schema import ConfigError
@@ -240,6 +242,39 @@ def test_an_option_that_is_missing_is_explained_by_what_the_error_holds() -> Non
     error = MissingConfigException("in other words", "model/covn4", ["conv4", "mine"])
     said = "model=covn4: there is no such option; did you mean conv4?\n     available: conv4, mine"
     assert explain(error, []) == said
+
+
+@pytest.mark.parametrize("values", [",".join(map(str, range(10_000))), "range(10000)"])
+def test_the_longest_sweep_that_begins_can_go_on(values: str, tmp_path: Path) -> None:
+    line = parse(["-m", f"seed={values}", "controls=[random_mask,invert]"])
+    refuse_long(line)
+    resume.record_sweep(tmp_path, line.portable(), 10_000, [])
+    assert resume.command(tmp_path) == (line.portable(), True)
+
+
+@pytest.mark.parametrize("change", [f"output={'x' * 140_000}", f"model.hidden=[{'1,' * 4_500}1]"])
+def test_what_could_not_go_on_does_not_begin(change: str, lth: Lth, tmp_path: Path) -> None:
+    done = lth("run", change)
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
+    assert done.stderr.startswith("lth: no command that could go on: one ")
+    assert not (tmp_path / "outputs").exists()
+
+
+@pytest.mark.parametrize("value", ["a=b", "$(touch x)=b", "`touch x`=b", "$HOME=!1", "it's=b", 'say "it"=b', "a=b\\"])
+def test_what_is_suggested_can_be_typed_as_it_is(value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A shell expands nothing in it, and Hydra reads the value that was meant."""
+    assert main(["run", f"init={value}"]) == 2
+    first, example = capsys.readouterr().err.splitlines()
+    assert first == f"lth: init={value}: cannot be read: special characters need quotes, within the shell's:"
+    shell = subprocess.run(["bash", "-c", f"printf %s {example.strip()}"], capture_output=True, text=True)
+    assert OverridesParser.create().parse_override(shell.stdout).value() == value
+    assert shell.stderr == ""
+
+
+def test_what_is_too_long_to_be_shown_whole_is_not_suggested(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", f"init=a={'b' * 400}"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("special characters need quotes, within the shell's")
 
 
 def test_a_config_without_some_of_its_keys() -> None:

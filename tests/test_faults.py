@@ -230,17 +230,18 @@ def test_a_clock_that_jumps_backwards_changes_nothing(
 
 
 def test_fifty_processes_at_once_take_fifty_folders(tmp_path: Path) -> None:
-    code = "import sys; from lth_cli.rundir.folders import free_dir\n"
-    code += "sys.stdin.read(); print(free_dir('outputs/day/run').path)"
-    command = [sys.executable, "-c", code]
-    pipe, text = subprocess.PIPE, True
-    processes = [subprocess.Popen(command, cwd=tmp_path, stdin=pipe, stdout=pipe, text=text) for _ in range(50)]
-    for process in processes:  # all are waiting: let them go together
-        assert process.stdin is not None
-        process.stdin.close()
-        process.stdin = None
-    taken = {process.communicate(timeout=60)[0] for process in processes}
-    assert len(taken) == len(list((tmp_path / "outputs" / "day").iterdir())) == 50
+    code = (
+        "import os, sys\nfrom lth_cli.rundir.folders import free_dir\n"
+        "waits, goes = os.pipe()\n"
+        "def take():\n    os.close(goes)\n    os.read(waits, 1)\n    path = free_dir('outputs/day/run').path\n"
+        "    os.write(1, f'{path}\\n'.encode())\n    os._exit(0)\n"
+        "children = [os.fork() or take() for _ in range(50)]\n"
+        "os.close(goes)\n"  # all are waiting: let them go together
+        "assert not any(os.waitpid(child, 0)[1] for child in children)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(set(done.stdout.splitlines())) == len(list((tmp_path / "outputs" / "day").iterdir())) == 50
 
 
 def test_a_dozen_runs_at_once_are_a_dozen_runs(tmp_path: Path) -> None:

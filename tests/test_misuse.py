@@ -85,6 +85,8 @@ WRONG = [
     (("run", "sparsity=null"), "sparsity=null: there is no such option\n     available: densities, "),
     (("run", "sparsity=[0.5]"), "sparsity=0.5: there is no such option\n     available: densities, "),
     (("run", "-m", "model=conv4,null"), "model=null: there is no such option\n     available: conv2, "),
+    (("run", "+model.z={1:a,b:c}"), "lth: model.z: its keys are of several kinds, 1, b: what is recorded needs them"),
+    (("run", "+model.z=[{y:{0.5:1,x:2}}]"), "lth: model.z.0.y: its keys are of several kinds, 0.5, x: what"),
     (("run", "model={a:1}"), "model.a: there is no such key"),
     (("run", "seed=${foo}"), "lth: seed=${foo}: there is no key foo; seed: a whole number from 0\n"),
     (("run", "model.hidden=[1,${foo}]"), "lth: model.hidden[1]=${foo}: there is no key foo\n"),

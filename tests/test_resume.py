@@ -273,6 +273,12 @@ def test_data_that_changed_is_refused(lth: Lth, tmp_path: Path) -> None:
     assert {file: file.read_bytes() for file in ours(run)} == before
 
 
+def test_a_run_does_not_go_on_with_what_cannot_be_recorded(run: Path, lth: Lth) -> None:
+    refused = lth("run", f"resume={run}", "+model.z={1: a, b: c}")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr == "lth: model.z: its keys are of several kinds, 1, b: what is recorded needs them of one\n"
+
+
 OPTIONS = ("train.iterations=10it", "model.hidden=[16]")
 
 

@@ -9,7 +9,6 @@ import shlex
 import struct
 import subprocess
 import sys
-import time
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -202,12 +201,19 @@ def test_what_is_no_ticket_is_refused_with_its_name(data: bytes, lth: Lth, tmp_p
     assert refused.stderr.startswith("lth: ticket=ticket: ticket is not a ticket: ")
 
 
-def test_a_ticket_of_many_names_is_read_in_seconds(tmp_path: Path) -> None:
+class Listed(list[str]):
+    """Names that are not searched one by one: of many, for each of many tensors, that would take minutes."""
+
+    def __contains__(self, name: object) -> bool:
+        raise AssertionError(f"{name} is searched")
+
+
+def test_a_ticket_may_have_many_names(tmp_path: Path) -> None:
     many: dict[str, object] = {f"weights__{i}": ABSENT for i in range(5_000)}
     (tmp_path / "ticket").write_bytes(ticket({"transient": ["a"] * 300_000}, **many).removesuffix(b"\1"))
-    began = time.monotonic()
-    lth_cli.Ticket.load(tmp_path / "ticket").state_dict()
-    assert time.monotonic() - began < 20
+    loaded = lth_cli.Ticket.load(tmp_path / "ticket")
+    listed = replace(loaded, metadata={"transient": Listed(loaded.metadata["transient"])})
+    assert listed.state_dict().keys() == {str(i) for i in range(5_000)}
 
 
 @pytest.mark.parametrize(
@@ -281,7 +287,7 @@ def test_a_safe_resume_imports_nothing_but_lth(words: str, run: Path, lth: Lth) 
 
 
 @pytest.mark.parametrize("record", ["run.json", ".hydra/overrides.yaml"])
-@pytest.mark.parametrize("long", ["x" * 100_000, "[" + "1," * 10_000 + "1]"])
+@pytest.mark.parametrize("long", ["x" * 200_000, "[" + "1," * 10_000 + "1]"])
 def test_a_command_that_takes_minutes_to_read_is_refused(long: str, record: str, run: Path, lth: Lth) -> None:
     if record == "run.json":
         command(run, f"lth run +x={long}")
@@ -289,11 +295,9 @@ def test_a_command_that_takes_minutes_to_read_is_refused(long: str, record: str,
         (run / "run.json").unlink()
         (run / ".hydra").mkdir()
         (run / record).write_text(f"- +x={long}\n")
-    began = time.monotonic()
     done = lth("run", "resume=run", "safe=true")
-    assert time.monotonic() - began < 20
     assert (done.returncode, done.stdout) == (2, "")
-    assert "run.json: " in done.stderr
+    assert re.search(r"run\.json: (no command: one (of|with) |missing)", done.stderr), done.stderr
 
 
 def test_a_safe_resume_resolves_nothing_that_only_the_record_asks_for(run: Path, lth: Lth) -> None:
@@ -484,6 +488,18 @@ def test_what_is_to_be_typed_again_is_quoted(run: Path, lth: Lth) -> None:
     command(run, shlex.join(["lth", "run", word]))
     refused = lth("run", "resume=run")
     assert refused.stderr == f"lth: {shlex.quote(word)} is recorded there; type it again if it is yours\n"
+
+
+def test_a_recorded_word_that_is_too_long_to_show_is_told_by_its_key(run: Path, lth: Lth) -> None:
+    """Half of it would be pasted as if it were the whole."""
+    long = f"+hydra.callbacks.x=a{'b' * 400}"
+    command(run, f"lth run {long}")
+    refused = lth("run", f"resume={run}")
+    said = f"lth: +hydra.callbacks.x, of {len(long)} characters, is recorded there; type it again if it is yours\n"
+    assert refused.stderr == said
+    fits = f"+hydra.callbacks.x=a{'b' * 140}"
+    command(run, f"lth run {fits}")
+    assert lth("run", f"resume={run}").stderr == f"lth: {fits} is recorded there; type it again if it is yours\n"
 
 
 def test_what_is_typed_again_goes_on(lth: Lth, tmp_path: Path) -> None:

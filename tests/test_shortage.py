@@ -23,19 +23,25 @@ from tests.command import Lth, history, only_run
 from tests.soak import COMMAND, WORK, popen, until_begun
 
 
+def stopped_by_a_full_disk(folder: Path, kilobytes: int, options: str, file: str) -> Path:
+    """A run that ended in an error, as no file may be larger and `file` would have been; nothing is half there."""
+    limited = f"ulimit -f {kilobytes}; exec {' '.join(COMMAND)} {options}"
+    done = subprocess.run(["bash", "-c", limited], cwd=folder, capture_output=True, text=True)
+    run = only_run(folder)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        f"lth: {run}/{file}: File too large",
+        f"     to go on: lth run resume={run.relative_to(folder)}",
+    ]
+    assert not list(run.rglob(f"*{TEMPORARY}"))
+    return run
+
+
 def test_a_full_disk_is_an_error_and_the_run_goes_on_when_there_is_room(tmp_path: Path) -> None:
     """The limit is on the size of a file: the learning curves outgrow it in round 3."""
     options = "rounds=4 train.iterations=150it eval_every=1it model.hidden=[8] controls=[]"
-    limited = f"ulimit -f 60; exec {' '.join(COMMAND)} {options}"
-    done = subprocess.run(["bash", "-c", limited], cwd=tmp_path, capture_output=True, text=True)
-    run = only_run(tmp_path)
-    assert done.returncode == 1
-    assert done.stderr.splitlines() == [
-        f"lth: {run}/curves.csv: File too large",
-        f"     to go on: lth run resume={run.relative_to(tmp_path)}",
-    ]
+    run = stopped_by_a_full_disk(tmp_path, 60, options, "curves.csv")
     assert read(run).status == "failed"
-    assert not list(run.rglob(f"*{TEMPORARY}"))
     rounds = reopen(run).rounds
     assert 1 <= rounds < 5
     assert reopen(run).broken == []  # what could not be written was not promised
@@ -49,15 +55,7 @@ def test_a_full_disk_is_an_error_and_the_run_goes_on_when_there_is_room(tmp_path
 def test_a_disk_that_is_full_at_a_checkpoint_is_an_error_and_the_run_goes_on(tmp_path: Path) -> None:
     """A checkpoint holds the optimizer's moments, too, and so outgrows the limit before any other file."""
     options = "rounds=1 train.iterations=50it checkpoint_every=20it executor=serial model.hidden=[60] controls=[]"
-    limited = f"ulimit -f 64; exec {' '.join(COMMAND)} {options}"
-    done = subprocess.run(["bash", "-c", limited], cwd=tmp_path, capture_output=True, text=True)
-    run = only_run(tmp_path)
-    assert done.returncode == 1
-    assert done.stderr.splitlines() == [
-        f"lth: {run}/partial/00_dense_seed0.safetensors: File too large",
-        f"     to go on: lth run resume={run.relative_to(tmp_path)}",
-    ]
-    assert not list(run.rglob(f"*{TEMPORARY}"))
+    run = stopped_by_a_full_disk(tmp_path, 64, options, "partial/00_dense_seed0.safetensors")
     resumed = subprocess.run([*COMMAND, f"resume={run}"], cwd=tmp_path, capture_output=True, text=True)
     assert (resumed.returncode, resumed.stderr) == (0, "")
     assert not (run / "partial").exists()

@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import example, given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 import lth_cli
 from lth_cli.core.spelling import brief, clean
@@ -161,6 +164,27 @@ def test_a_cell_is_what_it_says(run: Path) -> None:
     compared(Terminal(file=text), [row.__class__(**{**row.__dict__, "run": ":skull: [red]x[/] \\"})])
     assert ":skull: [red]x[/] \\" in text.getvalue()
     assert in_markdown("$x$ ~~y~~ http://z www.z") == "\\$x\\$ \\~\\~y\\~\\~ http\\://z www\\.z"
+
+
+@pytest.mark.parametrize("text", ["random_reinit a__b", "controls=[a,b] @ # : -0.5 ± 0.1", "≥ 1,200 (0.50x)"])
+def test_ordinary_names_read_in_markdown_as_they_are(text: str) -> None:
+    assert in_markdown(text) == text
+
+
+@given(st.text("ab1_@#:[]()!-+. *~`\\<>&gh|$", max_size=12))
+@example("_x_")
+@example("# a")
+@example("1. a")
+@example("[a](b)")
+@example("[a]: b")
+def test_markdown_takes_a_name_for_text(text: str) -> None:
+    """A comment apart, behind which GitHub finds no @name, #12 and :name:, which it looks for in text as shown."""
+    inline = (each for token in MarkdownIt().parse(f"{in_markdown(text)}\n") for each in token.children or [token])
+    shown = [token for token in inline if token.type not in ("paragraph_open", "paragraph_close")]
+    assert {token.type for token in shown} <= {"text", "text_special", "html_inline"}
+    parts = "".join("\n" if token.type == "html_inline" else token.content for token in shown)
+    assert parts.replace("\n", "") == text.strip()
+    assert not re.search(r"@\w|#\d|:[\w+-]+:|(?i:\bgh-\d)", parts)
 
 
 def test_a_name_that_is_a_formula_of_tex_is_drawn(run: Path, lth: Lth, tmp_path: Path) -> None:

@@ -1,12 +1,12 @@
 """What somebody put into a run directory leads nowhere: no link is followed, nothing hangs, nothing grows."""
 
+import faulthandler
 import json
 import os
 import re
 import resource
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -49,14 +49,22 @@ def held(folder: Path) -> dict[str, bytes | None]:
     return {str(p.relative_to(folder)): p.read_bytes() if p.is_file() else None for p in sorted(folder.rglob("*"))}
 
 
-def limited(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+@pytest.fixture
+def limited(lth: Lth) -> Lth:
     """A command that may neither hang nor take much memory."""
 
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_AS, (8 * 2**30, 8 * 2**30))
+    def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+        before = resource.getrlimit(resource.RLIMIT_AS)
+        taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (taken + 8 * 2**30, before[1]))
+        faulthandler.dump_traceback_later(120, exit=True)
+        try:
+            return lth(*arguments, cwd=cwd)
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+            resource.setrlimit(resource.RLIMIT_AS, before)
 
-    command = [sys.executable, "-m", "lth_cli", *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, preexec_fn=limit)
+    return run
 
 
 @pytest.mark.parametrize("odd", ODD)
@@ -167,7 +175,7 @@ def test_a_file_of_many_gigabytes_is_refused(name: str, run: Path) -> None:
         read(run)
 
 
-def test_a_short_record_that_names_millions_of_rounds_is_refused(run: Path, tmp_path: Path) -> None:
+def test_a_short_record_that_names_millions_of_rounds_is_refused(run: Path, tmp_path: Path, limited: Lth) -> None:
     record = json.loads((run / "run.json").read_text())
     record |= {"seeds": list(range(100_000)), "keep": [0] * 100_000}
     (run / "run.json").write_text(json.dumps(record))
@@ -178,7 +186,7 @@ def test_a_short_record_that_names_millions_of_rounds_is_refused(run: Path, tmp_
 
 
 @pytest.mark.parametrize("name", ["history.csv", "layers.csv", "curves.csv"])
-def test_a_table_of_a_million_rows_is_refused(name: str, run: Path) -> None:
+def test_a_table_of_a_million_rows_is_refused(name: str, run: Path, limited: Lth) -> None:
     text = (run / name).read_text()
     (run / name).write_text(text + text.splitlines(keepends=True)[-1] * 1_000_000)
     done = limited("verify", str(run), cwd=run.parent)
@@ -205,7 +213,7 @@ def test_a_history_that_no_run_writes_is_refused(rows: list[str], words: str, ru
 
 
 @pytest.mark.parametrize("name", ["history.csv", "layers.csv", "curves.csv"])
-def test_a_table_of_many_columns_is_refused(name: str, run: Path) -> None:
+def test_a_table_of_many_columns_is_refused(name: str, run: Path, limited: Lth) -> None:
     first, rest = (run / name).read_text().split("\n", 1)
     (run / name).write_text(f"{first}{',' * 1_000_000}\n{rest}")
     done = limited("verify", str(run), cwd=run.parent)
@@ -213,7 +221,7 @@ def test_a_table_of_many_columns_is_refused(name: str, run: Path) -> None:
     assert re.search(r"1,000,\d\d\d columns; at most 200 are read", done.stdout)
 
 
-def test_a_history_of_many_seeds_is_verified_in_seconds(run: Path) -> None:
+def test_a_history_of_many_seeds_is_verified_in_seconds(run: Path, limited: Lth) -> None:
     """Though it is asked, seed by seed, which of its rows are tickets."""
     claim("status", "failed")(run)
     head = (run / "history.csv").read_text().splitlines(keepends=True)[0]
@@ -222,7 +230,7 @@ def test_a_history_of_many_seeds_is_verified_in_seconds(run: Path) -> None:
     assert (done.returncode, done.stderr) == (1, "")
 
 
-def test_runs_that_have_little_in_common_are_compared_in_seconds(run: Path, tmp_path: Path) -> None:
+def test_runs_that_have_little_in_common_are_compared_in_seconds(run: Path, tmp_path: Path, limited: Lth) -> None:
     """Their number times the number of all their keys is billions."""
     record = json.loads((run / "run.json").read_text())
     rows = (run / "history.csv").read_text()
@@ -288,7 +296,7 @@ def deep(run: Path) -> Iterator[Path]:
     subprocess.run(["rm", "-rf", str(run)], check=True)
 
 
-def test_a_folder_may_be_as_deep_as_it_likes(deep: Path, tmp_path: Path) -> None:
+def test_a_folder_may_be_as_deep_as_it_likes(deep: Path, tmp_path: Path, limited: Lth) -> None:
     assert limited("compare", ".", cwd=tmp_path).returncode == 0
     resumed = limited("run", "resume=run", "safe=true", cwd=tmp_path)
     assert (resumed.returncode, resumed.stderr) == (0, "")
@@ -300,7 +308,7 @@ def test_a_folder_may_be_as_deep_as_it_likes(deep: Path, tmp_path: Path) -> None
         assert "Traceback" not in done.stderr
 
 
-def test_a_manifest_of_thousands_of_places_is_said_in_a_few_lines(run: Path, tmp_path: Path) -> None:
+def test_a_manifest_of_thousands_of_places_is_said_in_a_few_lines(run: Path, tmp_path: Path, limited: Lth) -> None:
     manifest = Manifest.load(run)
     manifest.files.update({f"rounds/01/a{i}_seed0.safetensors": "0" * 64 for i in range(20_000)})
     manifest.save(run)
@@ -309,7 +317,7 @@ def test_a_manifest_of_thousands_of_places_is_said_in_a_few_lines(run: Path, tmp
     assert "and 19,980 more places that are missing or damaged" in done.stdout
 
 
-def test_a_pipe_among_ones_own_yaml_is_refused(tmp_path: Path) -> None:
+def test_a_pipe_among_ones_own_yaml_is_refused(tmp_path: Path, limited: Lth) -> None:
     (tmp_path / "own" / "model").mkdir(parents=True)
     os.mkfifo(tmp_path / "own" / "model" / "mine.yaml")
     for line in (("list", "--config-dir=own"), ("run", "--config-dir=own", "model=mine")):

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import hydra
 from hydra.errors import HydraException, MissingConfigException
@@ -167,7 +168,17 @@ def _check_values(config: DictConfig) -> None:
     except OmegaConfBaseException as error:
         raise ConfigError(unresolved(config, error)) from None
     assert isinstance(plain, dict)
+    for key, found in _mixed(plain):
+        raise ConfigError(f"{key}: its keys are of several kinds, {found}: what is recorded needs them of one")
     refuse_long_keys(plain)
+
+
+def _mixed(node: Any, at: str = "") -> Iterator[tuple[str, str]]:
+    """Each key whose own keys have no order among them, as 1 and b, and these."""
+    if isinstance(node, dict) and len(set(map(type, node))) > 1:
+        yield at, ", ".join(map(str, node))
+    for key, value in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
+        yield from _mixed(value, f"{at}.{key}".lstrip("."))
 
 
 @contextmanager

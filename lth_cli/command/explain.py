@@ -5,12 +5,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import hydra
+from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lth_cli.core.faults import MEMORY, TooLarge, WorkerEnded, lack
-from lth_cli.core.spelling import clean, gist, nearest
+from lth_cli.core.spelling import clean, gist, nearest, to_type
 from lth_cli.core.streams import described
 from lth_cli.setup.conf import conf_dir, options
 from lth_cli.setup.schema import ConfigError
@@ -45,8 +46,9 @@ def explain(error: Exception, arguments: Sequence[str]) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if isinstance(error, OverrideParseException):
         key, _, value = error.override.partition("=")
-        example = f"\"{key}='{value.strip(_QUOTES)}'\""
-        return f"{error.override}: cannot be read: special characters need quotes, within the shell's: {example}"
+        example = to_type(f"{key}={QuotedString(value.strip(_QUOTES), Quote.double).with_quotes()}")
+        as_in = f":\n     {example}" if example else ""
+        return f"{error.override}: cannot be read: special characters need quotes, within the shell's{as_in}"
     cause = _cause(error)
     return "\n     ".join([*lines[:3], *([cause] if cause and cause not in text else [])])
 

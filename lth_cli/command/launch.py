@@ -17,7 +17,7 @@ from lth_cli.command.check import check_shown, checked
 from lth_cli.command.explain import explain, failure, first_line
 from lth_cli.command.hydra_main import OF_HYDRA, complete, hand_to_hydra, show
 from lth_cli.command.job import spin_less, task
-from lth_cli.command.line import Line, parse
+from lth_cli.command.line import Line, parse, refuse_long
 from lth_cli.command.room import check_room
 from lth_cli.core.faults import lack
 from lth_cli.core.signals import Signals
@@ -79,6 +79,7 @@ def _launch(arguments: list[str]) -> int:
         check_shown(line)
         show(words)
         return 0
+    refuse_long(line)
     with meanwhile("checking the config"):
         config, said = checked(line, old)
     key = "hydra.sweep.dir" if line.sweep else "hydra.run.dir"

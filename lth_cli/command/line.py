@@ -5,6 +5,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from shlex import join, split
 
 from hydra._internal.utils import get_args_parser
 
@@ -14,6 +15,8 @@ from lth_cli.core.spelling import nearest
 from lth_cli.setup.schema import Config, ConfigError
 
 _SWEEP = "hydra.mode=MULTIRUN"
+_LONGEST = 131_072  # characters of a command: ten thousand values of a sweep, and as much as Linux takes in one word
+_MOST_COMMAS = 4_000  # behind a bracket: to read a list takes Hydra time that grows with the square of its length
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,29 @@ def parse(arguments: Sequence[str]) -> Line:
         overrides.rewrite(plain_paths(others)),
         [text.partition("=")[2] for text in resume],
     )
+
+
+def take_apart(command: str) -> list[str]:
+    """The words of a recorded command; raises ValueError where it is longer than is read, or is none."""
+    if len(command) > _LONGEST:
+        raise ValueError(f"one of {len(command):,} characters; at most {_LONGEST:,} are read")
+    words = split(command)
+    commas = sum(word.partition("[")[2].count(",") for word in words)
+    if commas > _MOST_COMMAS:
+        raise ValueError(f"one with {commas:,} commas in lists; at most {_MOST_COMMAS:,} are read")
+    return words
+
+
+def refuse_long(line: Line) -> None:
+    """Refuse, before any work, what could not go on later, as its record would not be read.
+
+    Raises:
+        ConfigError: it is too long.
+    """
+    try:
+        take_apart(join(line.portable()))
+    except ValueError as error:
+        raise ConfigError(f"no command that could go on: {error}; many seeds are seed=range(5000)") from None
 
 
 def _refuse_modes(options: Namespace) -> None:

@@ -6,15 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from shlex import join, quote, split
+from shlex import join
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from lth_cli.command import overrides
-from lth_cli.command.line import Line
+from lth_cli.command.line import Line, take_apart
 from lth_cli.core.counts import Counts
-from lth_cli.core.spelling import clean
+from lth_cli.core.spelling import brief, clean, to_type
 from lth_cli.rundir import names, within
 from lth_cli.rundir.config import parse_config, parse_yaml, read_config
 from lth_cli.rundir.damaged import UNREADABLE, Damaged, OutOfReach, parsed
@@ -29,7 +29,6 @@ from lth_cli.setup.schema import ConfigError
 _OURS = re.compile(
     r"hydra/launcher=\w+|hydra\.launcher\.n_jobs=-?\d{1,2}|hydra\.mode=(RUN|MULTIRUN)|hydra\.(run|sweep)\.dir=.*"
 )
-_LONGEST, _MOST_COMMAS = 32_768, 4_000  # of a command: to take it apart takes time that grows with the square of it
 _FLAGS = re.compile(r"-m|--config-dir=.*|--config-name=.*")
 
 
@@ -53,8 +52,7 @@ def command(path: Path) -> tuple[list[str], bool]:
     except Damaged as damaged:
         return _printable(path, _overrides(path, sweep, damaged)), sweep
     try:
-        _refuse_long(record["command"])
-        words = split(record["command"])
+        words = take_apart(record["command"])
     except (KeyError, ValueError, TypeError) as error:
         raise Damaged(f"{file}: no command: {error}") from None
     if words[:2] != ["lth", "run"]:
@@ -71,14 +69,6 @@ def _printable(path: Path, words: list[str]) -> list[str]:
     return [word for word in words if not re.match(r"\+*hydra\.(run|sweep)\.dir=", word)]
 
 
-def _refuse_long(text: str) -> None:
-    """Raises ValueError where a command is longer than a hand or a script writes it."""
-    if len(text) > _LONGEST or text.count(",") > _MOST_COMMAS:
-        raise ValueError(
-            f"one of {len(text):,} characters; at most {_LONGEST:,}, and {_MOST_COMMAS:,} commas, are read"
-        )
-
-
 def refuse_steering(path: Path, recorded: Line, typed: Line, merged: Line) -> None:
     """Refuse what only the record asks of Hydra: it would decide where files go, and what runs.
 
@@ -90,21 +80,26 @@ def refuse_steering(path: Path, recorded: Line, typed: Line, merged: Line) -> No
     """
     for text in recorded.flags:
         if not _FLAGS.fullmatch(text):
-            raise ConfigError(f"{quote(text)} is recorded there, and no option of a run")
+            raise ConfigError(f"{_named(text)} is recorded there, and no option of a run")
     for text in merged.overrides:
         key = text.lstrip("+~").partition("=")[0]
         of_hydra = re.match(r"hydra\b", key) or re.search(r"@.*\bhydra\b", key)
         if of_hydra and text not in typed.overrides and text in recorded.overrides and not _OURS.fullmatch(text):
-            raise ConfigError(f"{quote(text)} is recorded there; type it again if it is yours")
+            raise ConfigError(f"{_named(text)} is recorded there; type it again if it is yours")
     typed_options, options = typed.options, merged.options
     if overrides.says_yes(merged.overrides, "safe"):
         for text in merged.overrides:
             if "$" in text and "{" in text and text not in typed.overrides:  # Hydra reads $\\{ as ${
-                raise ConfigError(f"{quote(text)} is recorded there; under safe=true type it again")
+                raise ConfigError(f"{_named(text)} is recorded there; under safe=true type it again")
         for flag in ("config_dir", "config_name"):
             if getattr(options, flag) is not None and getattr(typed_options, flag) is None:
                 said = f"--{flag.replace('_', '-')}={getattr(options, flag)}"
-                raise ConfigError(f"{quote(said)} is recorded there; under safe=true type it again")
+                raise ConfigError(f"{_named(said)} is recorded there; under safe=true type it again")
+
+
+def _named(text: str) -> str:
+    """What is to be typed again; where that is too long to be shown whole, what it is of."""
+    return to_type(text) or f"{brief(text.partition('=')[0], width=60)}, of {len(text):,} characters,"
 
 
 def record_sweep(path: Path, arguments: Sequence[str], expected: int, jobs: Sequence[str]) -> None:
@@ -236,7 +231,7 @@ def _overrides(path: Path, sweep: bool, damaged: Damaged) -> list[str]:
             found = found["hydra"]["overrides"]["task"]
         if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
             raise damaged
-        _refuse_long(" ".join(found))
+        take_apart(join(found))
     except UNREADABLE:
         raise damaged from None
     return [*(["-m"] if sweep else []), *found]

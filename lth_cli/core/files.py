@@ -28,8 +28,7 @@ def open_regular(path: Path, most: int, root: Path | None = None) -> BufferedRea
         root: the folder below which no link is followed; None: links are.
 
     Raises:
-        OSError: naming `path`; it is a folder, a pipe, a device, too large, or a
-            link below `root`.
+        OSError: naming `path`; it is a folder, a pipe, a device, too large, or a link below `root`.
     """
     with _naming(path), _folder(path, root) as (folder, name):
         _check(os.stat(name, dir_fd=folder, follow_symlinks=root is None), most)  # to open a device may do something

@@ -2,7 +2,10 @@
 
 import unicodedata
 from collections.abc import Iterable
+from shlex import quote
 from typing import TextIO
+
+_PASTED = 160  # of a word that is to be typed again: with what is said of it, it is shorter than `brief` cuts
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:
@@ -21,6 +24,13 @@ def brief(text: str, lines: int = 6, width: int = 240) -> str:
     kept = [clean(line) for line in text.split("\n")[:lines]]
     half = width // 2
     return "\n".join(line if len(line) <= width else f"{line[: width - half]}…{line[1 - half :]}" for line in kept)
+
+
+def to_type(text: str) -> str | None:
+    """A word as a shell takes it, nothing expanded; None if a message could not show it whole, as half of it would be
+    pasted, too."""
+    word = quote(text)
+    return word if len(word) <= _PASTED and text.isprintable() else None
 
 
 def gist(text: str) -> str:

@@ -5,8 +5,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
+from lth_cli.core.calls import Calls
 from lth_cli.core.layers import Layer
 from lth_cli.core.state import Logits, Params, State
 from lth_cli.models.ties import Functional, names, own
@@ -161,17 +161,11 @@ def _is_unset(tensor: Tensor) -> bool:
     return tensor.is_floating_point() and tensor.numel() > 0 and bool(tensor.isnan().all())
 
 
-class _Unset(TorchFunctionMode):
+class _Unset(Calls):
     """While active, empty tensors are not a number, or zero where they are whole: never what the memory held before."""
 
-    def __torch_function__(
-        self,
-        function: Callable[..., Any],
-        types: Sequence[type],
-        arguments: Sequence[Any] = (),
-        named: Mapping[str, Any] | None = None,
-    ) -> Any:
-        made = function(*arguments, **(named or {}))
+    def call(self, function: Callable[..., Any], arguments: Sequence[Any], named: Mapping[str, Any]) -> Any:
+        made = function(*arguments, **named)
         if function in (torch.empty, torch.empty_like, torch.empty_strided, Tensor.new_empty):
             with torch.no_grad():
                 made.fill_(torch.nan if made.is_floating_point() or made.is_complex() else 0)

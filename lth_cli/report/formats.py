@@ -80,9 +80,14 @@ def to_parquet(rows: Sequence[Row]) -> bytes:
 
 
 def in_markdown(text: str) -> str:
-    """Text that is neither HTML nor a link, a picture, a mark, a formula or the end of a cell."""
-    text = re.sub(r"[\\`*|~$]|://|(?<=www)\.", lambda found: f"\\{found[0]}", html.escape(clean(text), quote=False))
-    return text.replace("](", "]\\(")
+    """Text that is neither HTML nor a link, a picture, a mark, a formula, a list, a heading or the end of a cell.
+
+    What GitHub looks for in the finished text, such as @name, #12 and :name:, no backslash hides; a comment parts it.
+    """
+    text = re.sub(r"[\\`*|~$]|://|(?<=www)\.|(?<=\])[(:]", r"\\\g<0>", html.escape(clean(text).strip(), quote=False))
+    text = re.sub(r"(?i:@(?=\w)|#(?=\d)|\bgh-(?=\d)|:(?=[\w+-]+:))", r"\g<0><!-- -->", text)
+    text = re.sub(r"((?<=[^\W_])_+(?=[^\W_]))|_", lambda found: found[1] or r"\_", text)  # within a word it is no mark
+    return re.sub(r"^(\d*)([#+.)-]+)(?=\s|$)", r"\1\\\2", text)
 
 
 def _in_tex(text: str) -> str:

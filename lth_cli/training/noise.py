@@ -8,13 +8,14 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
+
+from lth_cli.core.calls import Calls
 
 _BITS = 32
 _LOW = (1 << _BITS) - 1
 
 
-class Noise(TorchFunctionMode):
+class Noise(Calls):
     """While active, `torch.nn.functional.dropout` draws from `key` and from how many drew before it.
 
     Args:
@@ -25,16 +26,10 @@ class Noise(TorchFunctionMode):
         super().__init__()
         self.key, self.drawn = key, 0
 
-    def __torch_function__(
-        self,
-        function: Callable[..., Any],
-        types: Sequence[type],
-        arguments: Sequence[Any] = (),
-        named: Mapping[str, Any] | None = None,
-    ) -> Any:
+    def call(self, function: Callable[..., Any], arguments: Sequence[Any], named: Mapping[str, Any]) -> Any:
         if function is not F.dropout:
-            return function(*arguments, **(named or {}))
-        return self._dropout(*arguments, **(named or {}))
+            return function(*arguments, **named)
+        return self._dropout(*arguments, **named)
 
     def _dropout(self, x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
         if not training or p == 0:

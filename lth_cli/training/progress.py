@@ -1,18 +1,19 @@
 """What a checkpoint holds: a training between two steps, as plain values and named tensors."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from lth_cli.core.state import Params, State
+from lth_cli.core.metrics import LOSS, METRICS, Metric
+from lth_cli.core.state import Params, Start, State
 from lth_cli.core.tensors import pack, part, under, unpack
 from lth_cli.training.evaluate import Evaluation
 from lth_cli.training.jobs import Job
 
 _MOST_SECONDS = 1e9
+_MOST = 1e100  # of what is measured in float32; of more, the square would be no number
 
 
 @dataclass(frozen=True)
@@ -45,28 +46,54 @@ def take(written: Sequence[Tensor], saved: Sequence[State | None]) -> Params:
     return {**tensors, "generator": torch.get_rng_state()}
 
 
-def fits(progress: Progress, jobs: Sequence[Job], written: Sequence[Tensor]) -> bool:
+def fits(progress: Progress, jobs: Sequence[Job], written: Sequence[Tensor], eval_every: int) -> bool:
     """Whether these jobs can have come so far: a file says it, which somebody may have written."""
-    done, gone = progress.done, progress.diverged
-    if not all(type(count) is int and count >= 0 for count in (done, progress.since, *gone)):
+    start, done, gone = jobs[0].start, progress.done, progress.diverged
+    if not isinstance(gone, list) or not all(map(_is_count, (done, progress.since, *gone))):
         return False
-    if not 0 < done <= jobs[0].start.iterations or max(gone, default=0) >= len(jobs):
+    if not 0 < done <= start.iterations or max(gone, default=0) >= len(jobs):
         return False
     if not isinstance(progress.seconds, int | float) or not 0 <= progress.seconds < _MOST_SECONDS:
         return False
-    ended = done == jobs[0].start.iterations
-    if len(progress.curves) != len(jobs) or not all(_is_curve(curve) for curve in progress.curves):
+    evaluated = _evaluated(start, done, eval_every)
+    if progress.since != done - (evaluated[-1] - start.order if evaluated else 0):
         return False
-    if ended and not all(curve or row in gone for row, curve in enumerate(progress.curves)):
+    if len(progress.curves) != len(jobs):
+        return False
+    if not all(_is_curve(curve, evaluated, row in gone) for row, curve in enumerate(progress.curves)):
         return False
     saved = [job.start.state if job.save_at is not None and job.save_at <= done else None for job in jobs]
     return _shapes(take(written, saved)) == _shapes(progress.tensors)
 
 
-def _is_curve(points: Sequence[Evaluation]) -> bool:
-    losses = [loss for point in points for loss in (point.train_loss, *point.val.values(), *point.test.values())]
-    finite = all(isinstance(loss, int | float) and math.isfinite(loss) for loss in losses)
-    return finite and all(type(point.iteration) is int for point in points)
+def _is_count(value: object) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _evaluated(start: Start, done: int, every: int) -> list[int]:
+    """The iterations, along the data order, at which a training that has come so far was evaluated."""
+    end = start.order + start.iterations
+    return [i for i in range(start.order + 1, start.order + done + 1) if i % every == 0 or i == end]
+
+
+def _is_curve(points: Sequence[Evaluation], evaluated: list[int], diverged: bool) -> bool:
+    """Whether a row can have this curve; one that diverged got no point from then on."""
+    iterations = [point.iteration for point in points]
+    whole = len(points) < len(evaluated) if diverged else len(points) == len(evaluated)
+    return whole and iterations == evaluated[: len(points)] and all(map(_is_point, points))
+
+
+def _is_point(point: Evaluation) -> bool:
+    splits = all(
+        split.keys() == {metric.name for metric in METRICS}
+        and all(_can_be(split[metric.name], metric) for metric in METRICS)
+        for split in (point.val, point.test)
+    )
+    return splits and type(point.iteration) is int and _can_be(point.train_loss, LOSS)
+
+
+def _can_be(value: object, metric: Metric) -> bool:
+    return type(value) is float and metric.low <= value <= min(metric.top, _MOST)
 
 
 def _shapes(tensors: Params) -> dict[str, object]:

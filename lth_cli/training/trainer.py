@@ -202,7 +202,7 @@ class _Training:
         if before is None or (before.diverged and hooks.diverged is None):
             return False
         written = self.step.written()
-        if not fits(before, self.jobs, written):
+        if not fits(before, self.jobs, written, self.trainer.eval_every):
             return False
         try:
             put_back(before.tensors, written, self.saved)
