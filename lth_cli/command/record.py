@@ -32,6 +32,7 @@ def record_of(config: DictConfig, experiment: Experiment, source: Mapping[str, A
         "layers": {name: {"kind": layer.kind, "weights": layer.size} for name, layer in experiment.layers.items()},
         "keep": [counts.plain() for counts in experiment.way.search.keep],
         "iterations": experiment.recipe.iterations,
+        **({"flops_per_example": experiment.flops} if experiment.flops else {}),
         "rewind_to": experiment.way.search.rewind_to,
         "test_examples": len(experiment.data.test),
         "data_sha256": digest,

@@ -136,6 +136,8 @@ def _rounds(
         with scope("files"):
             if round >= done:
                 writer.round(fitted)
+            elif round == 0:
+                writer.dense(fitted)
             if round >= done or round == last:  # a kill may have come between a round and this
                 checkpoints.clear()
             for one in fitted:

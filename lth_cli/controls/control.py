@@ -1,7 +1,7 @@
 """What a control beside a ticket is, what it may draw from, and what it says of itself."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from lth_cli.core import masks
 from lth_cli.core.counts import Counts
+from lth_cli.core.seeds import generator
 from lth_cli.core.state import Init, Mask, Start
 
 SCORES, TRAINING, LABELS = "scores", "training", "labels"
@@ -27,6 +28,7 @@ class Context:
         select: scores, mask, how many to keep -> mask, under the run's pattern.
         inverted: makes the mask of the weights that the criterion ranks lowest, each by the last round that saw it;
             None where there is no criterion.
+        draw: which of the draws that a config asks for, from 0.
     """
 
     seed: int
@@ -35,6 +37,11 @@ class Context:
     iterations: int
     select: Callable[[Mapping[str, Tensor], Mask, Counts], Mask]
     inverted: Callable[[], Mask] | None
+    draw: int = 0
+
+    def stream(self, purpose: str) -> torch.Generator:
+        """What a control draws from, of a name of its own: another in each draw."""
+        return generator(self.seed, purpose, self.round, *([self.draw] if self.draw else []))
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,29 @@ class Control(Protocol):
 
     def violation(self, control: Arm, ticket: Arm) -> str | None:
         """What is wrong with a control beside its ticket, or None; checked in every round."""
+
+
+@dataclass(frozen=True)
+class Draw:
+    """A control once more, with other random numbers.
+
+    Args:
+        control: it.
+        number: of the draw, from 1; 0 is the control itself.
+    """
+
+    control: Control
+    number: int
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return needs(self.control)
+
+    def make(self, ticket: Arm, context: Context) -> Arm:
+        return self.control.make(ticket, replace(context, draw=self.number))
+
+    def violation(self, control: Arm, ticket: Arm) -> str | None:
+        return self.control.violation(control, ticket)
 
 
 def needs(control: Control) -> tuple[str, ...]:

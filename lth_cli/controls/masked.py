@@ -12,7 +12,6 @@ from lth_cli.core import masks
 from lth_cli.core.budget import spread, whole
 from lth_cli.core.counts import Counts
 from lth_cli.core.layers import Layer
-from lth_cli.core.seeds import generator
 from lth_cli.core.state import Mask
 
 
@@ -24,7 +23,7 @@ class RandomMask:
     """
 
     def make(self, ticket: Arm, context: Context) -> Arm:
-        stream = generator(context.seed, "mask", context.round)
+        stream = context.stream("mask")
         return Arm(ticket.start, {name: _elsewhere(name, m, context, stream) for name, m in ticket.mask.items()})
 
     def wrong_mask(self, mask: Mask, ticket: Mask) -> str | None:
@@ -93,7 +92,7 @@ class SmartRatio:
             raise ValueError(f"output={self.output}: a fraction kept, in [0, 1]")
 
     def make(self, ticket: Arm, context: Context) -> Arm:
-        stream = generator(context.seed, "smart_ratio", context.round)
+        stream = context.stream("smart_ratio")
         counts = self._counts(ticket.mask)
         scores = {name: torch.rand(m.shape, generator=stream) for name, m in ticket.mask.items()}
         return Arm(ticket.start, context.select(scores, _dense(ticket.mask), Counts.each(counts)))

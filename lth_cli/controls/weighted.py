@@ -24,7 +24,7 @@ class Reinit:
     keep_sign: bool
 
     def make(self, ticket: Arm, context: Context) -> Arm:
-        fresh = context.init(generator(context.seed, "reinit", context.round))
+        fresh = context.init(context.stream("reinit"))
         params = _signed(fresh.params, ticket) if self.keep_sign else fresh.params
         return Arm(Start(State(params, fresh.buffers), 0, 0, context.iterations), ticket.mask)
 
@@ -51,7 +51,7 @@ class Reshuffle:
     keep_sign: bool
 
     def make(self, ticket: Arm, context: Context) -> Arm:
-        stream = generator(context.seed, "reshuffle", context.round)
+        stream = context.stream("reshuffle")
         params = dict(ticket.start.state.params)
         for name, m in ticket.mask.items():
             kept = params[name][m]
@@ -86,7 +86,7 @@ class Constant:
 
     def make(self, ticket: Arm, context: Context) -> Arm:
         original = context.init(generator(context.seed, "init"))
-        fresh = context.init(generator(context.seed, "constant", context.round))
+        fresh = context.init(context.stream("constant"))
         signs = ticket.start.state.params if self.keep_sign else fresh.params
         constant = {name: signs[name].sign() * original.params[name].std(correction=0) for name in ticket.mask}
         state = State({**fresh.params, **constant}, fresh.buffers)

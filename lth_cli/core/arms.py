@@ -27,6 +27,19 @@ def go_on(config: Mapping[str, Any]) -> bool:
     return target in _GO_ON or (not target.startswith("lth_cli.") and config.get("dense_retrained") is True)
 
 
+def drawn(controls: Mapping[str, Any]) -> dict[str, tuple[str, int]]:
+    """The arms of a config's controls: the name of the control, and which of its draws it is, from 0.
+
+    The first draw is an arm by the control's own name, the second ``NAME-2``.
+    """
+    found = {}
+    for name, node in controls.items():
+        draws = node.get("draws", 1) if isinstance(node, Mapping) else 1
+        found[name] = (name, 0)
+        found |= {f"{name}-{i + 1}": (name, i) for i in range(1, draws if type(draws) is int else 1)}
+    return found
+
+
 def _target(config: Any, *keys: str) -> str:
     for key in (*keys, "_target_"):
         config = config.get(key) if isinstance(config, Mapping) else None

@@ -3,7 +3,7 @@
 from collections.abc import Container, Iterator
 from typing import Any
 
-from lth_cli.core.arms import DENSE, DENSE_RETRAINED, WINNING
+from lth_cli.core.arms import DENSE, DENSE_RETRAINED, WINNING, drawn
 from lth_cli.results.files import Files, NotKnown, where
 from lth_cli.rundir import names
 from lth_cli.rundir.manifest import Manifest
@@ -29,11 +29,12 @@ def arms(files: Files) -> Iterator[str]:
 def _controls(files: Files, keys: set[Key]) -> Iterator[str]:
     """Those of `controls_at`; a run that went on with more rounds has those of its earlier last round, too."""
     config = files.run.config
-    asked, rounds = config.get("controls"), config.get("rounds")
-    if not isinstance(asked, dict) or "controls_at" not in config or type(rounds) is not int:
+    controls, rounds = config.get("controls"), config.get("rounds")
+    if not isinstance(controls, dict) or "controls_at" not in config or type(rounds) is not int:
         yield NotKnown("which controls there must be: config.yaml does not say it by controls, controls_at and rounds")
         return
     at = _rounds(config["controls_at"], rounds)
+    asked = drawn(controls)
     always = [DENSE_RETRAINED] if config.get("dense_retrained") is True else []
     arms = {DENSE, WINNING, *asked, *always}
     for key in sorted(keys):

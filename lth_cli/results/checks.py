@@ -58,16 +58,37 @@ def curves(files: Files) -> Iterator[str]:
         if not curve:
             yield f"{where(key)}: no curve"
             continue
-        last, early = curve[-1], min(curve, key=lambda point: float(point["val_loss"]))
+        last, early = curve[-1], _early(curve)
         same = all(row[name] == last[name] for name in MEASURED)
         stop = (early["iteration"], early["test_accuracy"])
         if not same or (row["early_stop_iteration"], row["early_stop_test_accuracy"]) != stop:
             yield f"{where(key)}: history is not the end and the minimum of its curve"
-        at = [point["iteration"] for point in curve]
+        at = [point["iteration"] for point in _trained(curve)]
         start = at[-1] - row["iterations"]
         due = range(start // every * every + every, at[-1], every) if every else at[:-1]
-        if start < 0 or len(at) != len(due) + 1 or at[:-1] != list(due):
+        begins = len(at) == len(curve) or curve[0]["iteration"] == start
+        if start < 0 or not begins or len(at) != len(due) + 1 or at[:-1] != list(due):
             yield f"{where(key)}: its curve is not of {row['iterations']:,} iterations, evaluated when config.yaml says"
+        dense = curves.get((0, DENSE, key[2]))
+        if dense and len(at) < len(curve):  # an older run does not say
+            says, reached = row["reaches_dense_at"], _reaches(curve, _early(dense)["val_loss"])
+            if says != reached:
+                yield f"{where(key)}: history says that it reaches dense at {says}, its curve at {reached}"
+
+
+def _trained(curve: Sequence[Row]) -> Sequence[Row]:
+    """A learning curve without the point where training starts, which older runs do not have."""
+    return curve[1:] if len(curve) > 1 and curve[0]["train_loss"] is None else curve
+
+
+def _early(curve: Sequence[Row]) -> Row:
+    """As `Fitted.early_stop`."""
+    return min(_trained(curve), key=lambda point: float(point["val_loss"]))
+
+
+def _reaches(curve: Sequence[Row], val_loss: float) -> int | None:
+    """As `Fitted.reaches`."""
+    return next((point["iteration"] for point in curve if point["val_loss"] <= val_loss), None)
 
 
 def _eval_every(files: Files, dense: Iterable[Sequence[Row]]) -> int:
@@ -75,7 +96,8 @@ def _eval_every(files: Files, dense: Iterable[Sequence[Row]]) -> int:
     text = str(files.run.config.get("eval_every"))
     if re.fullmatch(r"[1-9][0-9]{0,12}it", text):
         return int(text[:-2])
-    return next((int(curve[0]["iteration"]) for curve in dense if len(curve) > 1), 0)
+    trained = map(_trained, dense)
+    return next((int(curve[0]["iteration"]) for curve in trained if len(curve) > 1), 0)
 
 
 def nested(files: Files) -> Iterator[str]:
@@ -157,7 +179,7 @@ def controls(files: Files) -> Iterator[str]:
             if masks.remaining(mask := files.mask(key)) != masks.total(mask):
                 yield f"{where(key)}: it is pruned"
             continue
-        control = files.choice("controls", arm)
+        control = files.control(arm)
         (mask, state), (ticket, winning) = files.state(key), files.state((round, WINNING, seed))
         if isinstance(control, NotKnown):
             yield control

@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
-from typing import Any
 
 from lth_cli.core.arms import DENSE, WINNING
 from lth_cli.core.metrics import further
@@ -96,6 +95,7 @@ def compare(runs: Sequence[Run], tolerance: float = 1.0, every_round: bool = Fal
     """A row per experiment and arm: dense, then each arm at the last round (or at each) that trained it.
 
     Runs whose configs differ only in seeds are one experiment. A seed that was run twice counts once, the later run.
+    Of a control that was drawn several times, a seed has the mean.
     The verdicts of an arm are corrected for the rounds that are shown of it.
 
     Args:
@@ -105,24 +105,8 @@ def compare(runs: Sequence[Run], tolerance: float = 1.0, every_round: bool = Fal
     for run in runs:
         groups[identity(run)].append(run)
     names = experiments([members[0] for members in groups.values()])
-    found = (_experiment(name, members, every_round) for name, members in zip(names, groups.values(), strict=True))
+    found = (Experiment.of_runs(*named, every_round) for named in zip(names, groups.values(), strict=True))
     return [row for experiment in found for row in _rows(experiment, tolerance)]
-
-
-def _experiment(name: str, members: Sequence[Run], every_round: bool) -> Experiment:
-    cells: dict[tuple[str, int], dict[int, Mapping[str, Any]]] = defaultdict(dict)
-    for run in sorted(members, key=lambda run: str(run.record.get("started"))):
-        for row in run.history:
-            cells[row["arm"], row["round"]][row["seed"]] = row
-    last = dict[str, int]()
-    for arm, round in cells:
-        last[arm] = max(round, last.get(arm, round))
-    order = {arm: place for place, arm in enumerate(last)}
-    found = Experiment(name, members[0].record, members[0].config, cells, [])
-    for arm, round in sorted(cells, key=lambda cell: (cell[1], order[cell[0]])):
-        if found.of(arm, round) and (every_round or round == last[arm]):
-            found.shown.append((arm, round))
-    return found
 
 
 def _rows(experiment: Experiment, tolerance: float) -> Iterator[Row]:

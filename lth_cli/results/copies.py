@@ -24,9 +24,7 @@ def copies(files: Files) -> Iterator[str]:
 
 def _controls(files: Files) -> Iterator[str]:
     """Of one round and seed. What is not lth's own may well be another's equal."""
-    known: dict[str, Any] = {
-        arm: files.choice("controls", arm) for arm in {key[1] for key in files.keys}.difference(OWN)
-    }
+    known: dict[str, Any] = {arm: files.control(arm) for arm in {key[1] for key in files.keys}.difference(OWN)}
     seen = dict[tuple[int, int, str], list[Key]]()
     for key in files.keys:
         if isinstance(known.get(key[1], NotKnown()), NotKnown):
@@ -42,7 +40,10 @@ def _controls(files: Files) -> Iterator[str]:
 
 
 def _must_differ(one: Control, other: Control, signed: bool) -> bool:
-    """Smart ratios of two outputs may have the same counts; under signs of one size, so may those that keep signs."""
+    """Draws of one control must. Smart ratios of two outputs may have the same counts, and under signs of one size so may
+    two controls that keep signs."""
+    if one == other:
+        return True
     kinds = [(type(control), getattr(control, "keep_sign", None)) for control in (one, other)]
     return kinds[0] != kinds[1] and not (signed and kinds[0][1] and kinds[1][1])
 

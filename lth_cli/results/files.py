@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from lth_cli.core.arms import DENSE, WINNING
+from lth_cli.core.arms import DENSE, WINNING, drawn
 from lth_cli.core.state import Mask, Params, Start, State
 from lth_cli.lottery.replicate import last_alive
 from lth_cli.rundir import names
@@ -117,6 +117,12 @@ class Files:
             return made
         target = node.get("_target_") if isinstance(node, Mapping) else None
         return NotKnown(f"{'.'.join(keys)}: {str(target)[:80]} is not lth's own")
+
+    def control(self, arm: str) -> Any | NotKnown:
+        """The control of an arm, whichever draw it is."""
+        controls = self.run.config.get("controls")
+        name, _ = drawn(controls if isinstance(controls, Mapping) else {}).get(arm, (arm, 0))
+        return self.choice("controls", name)
 
     def table(self, name: str) -> dict[Key, list[Row]]:
         return read_table(self.run.path, name, self.run.record["format"])

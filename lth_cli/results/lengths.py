@@ -31,7 +31,7 @@ def lengths(files: Files) -> Iterator[str]:
         if (arm := key[1]) == DENSE:
             continue
         if arm not in asked:
-            asked[arm] = _of_control(files.choice("controls", arm), criterion, ticket, total, given)
+            asked[arm] = _of_control(files.control(arm), criterion, ticket, total, given)
         wants = asked[arm]
         if isinstance(wants, NotKnown):
             yield wants

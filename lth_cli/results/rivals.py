@@ -3,11 +3,15 @@
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
-from lth_cli.core.arms import DENSE, DENSE_RETRAINED, OWN, WINNING, go_on
+from lth_cli.core.arms import DENSE, DENSE_RETRAINED, OWN, WINNING, drawn, go_on
 from lth_cli.results.cost import Cells
 from lth_cli.results.statistics import LEVEL, Beats, Paired, Verdict, beats, verdicts
+from lth_cli.rundir.read import Run
+
+_MEANS = ("early_stop_iteration", "reaches_dense_at")  # of whole numbers; a count of weights is the same in each draw
 
 Place = tuple[str, int]
 """An arm, and a round."""
@@ -27,6 +31,23 @@ class Experiment:
     config: Mapping[str, Any]
     cells: Cells
     shown: list[Place]
+
+    @classmethod
+    def of_runs(cls, name: str, runs: Sequence[Run], every_round: bool) -> "Experiment":
+        """Of which each round of an arm is shown, or its last."""
+        cells: dict[Place, dict[int, Mapping[str, Any]]] = defaultdict(dict)
+        for run in sorted(runs, key=lambda run: str(run.record.get("started"))):
+            for (arm, round, seed), rows in _draws(run).items():
+                cells[arm, round][seed] = rows[0] if len(rows) == 1 else _mean(rows)
+        last = dict[str, int]()
+        for arm, round in cells:
+            last[arm] = max(round, last.get(arm, round))
+        order = {arm: place for place, arm in enumerate(last)}
+        found = cls(name, runs[0].record, runs[0].config, cells, [])
+        for arm, round in sorted(cells, key=lambda cell: (cell[1], order[cell[0]])):
+            if found.of(arm, round) and (every_round or round == last[arm]):
+                found.shown.append((arm, round))
+        return found
 
     @property
     def rival(self) -> str:
@@ -49,6 +70,27 @@ class Experiment:
         ours = self.of(arm, round)
         points = [100 * (row["test_accuracy"] - theirs[s]["test_accuracy"]) for s, row in ours.items() if s in theirs]
         return Paired.of(points, self.resolution) if points else None
+
+
+def _draws(run: Run) -> dict[tuple[str, int, int], list[Mapping[str, Any]]]:
+    """The rows of an arm, round and seed; of a control, those of all its draws."""
+    controls = run.config.get("controls")
+    names = drawn(controls) if isinstance(controls, Mapping) else {}
+    found: dict[tuple[str, int, int], list[Mapping[str, Any]]] = defaultdict(list)
+    for row in run.history:
+        name, _ = names.get(row["arm"], (row["arm"], 0))
+        found[name, row["round"], row["seed"]].append(row)
+    return found
+
+
+def _mean(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Of draws: the mean of each number that all of them have."""
+    return {
+        key: fmean(row[key] for row in rows)
+        if isinstance(value, float) or (key in _MEANS and all(row[key] is not None for row in rows))
+        else value
+        for key, value in rows[0].items()
+    }
 
 
 @dataclass(frozen=True)

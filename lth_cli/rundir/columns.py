@@ -21,6 +21,7 @@ class Column:
         top: and the most.
         since: the format from which on it is there.
         default: its value in rows of an older format; None, an empty cell, where nothing is known.
+        empty: whether a cell may be empty in this format, too.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Column:
     top: float = math.inf
     since: int = 1
     default: int | float | str | None = None
+    empty: bool = False
 
     def parse(self, cell: str) -> Any:
         """The value of a cell; raises ValueError, TypeError."""
@@ -42,7 +44,7 @@ class Column:
 
     @property
     def _may_be_empty(self) -> bool:
-        return self.since > 1 and self.default is None
+        return self.empty or (self.since > 1 and self.default is None)
 
 
 def _measured(split: str, metrics: Iterable[Metric]) -> list[Column]:
@@ -69,12 +71,13 @@ HISTORY = _table(
     Column("early_stop_test_accuracy", float, top=1.0),
     Column("train_seconds", float),
     Column("examples_per_second", float),
+    Column("reaches_dense_at", int, since=2, empty=True),
 )
 LAYERS = _table(*_KEY, Column("layer", str), Column("remaining", int), Column("total", int))
 CURVES = _table(
     *_KEY,
     Column("iteration", int),
-    Column("train_loss", float),
+    Column("train_loss", float, empty=True),
     *_measured("val", METRICS),
     *_measured("test", METRICS),
 )

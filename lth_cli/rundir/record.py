@@ -20,6 +20,7 @@ _KINDS = {
     "parameters": int,
     "prunable_weights": int,
     "iterations": int,
+    "flops_per_example": int,
     "layers": dict,
     "pid": int,
     "test_examples": int,

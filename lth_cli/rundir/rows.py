@@ -10,18 +10,22 @@ from lth_cli.training.evaluate import Evaluation
 from lth_cli.training.jobs import Fitted, Job
 
 
-def of_round(fitted: Sequence[Fitted]) -> dict[str, bytes]:
-    """The rows of a round, as text, in each table."""
+def of_round(fitted: Sequence[Fitted], dense: Mapping[int, float]) -> dict[str, bytes]:
+    """The rows of a round, as text, in each table.
+
+    Args:
+        dense: the early-stop validation loss of the dense network, by seed.
+    """
     rows: dict[str, Iterable[Row]] = {
         names.CURVES: [row for one in fitted for row in _curve_rows(one)],
         names.LAYERS: [row for one in fitted for row in _layer_rows(one)],
-        names.HISTORY: [history_row(one) for one in fitted],
+        names.HISTORY: [history_row(one, dense.get(one.job.seed)) for one in fitted],
     }
     return {table: lines(table, of_table) for table, of_table in rows.items()}
 
 
-def history_row(fitted: Fitted) -> Row:
-    """The row of history.csv of one arm."""
+def history_row(fitted: Fitted, dense: float | None) -> Row:
+    """The row of history.csv of one arm, whose dense network has that early-stop validation loss, if it is known."""
     job, last, early = fitted.job, fitted.curve[-1], fitted.early_stop
     remaining, total = masks.remaining(fitted.mask), masks.total(fitted.mask)
     return {
@@ -38,6 +42,7 @@ def history_row(fitted: Fitted) -> Row:
         "train_seconds": round(fitted.seconds, 3),
         # What was restored may have taken 0.000 seconds.
         "examples_per_second": round(fitted.examples / fitted.seconds, 1) if fitted.seconds else 0.0,
+        "reaches_dense_at": None if dense is None else fitted.reaches(dense),
     }
 
 

@@ -30,12 +30,17 @@ ROLES = {
 }
 """By key; that of a group holds for all that is in it."""
 
+_DRAWN = (
+    *("random_reinit", "random_mask", "shuffle", "smart_ratio", "reshuffle", "constant"),
+    *("same_sign_reinit", "same_sign_reshuffle", "same_sign_constant"),
+)
 BEFORE = {
     "order": "per_round",
     "dense_retrained": False,
     "rewind.optimizer": "fresh",
     "rewind.fraction": 0,
     "rewind.lr": None,
+    **{f"controls.{name}.draws": 1 for name in _DRAWN},
 }
 """What an older version did that had no such key."""
 

@@ -46,6 +46,7 @@ class Writer:
         if intact is None and (path / names.RECORD).exists():
             raise FileExistsError(errno.EEXIST, "another run is in this folder", str(path))
         self.path, self._latest = path, ""
+        self._dense = dict[int, float]()
         self.record = {"format": FORMAT, "status": "running", **record, "started": self._time(), "ended": None}
         self.manifest, self.tables = Manifest(), dict.fromkeys(TABLES, b"")
         if intact is not None:
@@ -90,9 +91,15 @@ class Writer:
         self.record["diverged"] = [*others, entry]
         self._save_record()
 
+    def dense(self, fitted: Sequence[Fitted]) -> None:
+        """Know the dense networks of round 0, whose losses others are to reach, where they are on disk already."""
+        self._dense = {one.job.seed: one.early_stop.val_loss for one in fitted}
+
     def round(self, fitted: Sequence[Fitted]) -> None:
         """Write a finished round: its states, its rows, and last the manifest, which makes it count."""
         round = fitted[0].job.round
+        if round == 0:
+            self.dense(fitted)
         within.make_dir(self.path, names.ROUNDS)
         within.make_dir(self.path, names.round_folder(round))
         for one in fitted:
@@ -100,7 +107,7 @@ class Writer:
             self._save(names.state((job.round, job.arm, job.seed)), safetensors.torch.save(state))
             if one.saved is not None:
                 self._save(names.rewind(job.seed), safetensors.torch.save(tensors.pack({}, one.saved)))
-        rows = of_round(fitted)
+        rows = of_round(fitted, self._dense)
         for table, text in rows.items():
             self._append(table, text)
         self.manifest.rows[round] = {table: sha256(text) for table, text in rows.items()}
@@ -108,7 +115,7 @@ class Writer:
 
     def ticket(self, fitted: Fitted) -> None:
         """Write the ticket of one seed: its mask with the weights it starts from."""
-        job, row = fitted.job, history_row(fitted)
+        job, row = fitted.job, history_row(fitted, self._dense.get(fitted.job.seed))
         ticket = Ticket(
             mask=fitted.mask,
             weights=job.start.state.params,

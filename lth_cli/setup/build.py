@@ -6,12 +6,11 @@ from functools import partial
 from typing import Any
 
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from torch import nn
 
-from lth_cli.controls.control import LABELS, SCORES, Control, needs
+from lth_cli.controls.control import SCORES, Control, needs
 from lth_cli.core import lengths as intervals
-from lth_cli.core.arms import OWN
 from lth_cli.core.faults import MEMORY, TooLarge, lack
 from lth_cli.core.layers import Layer
 from lth_cli.core.state import Init
@@ -20,7 +19,7 @@ from lth_cli.datasets.streaming import Streamed
 from lth_cli.lottery.pruned_to import PRUNED_TO, PrunedTo
 from lth_cli.models import ties
 from lth_cli.models.network import initialiser, logits, prunable
-from lth_cli.rundir import names
+from lth_cli.setup.controls import check_needs, chosen_controls
 from lth_cli.setup.instantiate import instantiate, named
 from lth_cli.setup.rehearsal import rehearse_controls
 from lth_cli.setup.schema import ConfigError, Order
@@ -43,6 +42,7 @@ class Experiment:
         seeds: one per replicate.
         parameters: how many the network has, prunable or not.
         layers: the prunable ones.
+        flops: of a forward pass, per example.
         in_state_dict: how its state_dict differs from parameters and buffers by name.
         way: how tickets are found.
         executor: the name of the one chosen.
@@ -54,6 +54,7 @@ class Experiment:
     init: Init
     parameters: int
     layers: dict[str, Layer]
+    flops: int
     in_state_dict: dict[str, Any]
     way: Way
     controls: Callable[[int], dict[str, Control]]
@@ -78,7 +79,7 @@ def build(config: DictConfig, choices: Mapping[str, Any]) -> Experiment:
     """
     check(config)
     device = choose_device(config.device)
-    controls = _controls(config)
+    controls = chosen_controls(config)
     at = control_rounds(config.controls_at, config.rounds)
     data = instantiate("dataset", config, choices, Dataset)
     try:
@@ -90,7 +91,7 @@ def build(config: DictConfig, choices: Mapping[str, Any]) -> Experiment:
     recipe, per_epoch = _recipe(config, len(data.train))
     eval_every = max(1, intervals.iterations(config.eval_every, per_epoch))
     try:
-        fresh = _initialiser(make, config, choices, data, device)
+        fresh, flops = _initialiser(make, config, choices, data, device)
     except Exception as error:
         if lack(error) == MEMORY:  # for one network and a few images, so for no batch of any size
             raise TooLarge(f"{named('model', config, choices)}: {_too_large(network, data)}") from None
@@ -100,7 +101,7 @@ def build(config: DictConfig, choices: Mapping[str, Any]) -> Experiment:
         way = searched(config, choices, layers, fresh, logits(make, device), data.train, recipe, ranks)
     else:
         way = given(config.ticket, layers, fresh, recipe.iterations)
-    _check_needs(controls, way, data)
+    check_needs(controls, way.lacks, data)
     budget = recipe.iterations if way.trains else 0
     rehearse_controls(controls, at, way.search, way.restart, fresh, layers, budget)
     executor, execute = _executor(config, device, layers, make, data)
@@ -116,6 +117,7 @@ def build(config: DictConfig, choices: Mapping[str, Any]) -> Experiment:
         init=fresh,
         parameters=sum(p.numel() for p in network.parameters()),
         layers=layers,
+        flops=flops,
         in_state_dict=ties.in_state_dict(network),
         way=way,
         controls=lambda round: controls if round in at else {},
@@ -146,14 +148,13 @@ def _network(make: Build, config: DictConfig, choices: Mapping[str, Any]) -> tup
 
 def _initialiser(
     make: Build, config: DictConfig, choices: Mapping[str, Any], data: Dataset, device: torch.device
-) -> Init:
-    """What makes fresh networks, one of which was tried on the data set."""
+) -> tuple[Init, int]:
+    """What makes fresh networks, and what the forward pass of one takes, which was tried on the data set."""
     fresh = initialiser(make, config.init)
     try:
-        try_out(make, fresh_state(fresh), data, device)
+        return fresh, try_out(make, fresh_state(fresh), data, device)
     except ValueError as error:
         raise ConfigError(f"{named('model', config, choices)} {error}") from error
-    return fresh
 
 
 def _too_large(network: nn.Module, data: Dataset) -> str:
@@ -180,16 +181,6 @@ def _executor(
         raise ConfigError(f"executor={config.executor}: {error}") from None
 
 
-def _check_needs(controls: Mapping[str, Control], way: Way, data: Dataset) -> None:
-    lacks = dict(way.lacks)
-    if isinstance(data.train, Streamed):
-        lacks[LABELS] = "needs a data set in memory, this one is streamed"
-    for name, control in controls.items():
-        for need in needs(control):
-            if need in lacks:
-                raise ConfigError(f"controls={name}: {lacks[need]}")
-
-
 def choose_device(name: str) -> torch.device:
     """The device of that name; auto takes cuda, then mps, then cpu."""
     present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
@@ -199,20 +190,6 @@ def choose_device(name: str) -> torch.device:
         there = ", ".join(kind for kind, is_there in present.items() if is_there)
         raise ConfigError(f"device={name}: this machine's PyTorch has no {name}; available: auto, {there}")
     return torch.device(name)
-
-
-def _controls(config: DictConfig) -> dict[str, Control]:
-    controls = {}
-    for name, node in config.controls.items():
-        if not names.is_arm(str(name)) or name in OWN:
-            raise ConfigError(f"controls.{name}: a name of letters, digits, _ and - that is not {', '.join(OWN)}")
-        if not OmegaConf.is_dict(node):
-            raise ConfigError(
-                f"controls.{name}={node}: controls are chosen by name, as in controls=[random_mask]\n"
-                "     a YAML of one has its name as key"
-            )
-        controls[str(name)] = instantiate(f"controls.{name}", {f"controls.{name}": node}, {}, Control)
-    return controls
 
 
 def _checkpoint_every(length: str, per_epoch: int) -> tuple[int | None, float | None]:

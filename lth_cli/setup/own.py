@@ -21,5 +21,6 @@ def own(group: str, node: Any) -> Any | None:
         return None
     module, _, name = str(target).rpartition(".")
     made = getattr(import_module(module), name)
-    arguments = {key: value for key, value in node.items() if not str(key).startswith("_")}
+    beside = ("draws",) if group == "controls" else ()  # which says how often, and not what
+    arguments = {key: value for key, value in node.items() if not str(key).startswith("_") and key not in beside}
     return partial(made, **arguments) if node.get("_partial_") else made(**arguments)

@@ -5,7 +5,7 @@ from functools import partial
 
 import torch
 
-from lth_cli.controls.control import Arm, Context, Control, same_arm
+from lth_cli.controls.control import Arm, Context, Control, Draw, same_arm
 from lth_cli.core import masks
 from lth_cli.core.counts import Counts
 from lth_cli.core.seeds import generator
@@ -56,6 +56,8 @@ def rehearse_controls(
                 raise ConfigError(f"controls={name}: it cannot be made in round {round}: {kind}{error}") from error
             if wrong is None and same_arm(made, ticket):
                 wrong = "it would be the ticket itself"
+            if wrong is None and isinstance(control, Draw) and same_arm(made, control.control.make(ticket, context)):
+                wrong = "it would be the first draw again: there is nothing to draw"
             if wrong is not None:
                 raise ConfigError(f"controls={name}: in round {round}, {wrong}")
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from lth_cli.core.seeds import generator
 from lth_cli.core.state import State
 from lth_cli.datasets.dataset import Dataset
+from lth_cli.models.flops import Flops
 from lth_cli.models.network import empty
 from lth_cli.models.ties import own
 from lth_cli.training.networks import Build, fill
@@ -30,11 +31,14 @@ def fresh_state(init: Callable[[torch.Generator], State]) -> State:
     return state
 
 
-def try_out(make: Build, state: State, data: Dataset, device: torch.device) -> None:
+def try_out(make: Build, state: State, data: Dataset, device: torch.device) -> int:
     """Train a network for one step that is thrown away, and evaluate it.
 
     Args:
         state: of a fresh network.
+
+    Returns:
+        What its forward pass takes per example; see `Flops`.
 
     Raises:
         ValueError: it does not take the images, does not give a logit per class, or cannot be trained.
@@ -58,8 +62,10 @@ def try_out(make: Build, state: State, data: Dataset, device: torch.device) -> N
         if replaced:
             raise ValueError(f"puts another tensor in place of the buffer {replaced[0]}: use copy_")
         network.eval()
-        with torch.inference_mode():
+        flops = Flops()
+        with torch.inference_mode(), flops:
             _logits(network, images, data)
+        return flops.count // _IMAGES
 
 
 def _logits(network: nn.Module, images: Tensor, data: Dataset) -> Tensor:

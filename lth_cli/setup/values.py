@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lth_cli.core import lengths as intervals
-from lth_cli.core.arms import MOST, OWN
+from lth_cli.core.arms import MOST, OWN, drawn
 from lth_cli.core.spelling import brief, gist, nearest
 from lth_cli.setup.schema import CHOICES, Config, ConfigError, PrunerConfig, TrainConfig
 from lth_cli.setup.unresolved import unresolved
@@ -29,6 +29,7 @@ _NUMBERS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "train.weight_decay": (lambda v: 0 <= v < math.inf, "a number from 0"),
     "train.gamma": (lambda v: 0 < v < math.inf, "a number above 0"),
 }
+_DRAWS = f"a whole number from 1 to {MOST}"
 _WORDS = {
     "pruner.score": "a criterion, chosen by its name as in pruner=snip",
     "pruner.rates": "multipliers of the pruning rate by layer, such as {output: 0.5}",
@@ -76,7 +77,10 @@ def check(config: DictConfig) -> None:
         if config.train.optimizer != "sgd":
             _require(config.train.momentum == 0, "train.momentum", config.train.momentum, "only train=sgd has momentum")
         _require(config.output != "", "output", "", _WORDS["output"])
-        several = len(config.controls)
+        for name, node in config.controls.items():
+            draws = node.get("draws", 1) if OmegaConf.is_dict(node) else 1
+            _require(type(draws) is int and 1 <= draws <= MOST, f"controls.{name}.draws", draws, _DRAWS)
+        several = len(drawn(config.controls))
         _require(several <= MOST - len(OWN), "controls", f"[… {several:,} …]", f"at most {MOST - len(OWN)} of them")
         for (one, node), (other, same) in combinations(config.controls.items(), 2):
             _require(node != same, "controls", f"[{one},{other}]", "the same control under two names")

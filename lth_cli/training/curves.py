@@ -29,7 +29,7 @@ class Curves:
         if row in self.diverged:
             return
         losses = {"training": point.train_loss, "validation": point.val_loss, "test": point.test_loss}
-        broken = [f"{name} loss is {loss}" for name, loss in losses.items() if not math.isfinite(loss)]
+        broken = [f"{name} loss is {loss}" for name, loss in losses.items() if not math.isfinite(loss or 0)]
         if not broken:
             self.rows[row].append(point)
             return

@@ -18,10 +18,13 @@ Measured = dict[str, float]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One point of the learning curve; `iteration` counts along the data order, so a rewound ticket starts at k."""
+    """One point of the learning curve; `iteration` counts along the data order, so a rewound ticket starts at k.
+
+    The first one is where training starts, and has no training loss: it is that of an untrained mask.
+    """
 
     iteration: int
-    train_loss: float
+    train_loss: float | None
     val: Measured
     test: Measured
 

@@ -49,7 +49,7 @@ class Fitted:
         mask: its job's, or the one that it has learned.
         state: weights and buffers at the end.
         saved: state at ``job.save_at``.
-        curve: evaluations in order; the last is the end of training.
+        curve: evaluations in order; the first is where training starts, the last its end.
         seconds: wall-clock time of training and evaluation; of jobs that trained as one stack, an equal share each.
         examples: training examples seen.
     """
@@ -64,8 +64,15 @@ class Fitted:
 
     @property
     def early_stop(self) -> Evaluation:
-        """The evaluation of minimum validation loss, the earliest of equals (Frankle & Carbin 2019, §2)."""
-        return min(self.curve, key=lambda evaluation: evaluation.val_loss)
+        """The evaluation of minimum validation loss, the earliest of equals (Frankle & Carbin 2019, §2).
+
+        Where a training starts does not count: it may go on from weights that were trained.
+        """
+        return min(self.curve[1:] or self.curve, key=lambda evaluation: evaluation.val_loss)
+
+    def reaches(self, val_loss: float) -> int | None:
+        """The first iteration at which it was evaluated to lose no more than that on validation; None if never."""
+        return next((point.iteration for point in self.curve if point.val_loss <= val_loss), None)
 
 
 Fit = Callable[[Sequence[Job]], list[Fitted | None]]

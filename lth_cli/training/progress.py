@@ -56,7 +56,7 @@ def fits(progress: Progress, jobs: Sequence[Job], written: Sequence[Tensor], eva
     if not isinstance(progress.seconds, int | float) or not 0 <= progress.seconds < _MOST_SECONDS:
         return False
     evaluated = _evaluated(start, done, eval_every)
-    if progress.since != done - (evaluated[-1] - start.order if evaluated else 0):
+    if progress.since != done - (evaluated[-1] - start.order):
         return False
     if len(progress.curves) != len(jobs):
         return False
@@ -73,14 +73,17 @@ def _is_count(value: object) -> bool:
 def _evaluated(start: Start, done: int, every: int) -> list[int]:
     """The iterations, along the data order, at which a training that has come so far was evaluated."""
     end = start.order + start.iterations
-    return [i for i in range(start.order + 1, start.order + done + 1) if i % every == 0 or i == end]
+    later = [i for i in range(start.order + 1, start.order + done + 1) if i % every == 0 or i == end]
+    return [start.order, *later]
 
 
 def _is_curve(points: Sequence[Evaluation], evaluated: list[int], diverged: bool) -> bool:
     """Whether a row can have this curve; one that diverged got no point from then on."""
     iterations = [point.iteration for point in points]
     whole = len(points) < len(evaluated) if diverged else len(points) == len(evaluated)
-    return whole and iterations == evaluated[: len(points)] and all(map(_is_point, points))
+    losses = [point.train_loss for point in points]
+    trained = losses[:1] in ([], [None]) and all(_can_be(loss, LOSS) for loss in losses[1:])
+    return whole and trained and iterations == evaluated[: len(points)] and all(map(_is_point, points))
 
 
 def _is_point(point: Evaluation) -> bool:
@@ -89,7 +92,7 @@ def _is_point(point: Evaluation) -> bool:
         and all(_can_be(split[metric.name], metric) for metric in METRICS)
         for split in (point.val, point.test)
     )
-    return splits and type(point.iteration) is int and _can_be(point.train_loss, LOSS)
+    return splits and type(point.iteration) is int
 
 
 def _can_be(value: object, metric: Metric) -> bool:

@@ -103,8 +103,8 @@ class _Training:
         self.began = time.perf_counter()
         if not self._resume() and self.jobs[0].save_at == 0:
             self._save()
-        if self.start.iterations == 0:
-            self._report()
+        if self.done == 0:
+            self._evaluate(self.start.order)
         advance: Callable[[], None] | None = None
         while self.done < self.start.iterations and not self.curves.ended:
             self._begin_epoch(resumed=advance is None)
@@ -164,10 +164,7 @@ class _Training:
         data, device = self.trainer.data, self.trainer.device
         with self.trainer.hooks.scope("evaluation"):
             val, test = (evaluate(logits, split, device) for split in (data.val, data.test))
-            if self.since:
-                losses = (self.step.loss / self.since).tolist()
-            else:  # nothing was trained
-                losses = [row["loss"] for row in evaluate(logits, data.train, device)]
+            losses = (self.step.loss / self.since).tolist() if self.since else [None] * self.rows.rows
         for row, point in enumerate(zip(losses, val, test, strict=True)):
             self.curves.add(row, Evaluation(iteration, *point))
         self.step.loss.zero_()
