@@ -178,6 +178,8 @@ def _picture(text: str) -> str:
 def _compare(arguments: argparse.Namespace) -> int:
     from lth_cli.report.comparison import NothingToCompare, report
 
+    if arguments.output == "":
+        raise UsageError("-o '': name a file")
     if arguments.format == "parquet" and arguments.output is None:
         raise UsageError("--format parquet: name a file with -o")
     try:

@@ -1,7 +1,9 @@
 """What the tests share: the command line, in this process or in one of its own, and runs that several tests read."""
 
+import faulthandler
 import importlib
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -83,3 +85,21 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 def run(finished: Callable[..., Path], tmp_path: Path) -> Path:
     """A copy of a finished run, to do with what one likes."""
     return Path(shutil.copytree(finished(), tmp_path / "run"))
+
+
+@pytest.fixture
+def limited(lth: Lth) -> Lth:
+    """A command that may neither hang nor take much memory."""
+
+    def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+        before = resource.getrlimit(resource.RLIMIT_AS)
+        taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (taken + 8 * 2**30, before[1]))
+        faulthandler.dump_traceback_later(120, exit=True)
+        try:
+            return lth(*arguments, cwd=cwd)
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+            resource.setrlimit(resource.RLIMIT_AS, before)
+
+    return run

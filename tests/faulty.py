@@ -157,7 +157,7 @@ MUTANTS = [
     Mutant(
         "controls: the same fresh weights in all rounds",
         WEIGHTED,
-        'generator(context.seed, "reinit", context.round)',
+        'context.stream("reinit")',
         'generator(context.seed, "reinit")',
         ("tests/test_controls.py", "tests/test_imp.py"),
     ),
@@ -213,8 +213,8 @@ MUTANTS = [
     Mutant(
         "statistics: tickets that go on are held against plain dense",
         RIVALS,
-        "return DENSE_RETRAINED if go_on(self.config) else DENSE",
-        "return DENSE",
+        "return [DENSE, DENSE_RETRAINED] if go_on(self.config) else [DENSE]",
+        "return [DENSE]",
         ("tests/test_claims.py",),
     ),
     Mutant(
@@ -315,7 +315,7 @@ MUTANTS = [
     Mutant(
         "early stop: the last evaluation",
         JOBS,
-        "min(self.curve, key=lambda evaluation: evaluation.val_loss)",
+        "min(self.curve[1:] or self.curve, key=lambda evaluation: evaluation.val_loss)",
         "self.curve[-1]",
         ("tests/test_training.py", "tests/test_rundir.py"),
     ),

@@ -68,3 +68,20 @@ def copy(source: str, target: str) -> Lie:
         shutil.copy(path / source, path / target)
 
     return lie
+
+
+def without(arm: str, *tables: str) -> Lie:
+    """An arm that is taken out of tables, and out of the manifest where it is out of all."""
+
+    def lie(path: Path) -> None:
+        for table in tables:
+            rows = (path / table).read_text().splitlines(keepends=True)
+            (path / table).write_text("".join(row for row in rows if f",{arm}," not in row))
+        if len(tables) == 3:
+            manifest = Manifest.load(path)
+            for name in [name for name in manifest.files if f"/{arm}_" in name]:
+                del manifest.files[name]
+                (path / name).unlink()
+            manifest.save(path)
+
+    return lie

@@ -33,7 +33,8 @@ def test_run_compare_and_list_as_a_newcomer_would(lth: Lth, lth_process: Lth, tm
         "density",
         "test accuracy %",
         "retained",
-        "winning − control",
+        "ticket − it",
+        "verdict",
         "early stop",
         "time",
     ):
@@ -56,9 +57,10 @@ def test_run_compare_and_list_as_a_newcomer_would(lth: Lth, lth_process: Lth, tm
 
     table = lth_process("compare")
     assert (table.returncode, table.stderr) == (0, "")
-    assert "more than 1 points below dense" in table.stdout
+    assert "matching: above −1; below: under −1" in " ".join(table.stdout.split())
+    assert table.stdout.startswith("lenet_300_100 digits\n")
     for arm in ("dense", "winning", "random_reinit", "random_mask"):
-        assert re.search(rf"lenet_300_100 digits +\d +{arm} +2 ", table.stdout)
+        assert re.search(rf"(?m)^{arm} +[\d.]+ ", table.stdout)
     every = lth("compare", "--rounds", "--format", "csv", str(run))
     assert [row["round"] for row in csv.DictReader(every.stdout.splitlines())] == ["0", "1", "1", "1", "2", "2", "2"]
     document = json.loads(lth("compare", "--format", "json", "--tolerance", "0.5", "outputs").stdout)
@@ -113,7 +115,8 @@ def test_a_sweep_over_rewinds_and_seeds(lth: Lth, tmp_path: Path) -> None:
     document = json.loads(lth("compare", str(sweep), "--format", "json").stdout)
     rows = {(row["run"], row["arm"]): row["seeds"] for row in document["rows"]}
     arms = ("dense", "winning", "random_reinit", "random_mask")
-    assert rows == {(f"rewind={rewind}", arm): 2 for rewind in rewinds for arm in arms}
+    again = {(f"rewind={rewind}", "dense_retrained"): 2 for rewind in ("learning_rate", "none")}
+    assert rows == {(f"rewind={rewind}", arm): 2 for rewind in rewinds for arm in arms} | again
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ ASKED = [
     ("lth c", "compare completion"),
     ("lth --v", "--version"),
     ("lth compare --f", "--format"),
-    ("lth compare outputs --format ", "csv json markdown table"),
+    ("lth compare outputs --format ", "csv json latex markdown parquet table"),
     ("lth compare out", ""),
     ("lth list p", "patterns pruners"),
     ("lth completion ", "bash fish zsh"),

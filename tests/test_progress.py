@@ -147,7 +147,7 @@ def test_no_line_is_broken(lth: Lth, tmp_path: Path) -> None:
     compared = lth("compare", str(path), str(long), "-o", f"{long}/table.md", COLUMNS="40")
     assert compared.stdout.splitlines() == [f"wrote {long}/table.md"]
     table = lth("compare", str(path), str(long), COLUMNS="40").stdout.splitlines()
-    assert sum(line.startswith(" lenet_300_100 digits ") for line in table) == 2
+    assert sum(line.startswith("winning ") for line in table) == 2
 
 
 def test_a_warning_is_one_line(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,8 +17,7 @@ from lth_cli.training.evaluate import Evaluation
 from tests.command import Lth, history
 from tests.configs import compose
 from tests.interrupted import cut_after, results, start
-from tests.lies import believed, copy
-from tests.test_verify import without
+from tests.lies import believed, copy, without
 
 UNPRUNED = ("sparsity=densities", "sparsity.densities=[1.0,1.0,1.0]", "controls=[]")
 

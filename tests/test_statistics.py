@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lth_cli.results.statistics import Beats, Paired, Verdict, beats, holm, sampling_error, verdicts
+from lth_cli.results.statistics import Beats, Paired, Verdict, beats, holm, sampling_error, verdicts, worse
 
 TRIALS = 2000
 SEEDS = [2, 3, 5, 10]
@@ -91,7 +91,7 @@ def test_one_seed_decides_nothing() -> None:
     assert verdicts([Paired.of([50.0]), Paired.of([-50.0])], 1) == [Verdict.one_seed] * 2
     assert beats([Paired.of([50.0])], 1) == [Beats.one_seed]
     assert Paired.of([50.0]).margin is None
-    assert Paired.of([50.0]).seeds_to_tell(0) is None
+    assert Paired.of([50.0]).seeds_to_tell(0, 0) is None
 
 
 def test_p_values_and_intervals_are_those_of_students_test() -> None:
@@ -112,15 +112,30 @@ def test_equal_seeds_have_the_deviation_of_rounding() -> None:
 
 @pytest.mark.parametrize(("mean", "deviation"), [(-0.5, 1.0), (0.9, 3.0), (-3.0, 2.5), (-1.05, 1.0)])
 def test_so_many_seeds_would_tell_and_no_fewer(mean: float, deviation: float) -> None:
-    n = Paired(mean, deviation, 2).seeds_to_tell(-1)
+    n = Paired(mean, deviation, 2).seeds_to_tell(-1, -1)
     assert n is not None
     assert verdicts([Paired(mean, deviation, n)], 1) != [Verdict.undecided]
     assert n == 2 or verdicts([Paired(mean, deviation, n - 1)], 1) == [Verdict.undecided]
 
 
+@pytest.mark.parametrize(("mean", "deviation"), [(-0.65, 20.0), (0.19, 1.0), (0.0, 1.0), (0.9, 3.0), (2.0, 9.0)])
+def test_so_many_would_tell_whether_a_control_is_beaten(mean: float, deviation: float) -> None:
+    n = Paired(mean, deviation, 2).seeds_to_tell(0, 1)
+    assert n is not None
+    assert beats([Paired(mean, deviation, n)], 1) != [Beats.undecided]
+    assert beats([Paired(mean, deviation, n - 1)], 1) == [Beats.undecided]
+
+
+def test_what_holds_against_two_is_the_worse() -> None:
+    assert worse(Verdict.winning, Verdict.matching) is Verdict.matching
+    assert worse(Verdict.below, Verdict.winning) is Verdict.below
+    assert worse(Verdict.undecided, Verdict.below) is Verdict.below
+    assert worse(Verdict.matching, Verdict.undecided) is Verdict.undecided
+
+
 def test_where_ten_thousand_seeds_would_not_tell_no_number_is_given() -> None:
-    assert Paired(-1.0, 1.0, 2).seeds_to_tell(-1) is None
-    assert Paired(-1.0001, 1.0, 2).seeds_to_tell(-1) is None
+    assert Paired(-1.0, 1.0, 2).seeds_to_tell(-1, -1) is None
+    assert Paired(-1.0001, 1.0, 2).seeds_to_tell(-1, -1) is None
 
 
 def test_holm_as_in_the_textbook() -> None:

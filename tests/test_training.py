@@ -131,7 +131,9 @@ def test_a_rewound_network_draws_the_noise_of_the_iterations_it_repeats() -> Non
 
 
 def test_evaluates_when_asked_and_always_at_the_end() -> None:
-    assert [point.iteration for point in serial()([job(iterations=12)])[0].curve] == [5, 10, 12]
+    curve = serial()([job(iterations=12)])[0].curve
+    assert [point.iteration for point in curve] == [0, 5, 10, 12]
+    assert [point.train_loss is None for point in curve] == [True, False, False, False]
 
 
 def test_an_evaluation_is_what_a_plain_loop_computes() -> None:
@@ -153,10 +155,10 @@ def test_bf16_trains_close_to_fp32_with_fp32_weights() -> None:
 
 def test_early_stop_is_the_first_minimum_of_validation_loss() -> None:
     """The paper's own measure of learning speed, which no other tool reports."""
-    losses = [3.0, 1.0, 2.0, 1.0]
+    losses = [0.5, 3.0, 1.0, 2.0, 1.0]  # the first is where training starts
     curve = [Evaluation(i, 0.0, {"loss": loss}, {"accuracy": i / 10}) for i, loss in enumerate(losses)]
     one = job()
-    assert Fitted(one, one.mask, one.start.state, None, curve, 1.0, 1).early_stop == curve[1]
+    assert Fitted(one, one.mask, one.start.state, None, curve, 1.0, 1).early_stop == curve[2]
 
 
 def test_divergence_stops_with_a_word_on_what_to_do() -> None:

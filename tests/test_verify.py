@@ -16,7 +16,7 @@ from lth_cli.results.verify import verify
 from lth_cli.rundir.manifest import Manifest
 from tests.command import Lth
 from tests.interrupted import start
-from tests.lies import Lie, believed, change, claim, copy, swap, wrong
+from tests.lies import Lie, believed, change, claim, copy, swap, without, wrong
 
 
 @pytest.fixture
@@ -114,23 +114,6 @@ def test_a_lie_is_found_by_its_hash_and_without_it(name: str, lie: Lie, words: s
     found = wrong(run)
     assert "files" not in found
     assert any(words in line for line in found[name])
-
-
-def without(arm: str, *tables: str) -> Lie:
-    """An arm that is taken out of tables, and out of the manifest where it is out of all."""
-
-    def lie(path: Path) -> None:
-        for table in tables:
-            rows = (path / table).read_text().splitlines(keepends=True)
-            (path / table).write_text("".join(row for row in rows if f",{arm}," not in row))
-        if len(tables) == 3:
-            manifest = Manifest.load(path)
-            for name in [name for name in manifest.files if f"/{arm}_" in name]:
-                del manifest.files[name]
-                (path / name).unlink()
-            manifest.save(path)
-
-    return lie
 
 
 def repeated(table: str, row: str, old: str, new: str) -> Lie:

@@ -1,10 +1,8 @@
 """What somebody put into a run directory leads nowhere: no link is followed, nothing hangs, nothing grows."""
 
-import faulthandler
 import json
 import os
 import re
-import resource
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -47,24 +45,6 @@ ODD: list[Callable[[Path, Path], None]] = [pipe, endless, link]
 def held(folder: Path) -> dict[str, bytes | None]:
     """All that is below a folder."""
     return {str(p.relative_to(folder)): p.read_bytes() if p.is_file() else None for p in sorted(folder.rglob("*"))}
-
-
-@pytest.fixture
-def limited(lth: Lth) -> Lth:
-    """A command that may neither hang nor take much memory."""
-
-    def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-        before = resource.getrlimit(resource.RLIMIT_AS)
-        taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (taken + 8 * 2**30, before[1]))
-        faulthandler.dump_traceback_later(120, exit=True)
-        try:
-            return lth(*arguments, cwd=cwd)
-        finally:
-            faulthandler.cancel_dump_traceback_later()
-            resource.setrlimit(resource.RLIMIT_AS, before)
-
-    return run
 
 
 @pytest.mark.parametrize("odd", ODD)

@@ -1,10 +1,9 @@
 """What the columns of a comparison show of a row, and what their numbers mean."""
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from lth_cli.core.arms import DENSE_RETRAINED, OWN
+from lth_cli.core.arms import OWN
 from lth_cli.core.metrics import Metric, further
 from lth_cli.results.compare import Row
 from lth_cli.results.statistics import Beats, Verdict
@@ -56,9 +55,22 @@ def early_stop(row: Row) -> str:
     iteration = f"{'≥ ' if row.early_stop_at_end else ''}{row.early_stop:,.0f}"
     if row.early_stop_ratio is None or row.arm == "dense":
         return iteration
-    margin = "" if row.early_stop_ratio_interval is None else f" ± {row.early_stop_ratio_interval:.2f}"
     bound = f"{row.early_stop_ratio_bound} " if row.early_stop_ratio_bound else ""
-    return f"{iteration} ({bound}{row.early_stop_ratio:.2f}{margin}x)"
+    low, high = row.early_stop_ratio_low, row.early_stop_ratio_high
+    interval = "" if low is None or high is None else f", {low:.2f}–{high:.2f}"
+    return f"{iteration} ({bound}{row.early_stop_ratio:.2f}x{interval})"
+
+
+def _reaches(row: Row) -> str:
+    """When, and how many seeds do, where not all."""
+    if row.reaches_dense_at is None:
+        return "" if row.arm == "dense" or row.early_stop == 0 else "never"
+    of = "" if row.reaches_dense == row.seeds else f" ({row.reaches_dense} of {row.seeds})"
+    return f"{row.reaches_dense_at:,.0f}{of}"
+
+
+def _seeds(row: Row) -> str:
+    return f"{row.seeds} of {row.seeds + row.diverged}" if row.diverged else str(row.seeds)
 
 
 def verdict(row: Row) -> str:
@@ -72,6 +84,8 @@ def _verdict(row: Row, to_tell: str = "") -> str:
         words = {Beats.yes: "beaten", Beats.no: "not beaten", Beats.undecided: f"undecided{to_tell}"}
         return words.get(Beats(row.beats), row.beats) if row.beats else ""
     claimed = row.verdict + (to_tell if row.verdict == Verdict.undecided else "")
+    if 1 < row.verdict_seeds < row.seeds:
+        claimed += f" by {row.verdict_seeds} seeds"
     if row.controls is None or row.verdict in ("", Verdict.one_seed):
         return claimed
     return (
@@ -79,8 +93,12 @@ def _verdict(row: Row, to_tell: str = "") -> str:
     )
 
 
-def _vs_baseline(row: Row, digits: int = 2) -> str:
+def _vs_dense(row: Row, digits: int = 2) -> str:
     return "" if row.arm == "dense" else _points(row.difference, row.interval, digits)
+
+
+def _vs_retrained(row: Row, digits: int = 2) -> str:
+    return _points(row.retrained_difference, row.retrained_interval, digits)
 
 
 def _gap(row: Row, digits: int = 2) -> str:
@@ -102,19 +120,23 @@ def _further(metric: Metric) -> Column:
 _DENSITY = Column("density", lambda row: density(row.density), keep=6)
 _MEASURED = (Column("test accuracy %", _accuracy, short=("acc. %", _mean)), *map(_further, further()))
 _EARLY = Column("early stop", early_stop, keep=2)
-_VS_DENSE = Column("vs dense", _vs_baseline, short=("vs dense", lambda row: _vs_baseline(row, 1)))
+_VS_DENSE = Column("vs dense", _vs_dense, short=("vs dense", lambda row: _vs_dense(row, 1)))
+_VS_RETRAINED = Column("vs retrained", _vs_retrained, short=("retrained", lambda row: _vs_retrained(row, 1)))
 _BEATS = Column("ticket − it", _gap, short=("ticket − it", lambda row: _gap(row, 1)))
+_REACHES = Column("reaches dense", _reaches, keep=2)
 _VERDICT = Column("verdict", verdict, short=("verdict", _verdict))
 
 COMPARE = (
     Column("arm", lambda row: row.arm),
     Column("round", lambda row: str(row.round), keep=4),
-    Column("seeds", lambda row: str(row.seeds), keep=3),
+    Column("seeds", _seeds, keep=3),
     _DENSITY,
     *_MEASURED,
     _VS_DENSE,
+    _VS_RETRAINED,
     _BEATS,
     _EARLY,
+    _REACHES,
     Column("search", lambda row: f"{row.search_iterations:,.0f} it", keep=1),
     _VERDICT,
 )
@@ -122,45 +144,23 @@ COMPARE = (
 
 SUMMARY = (
     Column("round", lambda row: str(row.round)),
-    Column("seeds", lambda row: str(row.seeds)),
+    Column("seeds", _seeds),
     Column("parameters kept", lambda row: f"{row.parameters_kept:,}"),
     Column("prunable kept", lambda row: f"{row.remaining:,}"),
     _DENSITY,
     *_MEASURED,
+    Column("retained of dense %", lambda row: "" if row.retained is None else f"{100 * row.retained:.1f}"),
     _VS_DENSE,
+    _VS_RETRAINED,
     _BEATS,
     _EARLY,
+    _REACHES,
     Column("time", lambda row: f"{row.seconds:.1f} s"),
     _VERDICT,
 )
 """Of a run, at its end: a line each."""
 
 
-def legend(rows: Sequence[Row]) -> list[str]:
-    """What the numbers mean, in a few lines: of those that are there."""
-    tolerance = rows[0].tolerance
-    lines = [
-        "vs dense: points, seed by seed, ± 95% interval. winning: all of it above 0; matching: above "
-        f"−{tolerance:g}; below: under −{tolerance:g}; undecided (n): so many seeds like these would tell.",
-        "ticket − it: the winning ticket minus this control, likewise; beaten: all of it above 0.",
-        "test accuracy: at the end of training, ± standard deviation over seeds.",
-        "early stop: iteration of minimum validation loss, and over that of dense; ≥: still falling when training "
-        "ended. search: all training that it takes to come here.",
-    ]
-    if any(row.baseline == DENSE_RETRAINED for row in rows):
-        lines.append(
-            "Verdicts are against dense_retrained, which was trained as long as the tickets, and so is vs dense."
-        )
-    if any(row.arm == "winning" and not row.baseline for row in rows):
-        lines.append("No verdict where tickets go on from trained weights, and dense was not trained as long as they.")
-    if any(row.verdict == Verdict.one_seed for row in rows):
-        lines.append("One seed decides nothing: replicates=5 gives it a spread.")
-    judged = Counter((row.run, row.arm) for row in rows if row.verdict)
-    if any(rounds > 1 for rounds in judged.values()):
-        lines.append("Verdicts are corrected for the rounds that are shown (Holm).")
-    if sampled := [row for row in rows if (row.sampling_error or 0) > 100 * (row.spread or 0) and row.seeds > 1]:
-        error = max(row.sampling_error or 0 for row in sampled)
-        lines.append(
-            f"The size of the test set leaves each accuracy uncertain by ± {error:.2f} points, more than seeds do."
-        )
-    return lines
+def with_content(columns: Sequence[Column], rows: Sequence[Row]) -> list[Column]:
+    """The columns in which there is anything."""
+    return [column for column in columns if any(column.cell(row) for row in rows)]

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from lth_cli.core.files import write
 from lth_cli.core.spelling import brief, clean, say
-from lth_cli.report.columns import legend
+from lth_cli.report.columns import COMPARE, with_content
 from lth_cli.report.formats import in_markdown, latex, markdown, to_csv, to_json, to_parquet
+from lth_cli.report.legend import legend
 from lth_cli.report.table import compared
 from lth_cli.report.terminal import Terminal
 from lth_cli.results.compare import Row, compare
@@ -117,10 +118,10 @@ def _of_sweeps(found: Sequence[Sweep]) -> list[str]:
 
 
 def _print(console: Terminal, rows: Sequence[Row], found: Sequence[Sweep]) -> None:
-    compared(console, rows[:_MOST_ROWS])
+    columns = compared(console, rows[:_MOST_ROWS])
     if len(rows) > _MOST_ROWS:
         console.say(f"and {len(rows) - _MOST_ROWS:,} more rows, which --format=csv and json have")
-    wrapped = [part for line in legend(rows) for part in textwrap.wrap(line, max(console.width, _NARROWEST))]
+    wrapped = [part for line in legend(rows, columns) for part in textwrap.wrap(line, max(console.width, _NARROWEST))]
     for line in [*wrapped, *_of_sweeps(found)]:
         console.say(line, style="dim")
 
@@ -139,7 +140,7 @@ def _text(rows: Sequence[Row], tolerance: float, form: str, skipped: Sequence[st
     if form == "latex":
         return latex(rows)
     if form == "markdown":
-        lines = [*legend(rows), *(in_markdown(line) for line in _of_sweeps(found))]
+        lines = [*legend(rows, with_content(COMPARE, rows)), *(in_markdown(line) for line in _of_sweeps(found))]
         return markdown(rows) + "\n" + "\n\n".join(lines) + "\n"
     text = io.StringIO()
     _print(Terminal(file=text, width=200), rows, found)

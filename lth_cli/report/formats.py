@@ -7,10 +7,12 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, fields
+from typing import get_args
 
 from lth_cli.core.metrics import further
 from lth_cli.core.spelling import clean
-from lth_cli.report.columns import COMPARE, Column
+from lth_cli.report.columns import COMPARE, Column, with_content
+from lth_cli.report.legend import legend
 from lth_cli.results.compare import Row
 from lth_cli.rundir.sweep import Sweep
 
@@ -32,8 +34,8 @@ def markdown(rows: Sequence[Row]) -> str:
 
 
 def latex(rows: Sequence[Row]) -> str:
-    """A table for LaTeX with booktabs; a rule between experiments."""
-    columns = [column for column in _ALL if any(column.cell(row) for row in rows)]
+    """A table for LaTeX with booktabs; a rule between experiments, and below it what its numbers mean."""
+    columns = with_content(_ALL, rows)
     lines = [
         r"% needs \usepackage{booktabs}",
         rf"\begin{{tabular}}{{{''.join('l' if column.left else 'r' for column in columns)}}}",
@@ -46,7 +48,8 @@ def latex(rows: Sequence[Row]) -> str:
             lines.append(r"\midrule")
         before = row.run
         lines.append(" & ".join(_in_tex(column.cell(row)) for column in columns) + r" \\")
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
+    lines += [r"\bottomrule", r"\end{tabular}", r"\par\smallskip\noindent{\footnotesize"]
+    return "\n".join([*lines, *map(_in_tex, legend(rows, columns)), "}"]) + "\n"
 
 
 def to_csv(rows: Sequence[Row]) -> str:
@@ -75,7 +78,10 @@ def to_parquet(rows: Sequence[Row]) -> bytes:
     import polars
 
     data = io.BytesIO()
-    polars.DataFrame([_flat(row) for row in rows], schema=_names(), infer_schema_length=None).write_parquet(data)
+    kinds = {str: polars.String, int: polars.Int64, float: polars.Float64, bool: polars.Boolean}
+    schema = {one.name: kinds[(get_args(one.type) or (one.type,))[0]] for one in fields(Row) if one.name != "further"}
+    schema |= {name: polars.Float64 for name in _names() if name not in schema}
+    polars.DataFrame([_flat(row) for row in rows], schema=schema).write_parquet(data)
     return data.getvalue()
 
 

@@ -1,6 +1,7 @@
 """Rows of a comparison as tables of the terminal."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import Literal
@@ -11,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from lth_cli.core.spelling import clean
-from lth_cli.report.columns import COMPARE, SUMMARY, Column
+from lth_cli.report.columns import COMPARE, SUMMARY, Column, with_content
 from lth_cli.report.terminal import Terminal
 from lth_cli.results.compare import Row
 
@@ -20,10 +21,13 @@ _GAP = 2  # characters between two columns
 _DEAR = 9
 
 
-def compared(console: Terminal, rows: Sequence[Row]) -> None:
-    """A line per row, under the name of its experiment, in columns that fit the width of the console.
+def compared(console: Terminal, rows: Sequence[Row]) -> list[Column]:
+    """Print a line per row, under the name of its experiment, in columns that fit the width of the console.
 
     Where they do not, the least dear are left out, then cells are shortened, and at last lines are longer than it.
+
+    Returns:
+        The columns.
     """
     columns = fitting(rows, console.width)
     widths = [_width(column, rows) for column in columns]
@@ -36,12 +40,13 @@ def compared(console: Terminal, rows: Sequence[Row]) -> None:
             style = _STYLE.get(row.verdict, "") if row.arm == "winning" else ""
             table.add_row(*(escape(clean(column.cell(row))) for column in columns), style=style)
         show(console, table, "")
+    return columns
 
 
 def fitting(rows: Sequence[Row], width: int) -> list[Column]:
     """The columns that fit a width, of those that hold anything."""
-    columns = [column for column in COMPARE if any(column.cell(row) for row in rows)]
-    if len({(row.run, row.arm) for row in rows}) < len(rows):
+    columns = with_content(COMPARE, rows)
+    if any(len(set(rounds)) > 1 for rounds in _rounds(rows)):
         columns = [replace(column, keep=_DEAR) if column.title == "round" else column for column in columns]
 
     def fit() -> bool:
@@ -78,6 +83,15 @@ def show(console: Console, table: Table, *below: str) -> None:
     console.width = width
     for line in below:
         console.print(clean(line), highlight=False, markup=False, soft_wrap=True)
+
+
+def _rounds(rows: Sequence[Row]) -> Iterable[list[int]]:
+    """Those of the arms that are pruned, by experiment."""
+    found: dict[str, list[int]] = defaultdict(list)
+    for row in rows:
+        if row.round > 0:
+            found[row.run].append(row.round)
+    return found.values()
 
 
 def _width(column: Column, rows: Sequence[Row]) -> int:

@@ -1,17 +1,18 @@
 """Run records -> groups -> rows with statistics over seeds. Pure: no disk, no terminal."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import fmean, stdev
 
-from lth_cli.core.arms import DENSE, WINNING
+from lth_cli.core.arms import DENSE, DENSE_RETRAINED, WINNING
 from lth_cli.core.metrics import further
 from lth_cli.results.cost import cost
 from lth_cli.results.early_stop import early_stop
 from lth_cli.results.experiments import experiments, identity
-from lth_cli.results.rivals import Experiment, Held, Place, beaten_in, judged_in
-from lth_cli.results.statistics import Beats, sampling_error
+from lth_cli.results.rivals import Experiment, Held, Place, beaten, differences, judged
+from lth_cli.results.statistics import Beats, Paired, sampling_error
 from lth_cli.rundir.read import Run
 
 
@@ -29,18 +30,24 @@ class Row:
         accuracy: on test at the end of training, the mean over seeds.
         spread: its standard deviation over seeds; None for one seed.
         sampling_error: the standard error of `accuracy` that the size of the test set makes; None where it is unknown.
-        baseline: the arm that the verdict is against: dense, or dense_retrained where tickets go on from trained
-            weights. Empty for that arm itself, and where it was not trained.
-        difference: of the accuracy to that of the baseline, or without one to dense, seed by seed.
+        diverged: how many more seeds there would be, had they not diverged.
+        difference: of the accuracy to that of dense, seed by seed.
         interval: half of its 95% Student interval; None for one seed.
+        retrained_difference: the same to dense_retrained of the round; None where it was not trained.
+        retrained_interval: half of its interval.
         retained: `accuracy` over that of dense; None where dense has none right.
         gap: the winning ticket of the same round and seed minus this control; None of lth's own arms.
         gap_interval: half of its 95% interval.
-        early_stop: see `early_stop.EarlyStop`, as for the four that follow.
+        early_stop: see `early_stop.EarlyStop`, as for the five that follow.
         early_stop_accuracy: on test, at that iteration.
+        reaches_dense_at: the first iteration at which it loses no more on validation than dense does at its early stop,
+            the mean of the seeds that do; None where none does, or the run is older than this.
+        reaches_dense: how many seeds do.
         seconds: of this training.
         search_iterations: of all training that it takes to come here, as for the three that follow; see `cost.Cost`.
-        verdict: a `Verdict` of `difference`; empty without a baseline.
+        verdict: a `Verdict` of `difference`; where tickets go on from trained weights, one that holds of
+            `retrained_difference`, too. Empty for dense networks, and where one of these is missing.
+        verdict_seeds: how many seeds it is of: those that all these arms have.
         beats: whether the winning ticket beats this control, a `Beats`; empty of lth's own arms.
         controls_beaten: of a ticket, how many of its controls it beats; None of other arms, or without controls.
         controls: of a ticket, how many it has.
@@ -65,24 +72,30 @@ class Row:
     accuracy_min: float
     accuracy_max: float
     sampling_error: float | None
-    baseline: str
+    diverged: int
     difference: float
     interval: float | None
+    retrained_difference: float | None
+    retrained_interval: float | None
     retained: float | None
     gap: float | None
     gap_interval: float | None
     early_stop: float
     early_stop_at_end: bool
     early_stop_ratio: float | None
-    early_stop_ratio_interval: float | None
+    early_stop_ratio_low: float | None
+    early_stop_ratio_high: float | None
     early_stop_ratio_bound: str
     early_stop_accuracy: float
+    reaches_dense_at: float | None
+    reaches_dense: int
     seconds: float
     search_iterations: float
     search_examples: float | None
     search_flops: float | None
     search_seconds: float
     verdict: str
+    verdict_seeds: int
     beats: str
     controls_beaten: int | None
     controls: int | None
@@ -106,23 +119,36 @@ def compare(runs: Sequence[Run], tolerance: float = 1.0, every_round: bool = Fal
         groups[identity(run)].append(run)
     names = experiments([members[0] for members in groups.values()])
     found = (Experiment.of_runs(*named, every_round) for named in zip(names, groups.values(), strict=True))
-    return [row for experiment in found for row in _rows(experiment, tolerance)]
+    claims = (_Claims(experiment, tolerance) for experiment in found)
+    return [_row(one, *place) for one in claims for place in one.experiment.shown]
 
 
-def _rows(experiment: Experiment, tolerance: float) -> Iterator[Row]:
-    judged, beaten = judged_in(experiment, tolerance), beaten_in(experiment, tolerance)
-    for arm, round in experiment.shown:
-        yield _row(experiment, arm, round, judged, beaten, tolerance)
+@dataclass(frozen=True)
+class _Claims:
+    """What is known of all arms of an experiment together."""
+
+    experiment: Experiment
+    tolerance: float
+
+    @cached_property
+    def dense(self) -> Mapping[Place, Paired]:
+        return differences(self.experiment, DENSE)
+
+    @cached_property
+    def retrained(self) -> Mapping[Place, Paired]:
+        return differences(self.experiment, DENSE_RETRAINED)
+
+    @cached_property
+    def judged(self) -> Mapping[Place, Held]:
+        return judged(self.experiment, self.tolerance)
+
+    @cached_property
+    def beaten(self) -> Mapping[Place, Held]:
+        return beaten(self.experiment, self.tolerance)
 
 
-def _row(
-    experiment: Experiment,
-    arm: str,
-    round: int,
-    judged: Mapping[Place, Held],
-    beaten: Mapping[Place, Held],
-    tolerance: float,
-) -> Row:
+def _row(claims: _Claims, arm: str, round: int) -> Row:
+    experiment, place = claims.experiment, (arm, round)
     rows, dense, record = experiment.of(arm, round), experiment.of(DENSE, 0), experiment.record
     first = next(iter(rows.values()))
     accuracy = [row["test_accuracy"] for row in rows.values()]
@@ -131,12 +157,13 @@ def _row(
     examples = record.get("test_examples")
     dense_accuracy = fmean(dense[seed]["test_accuracy"] for seed in rows)
     early = early_stop(rows, dense)
+    reached = [at for row in rows.values() if (at := row.get("reaches_dense_at")) is not None]
     batch, flops = experiment.config.get("train", {}).get("batch_size"), record.get("flops_per_example")
     search = cost(experiment.cells, arm, round, list(rows), batch, flops)
-    verdict, gap = judged.get((arm, round)), beaten.get((arm, round))
-    difference = experiment.against(arm, round, DENSE) if verdict is None else verdict.paired
-    assert difference is not None  # every seed that is shown has a dense network
-    controls = [held.said for (_, k), held in beaten.items() if k == round] if arm == WINNING else []
+    difference, retrained = claims.dense.get(place), claims.retrained.get(place)
+    verdict, gap = claims.judged.get(place), claims.beaten.get(place)
+    fair = [held.said for (_, k), held in claims.beaten.items() if k == round and held.said != Beats.less_trained]
+    controls = fair if arm == WINNING else []
     to_tell = next((held.seeds_to_tell for held in (gap, verdict) if held is not None), None)
     return Row(
         run=experiment.name,
@@ -153,29 +180,35 @@ def _row(
         accuracy_min=min(accuracy),
         accuracy_max=max(accuracy),
         sampling_error=sampling_error(mean, examples) if examples else None,
-        baseline="" if verdict is None else experiment.rival,
-        difference=difference.mean,
-        interval=difference.margin,
+        diverged=experiment.lost(arm, round),
+        difference=0.0 if difference is None else difference.mean,
+        interval=None if difference is None else difference.margin,
+        retrained_difference=None if retrained is None else retrained.mean,
+        retrained_interval=None if retrained is None else retrained.margin,
         retained=mean / dense_accuracy if dense_accuracy > 1e-9 else None,
         gap=None if gap is None else gap.paired.mean,
         gap_interval=None if gap is None else gap.paired.margin,
         early_stop=early.iteration,
         early_stop_at_end=early.censored,
         early_stop_ratio=early.ratio,
-        early_stop_ratio_interval=early.interval,
+        early_stop_ratio_low=early.low,
+        early_stop_ratio_high=early.high,
         early_stop_ratio_bound=early.bound,
         early_stop_accuracy=fmean(row["early_stop_test_accuracy"] for row in rows.values()),
+        reaches_dense_at=fmean(reached) if reached else None,
+        reaches_dense=len(reached),
         seconds=fmean(row["train_seconds"] for row in rows.values()),
         search_iterations=search.iterations,
         search_examples=search.examples,
         search_flops=search.flops,
         search_seconds=search.seconds,
         verdict="" if verdict is None else verdict.said,
+        verdict_seeds=0 if verdict is None else verdict.n,
         beats="" if gap is None else gap.said,
         controls_beaten=controls.count(Beats.yes) if controls else None,
         controls=len(controls) or None,
         seeds_to_tell=to_tell,
-        tolerance=tolerance,
+        tolerance=claims.tolerance,
         further={
             metric.column("test"): _mean([r[metric.column("test")] for r in rows.values()]) for metric in further()
         },

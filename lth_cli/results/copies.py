@@ -40,8 +40,8 @@ def _controls(files: Files) -> Iterator[str]:
 
 
 def _must_differ(one: Control, other: Control, signed: bool) -> bool:
-    """Draws of one control must. Smart ratios of two outputs may have the same counts, and under signs of one size so may
-    two controls that keep signs."""
+    """Draws of one control must. Smart ratios of two outputs may have the same counts, and under signs of one size
+    two controls that keep signs may be the same."""
     if one == other:
         return True
     kinds = [(type(control), getattr(control, "keep_sign", None)) for control in (one, other)]

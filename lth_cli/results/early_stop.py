@@ -3,6 +3,7 @@
 Where the loss was still at its minimum when training ended, the iteration is only known to be no less: it is censored.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import fmean
@@ -21,16 +22,18 @@ class EarlyStop:
     Args:
         iteration: the mean; 0 where nothing is trained.
         censored: whether it is a lower bound, as that of a seed is.
-        ratio: the mean of its ratio to dense, seed by seed; None where both of a seed are censored, or some seeds
-            bound it from below and others from above.
-        interval: half of the 95% interval of that ratio; None for one seed, or where it is a bound.
+        ratio: the geometric mean of its ratio to dense, seed by seed, which is 1 where both are alike; None where both
+            of a seed are censored, or some seeds bound it from below and others from above.
+        low: of its 95% interval, which is Student's of its logarithm; None for one seed, or where it is a bound.
+        high: of the same.
         bound: of the ratio: ``≥`` where this arm is censored, ``≤`` where dense is, else empty.
     """
 
     iteration: float
     censored: bool
     ratio: float | None
-    interval: float | None
+    low: float | None
+    high: float | None
     bound: str
 
 
@@ -41,10 +44,12 @@ def early_stop(rows: Rows, dense: Rows) -> EarlyStop:
     iteration = fmean(row["early_stop_iteration"] for row in rows.values())
     bounds = {"≥" for one in ours.values() if one} | {"≤" for one in theirs.values() if one}
     if iteration == 0 or len(bounds) > 1:
-        return EarlyStop(iteration, any(ours.values()), None, None, "")
-    ratios = [row["early_stop_iteration"] / dense[seed]["early_stop_iteration"] for seed, row in rows.items()]
-    ratio = Paired.of(ratios)
-    return EarlyStop(iteration, any(ours.values()), ratio.mean, None if bounds else ratio.margin, "".join(bounds))
+        return EarlyStop(iteration, any(ours.values()), None, None, None, "")
+    stops = ((row["early_stop_iteration"], dense[seed]["early_stop_iteration"]) for seed, row in rows.items())
+    ratio = Paired.of([math.log(ours / theirs) for ours, theirs in stops])
+    margin = None if bounds else ratio.margin
+    low, high = (None if margin is None else math.exp(ratio.mean + side * margin) for side in (-1, 1))
+    return EarlyStop(iteration, any(ours.values()), math.exp(ratio.mean), low, high, "".join(bounds))
 
 
 def _censored(row: Mapping[str, Any], dense: Mapping[str, Any]) -> bool:

@@ -30,12 +30,16 @@ class Verdict(StrEnum):
 
 
 class Beats(StrEnum):
-    """Whether a ticket is better than a control, as far as the interval of their difference shows."""
+    """Whether a ticket is better than a control, as far as the interval of their difference shows.
+
+    Of a control that was trained less than the ticket's weights, nothing is said.
+    """
 
     yes = "beats"
     no = "does not beat"
     undecided = "undecided"
     one_seed = "n = 1"
+    less_trained = "less trained"
 
 
 @dataclass(frozen=True)
@@ -90,15 +94,15 @@ class Paired:
         """The same of a mean that is no less than `bound`."""
         return Paired(-self.mean, self.deviation, self.n).p_above(-bound)
 
-    def seeds_to_tell(self, bound: float, level: float = LEVEL) -> int | None:
-        """How many seeds would tell on which side of `bound` the mean is, if mean and deviation stay as they are.
+    def seeds_to_tell(self, above: float, below: float, level: float = LEVEL) -> int | None:
+        """How many seeds would tell that the mean is over `above`, or under `below`, if the seeds stay as they are.
 
         None where there is one seed, or where it takes more than ten thousand.
         """
         if self.deviation is None:
             return None
         low, high = self.n, _MOST_SEEDS
-        distance = abs(self.mean - bound)
+        distance = max(self.mean - above, below - self.mean)
 
         def enough(n: int) -> bool:
             return _t(n, level) * float(self.deviation or 0) / math.sqrt(n) < distance
@@ -130,6 +134,12 @@ def verdicts(rounds: Sequence[Paired], tolerance: float) -> list[Verdict]:
         Verdict.undecided,
         Verdict.one_seed,
     )
+
+
+def worse(one: Verdict, other: Verdict) -> Verdict:
+    """What holds against both of two baselines."""
+    order = (Verdict.one_seed, Verdict.below, Verdict.undecided, Verdict.matching, Verdict.winning)
+    return min(one, other, key=order.index)
 
 
 def beats(rounds: Sequence[Paired], tolerance: float) -> list[Beats]:
