@@ -8,6 +8,8 @@ import pytest
 from scipy import stats
 
 from lth_cli.results.statistics import Beats, Paired, Verdict, beats, holm, sampling_error, verdicts, worse
+from lth_cli.rundir.read import read
+from tests.interrupted import start
 
 TRIALS = 2000
 SEEDS = [2, 3, 5, 10]
@@ -147,3 +149,25 @@ def test_holm_as_in_the_textbook() -> None:
 def test_the_error_of_a_test_set_is_that_of_a_proportion() -> None:
     assert sampling_error(0.9, 400) == pytest.approx(1.5)
     assert sampling_error(1.0, 400) == 0
+
+
+@pytest.fixture(scope="module")
+def nothing(tmp_path_factory: pytest.TempPathFactory) -> list[float]:
+    """Differences of real networks, of tickets that prune nothing to dense: only the order of the examples is another."""
+    path = tmp_path_factory.mktemp("nothing") / "run"
+    length = ("train.iterations=60it", "eval_every=60it", "dataset.val_size=180", "dataset.test_size=360")
+    search = ("rounds=1", "sparsity=densities", "sparsity.densities=[1.0]", "controls=[]")
+    start(path, *search, *length, "model.hidden=[30]", "replicates=40")
+    accuracy = {(row["round"], row["seed"]): row["test_accuracy"] for row in read(path).history}
+    return [100 * (accuracy[1, seed] - accuracy[0, seed]) for seed in range(40)]
+
+
+@pytest.mark.parametrize("n", SEEDS)
+def test_of_real_networks_without_a_difference_as_little_is_claimed(n: int, nothing: list[float]) -> None:
+    """Which of two such networks is called the ticket is a toss of a coin."""
+    stream = np.random.default_rng(n)
+    drawn = stream.choice(nothing, (TRIALS, n)) * stream.choice([-1, 1], (TRIALS, n))
+    found = [Paired.of(seeds, 100 / 360) for seeds in drawn.tolist()]
+    assert 0.93 <= share([abs(one.mean) <= float(one.margin or 0) for one in found]) <= 0.97
+    assert share([verdicts([one], 1)[0] is Verdict.winning for one in found]) < 0.03
+    assert len(set(nothing)) > 10
