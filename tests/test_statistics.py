@@ -153,7 +153,7 @@ def test_the_error_of_a_test_set_is_that_of_a_proportion() -> None:
 
 @pytest.fixture(scope="module")
 def nothing(tmp_path_factory: pytest.TempPathFactory) -> list[float]:
-    """Differences of real networks, of tickets that prune nothing to dense: only the order of the examples is another."""
+    """Differences of real networks, of tickets that prune nothing to dense: only the order of examples is another."""
     path = tmp_path_factory.mktemp("nothing") / "run"
     length = ("train.iterations=60it", "eval_every=60it", "dataset.val_size=180", "dataset.test_size=360")
     search = ("rounds=1", "sparsity=densities", "sparsity.densities=[1.0]", "controls=[]")
