@@ -130,7 +130,14 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument(
         "paths", nargs="*", metavar="PATH", help="runs, sweeps, folders of them, globs; default: latest"
     )
-    compare.add_argument("--rounds", action="store_true", help="a row per round, not only the last")
+    shown = compare.add_mutually_exclusive_group()
+    shown.add_argument("--rounds", action="store_true", help="a row per round, not only the last")
+    shown.add_argument("--at", type=_density, metavar="DENSITY", help="the round of each arm that is nearest to it")
+    compare.add_argument("--arms", default="", metavar="ARM,…", help="these arms only")
+    compare.add_argument("--where", metavar="CONDITIONS", help="such as 'rewind=late train.lr<=1e-3 sparsity>=0.9'")
+    compare.add_argument(
+        "--sort", metavar="NUMBER", help="order experiments by accuracy, density, …; --sort=-accuracy: best first"
+    )
     compare.add_argument(
         "--tolerance",
         type=_tolerance,
@@ -169,6 +176,16 @@ def _tolerance(text: str) -> float:
     return value
 
 
+def _density(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a fraction of weights kept, in (0, 1]")
+    return value
+
+
 def _picture(text: str) -> str:
     if not text.endswith((".png", ".svg", ".pdf")) or not text.rpartition("/")[2].partition(".")[0]:
         raise argparse.ArgumentTypeError(f"{text} does not end in .png, .svg or .pdf")
@@ -176,17 +193,19 @@ def _picture(text: str) -> str:
 
 
 def _compare(arguments: argparse.Namespace) -> int:
-    from lth_cli.report.comparison import NothingToCompare, report
+    from lth_cli.report.comparison import Asked, NothingToCompare, report
+    from lth_cli.results.experiment import every, last, nearest_to
 
     if arguments.output == "":
         raise UsageError("-o '': name a file")
     if arguments.format == "parquet" and arguments.output is None:
         raise UsageError("--format parquet: name a file with -o")
+    rounds = every if arguments.rounds else last if arguments.at is None else nearest_to(arguments.at)
+    arms = [name for name in arguments.arms.split(",") if name]
+    chosen = (arguments.where, arms, arguments.sort, arguments.format, arguments.output, arguments.plot)
     try:
-        report(
-            arguments.paths, arguments.rounds, arguments.tolerance, arguments.format, arguments.output, arguments.plot
-        )
-    except NothingToCompare as error:
+        report(arguments.paths, Asked(rounds, arguments.tolerance, *chosen))
+    except (NothingToCompare, ValueError) as error:
         raise UsageError(str(error)) from None
     except OSError as error:
         if error.filename is None:  # the terminal or pipe, not a file that the command line names

@@ -11,6 +11,7 @@ from lth_cli.report.formats import latex, markdown
 from lth_cli.report.legend import legend
 from lth_cli.report.table import fitting
 from lth_cli.results.compare import Row, compare
+from lth_cli.results.experiment import every
 from lth_cli.rundir.read import read
 from tests.records import run
 
@@ -99,7 +100,7 @@ def test_a_ticket_beats_each_of_its_controls_or_not() -> None:
 def test_where_nothing_is_pruned_nothing_is_won(rewind: str, finished: Callable[..., Path]) -> None:
     """The ticket is the dense network that was trained as often, to the last bit."""
     unpruned = ("sparsity=densities", "sparsity.densities=[1.0,1.0,1.0]", "controls=[]", "replicates=3")
-    rows = compare([read(finished(f"rewind={rewind}", *unpruned))], every_round=True)
+    rows = compare([read(finished(f"rewind={rewind}", *unpruned))], rounds=every)
     tickets = [row for row in rows if row.arm == "winning"]
     assert [row.retrained_difference for row in tickets] == [0.0] * 3
     assert "winning" not in {row.verdict for row in tickets}
@@ -109,7 +110,7 @@ def test_the_cost_of_a_search_is_all_its_training() -> None:
     rows = {(0, "dense", 0): 0.9, (1, "winning", 0): 0.9, (2, "winning", 0): 0.9, (2, "random_mask", 0): 0.8,
             (1, "dense_retrained", 0): 0.9, (2, "dense_retrained", 0): 0.9}  # fmt: skip
     done = run(rows, record={"flops_per_example": 10}, train={"batch_size": 7})
-    found = {(row.arm, row.round): row for row in compare([done], every_round=True)}
+    found = {(row.arm, row.round): row for row in compare([done], rounds=every)}
     assert {place: row.search_iterations for place, row in found.items()} == {
         ("dense", 0): 100, ("winning", 1): 200, ("winning", 2): 300, ("random_mask", 2): 300,
         ("dense_retrained", 1): 200, ("dense_retrained", 2): 300,

@@ -13,6 +13,7 @@ from lth_cli.report import columns, formats, table
 from lth_cli.report.plot import draw
 from lth_cli.report.terminal import Terminal
 from lth_cli.results.compare import Row, compare
+from lth_cli.results.experiment import every
 from lth_cli.results.statistics import Paired
 from lth_cli.rundir.sameness import ROLES, Role
 from tests.command import Lth
@@ -82,7 +83,7 @@ def test_every_round_or_the_last() -> None:
     two = {**PAIR, (2, "winning", 0): 0.9, (2, "winning", 1): 0.9}
     last = [(row.round, row.arm) for row in compare([run(two)])]
     assert last == [(0, "dense"), (1, "winning"), (1, "random_reinit"), (2, "winning")]
-    assert [row.round for row in compare([run(two)], every_round=True)] == [0, 1, 1, 2]
+    assert [row.round for row in compare([run(two)], rounds=every)] == [0, 1, 1, 2]
 
 
 def test_experiments_under_different_choices_have_different_names() -> None:
@@ -166,5 +167,5 @@ def test_json_never_holds_nan() -> None:
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
 def test_a_picture_is_drawn(ending: str, tmp_path: Path) -> None:
     file = tmp_path / f"picture.{ending}"
-    draw(compare([run(PAIR)], every_round=True), str(file))
+    draw(compare([run(PAIR)], rounds=every), str(file))
     assert file.read_bytes()[:5] in (b"\x89PNG\r", b"<?xml", b"%PDF-")

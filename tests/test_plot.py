@@ -9,9 +9,10 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from lth_cli.report import plot
-from lth_cli.report.comparison import report
+from lth_cli.report.comparison import Asked, report
 from lth_cli.report.plot import figure, styles
 from lth_cli.results.compare import Row, compare
+from lth_cli.results.experiment import every
 from tests.command import Lth, only_run
 from tests.records import run
 
@@ -27,7 +28,7 @@ def rows(experiments: int, arms: list[str], rounds: int = 2) -> list[Row]:
         for round in range(1, rounds + 1):
             accuracy |= {(round, arm, seed): 0.9 - 0.01 * seed for arm in turned for seed in (0, 1)}
         runs.append(run(accuracy, lr=i))
-    return compare(runs, every_round=True)
+    return compare(runs, rounds=every)
 
 
 def drawn(panel: Axes) -> dict[str, tuple[str, str]]:
@@ -88,7 +89,7 @@ def test_what_does_not_fit_is_told_on_the_picture_and_on_the_terminal(
             text = (first / name).read_text()
             (second / name).write_text(text.replace("pruned_to: zero", f"pruned_to: other{i}"))
     monkeypatch.setattr(plot, "_MOST_PANELS", 2)
-    report([str(first.parent)], False, 1.0, "table", None, str(tmp_path / "p.svg"))
+    report([str(first.parent)], Asked(plot=str(tmp_path / "p.svg")))
     assert f"lth: {tmp_path}/p.svg: the first 2 of 3 experiments are drawn\n" in capfd.readouterr().err
     picture, note = figure(rows(3, ["winning"]))
     assert (note, picture.get_suptitle()) == (

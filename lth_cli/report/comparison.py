@@ -5,6 +5,7 @@ import io
 import sys
 import textwrap
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from lth_cli.core.files import write
@@ -15,6 +16,8 @@ from lth_cli.report.legend import legend
 from lth_cli.report.table import compared
 from lth_cli.report.terminal import Terminal
 from lth_cli.results.compare import Row, compare
+from lth_cli.results.experiment import Rounds, every, last
+from lth_cli.results.selection import conditions, in_order, rows_where, runs_where
 from lth_cli.rundir.claims import changed_in
 from lth_cli.rundir.find import find, latest
 from lth_cli.rundir.read import Damaged, Run, read
@@ -28,36 +31,60 @@ class NothingToCompare(Exception):
     """No finished run was found."""
 
 
-def report(
-    paths: Sequence[str], every_round: bool, tolerance: float, form: str, output: str | None, plot: str | None
-) -> None:
+@dataclass(frozen=True)
+class Asked:
+    """What a comparison is to show.
+
+    Args:
+        rounds: of each arm.
+        tolerance: points below dense up to which a ticket is matching.
+        where: conditions that runs and rows must meet, as `selection.conditions` reads them.
+        arms: those that are shown; all, where none is named.
+        sort: a number of the tickets to order experiments by.
+        form: table, markdown, latex, csv, json or parquet, which goes to a file only.
+        output: file to write instead of the terminal.
+        plot: picture to draw as well, or None.
+    """
+
+    rounds: Rounds = last
+    tolerance: float = 1.0
+    where: str | None = None
+    arms: Sequence[str] = ()
+    sort: str | None = None
+    form: str = "table"
+    output: str | None = None
+    plot: str | None = None
+
+
+def report(paths: Sequence[str], asked: Asked) -> None:
     """Compare the runs at `paths` (default: the latest) and print or write the table.
 
     Args:
         paths: run directories, sweeps, folders of them, or globs.
-        every_round: a row per round.
-        tolerance: points below dense up to which a ticket is matching.
-        form: table, markdown, latex, csv, json or parquet, which goes to a file only.
-        output: file to write instead of the terminal.
-        plot: picture to draw as well, or None.
 
     Raises:
-        NothingToCompare: no finished run there.
+        NothingToCompare: no finished run there, or none that meets the conditions.
+        ValueError: what is asked for is not there.
         OSError: a file cannot be written.
     """
+    tolerance, form, output, plot = asked.tolerance, asked.form, asked.output, asked.plot
+    needed = conditions(asked.where) if asked.where is not None else []
     runs, skipped = collect(paths)
+    runs = runs_where(runs, needed)
     found = sweeps(_expand(paths))
     skipped += [f"sweep: {one}" for one in found if one.lacks]
     for line in skipped:
         say(brief(f"lth: {clean(line)}"), file=sys.stderr)
-    rows = compare(runs, tolerance, every_round)
+    rows = rows_where(compare(runs, tolerance, asked.rounds), needed, asked.arms)
+    if asked.sort is not None:
+        rows = in_order(rows, asked.sort)
     if not rows:
         raise NothingToCompare("nothing to compare: no finished run" + _where(paths))
     written = []
     if plot is not None:
         from lth_cli.report.plot import draw
 
-        left_out = draw(compare(runs, tolerance, every_round=True), plot)
+        left_out = draw(compare(runs, tolerance, every), plot)
         if left_out is not None:
             say(brief(f"lth: {plot}: {left_out}", lines=1), file=sys.stderr)
         written.append(plot)

@@ -10,8 +10,9 @@ from lth_cli.core.arms import DENSE, DENSE_RETRAINED, WINNING
 from lth_cli.core.metrics import further
 from lth_cli.results.cost import cost
 from lth_cli.results.early_stop import early_stop
+from lth_cli.results.experiment import Experiment, Place, Rounds, last
 from lth_cli.results.experiments import experiments, identity
-from lth_cli.results.rivals import Experiment, Held, Place, beaten, differences, judged
+from lth_cli.results.rivals import Held, beaten, differences, judged
 from lth_cli.results.statistics import Beats, Paired, sampling_error
 from lth_cli.rundir.read import Run
 
@@ -104,8 +105,8 @@ class Row:
     further: dict[str, float | None]
 
 
-def compare(runs: Sequence[Run], tolerance: float = 1.0, every_round: bool = False) -> list[Row]:
-    """A row per experiment and arm: dense, then each arm at the last round (or at each) that trained it.
+def compare(runs: Sequence[Run], tolerance: float = 1.0, rounds: Rounds = last) -> list[Row]:
+    """A row per experiment and arm: dense, then each arm at the last round that trained it, or at others.
 
     Runs whose configs differ only in seeds are one experiment. A seed that was run twice counts once, the later run.
     Of a control that was drawn several times, a seed has the mean.
@@ -113,12 +114,13 @@ def compare(runs: Sequence[Run], tolerance: float = 1.0, every_round: bool = Fal
 
     Args:
         tolerance: points below its baseline up to which an arm is matching.
+        rounds: those that are shown of an arm.
     """
     groups: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
         groups[identity(run)].append(run)
     names = experiments([members[0] for members in groups.values()])
-    found = (Experiment.of_runs(*named, every_round) for named in zip(names, groups.values(), strict=True))
+    found = (Experiment.of_runs(*named, rounds) for named in zip(names, groups.values(), strict=True))
     claims = (_Claims(experiment, tolerance) for experiment in found)
     return [_row(one, *place) for one in claims for place in one.experiment.shown]
 

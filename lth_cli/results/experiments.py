@@ -15,14 +15,14 @@ _LONGEST = 1000  # characters of the name of an experiment
 
 def identity(run: Run) -> str:
     """The same for runs whose configs differ in seeds only."""
-    flat = BEFORE | dict(_flatten(run.config))
+    flat = BEFORE | dict(flatten(run.config))
     return json.dumps({key: value for key, value in flat.items() if not same_experiment(key)}, sort_keys=True)
 
 
 def experiments(runs: Sequence[Run]) -> list[str]:
     """A name for each, of the choices that differ, and the keys that differ under the same choice."""
     choices: list[dict[str, Any]] = [run.record.get("choices", {}) for run in runs]
-    flat = [dict(_flatten(_told(run.config))) for run in runs]
+    flat = [dict(flatten(_told(run.config))) for run in runs]
     chosen = Counter(item for choice in choices for item in choice.items())
     choose = Counter(group for choice in choices for group in choice)
 
@@ -78,9 +78,10 @@ def _said(one: Mapping[str, Any], places: Mapping[str, int]) -> Iterator[str]:
     return (f"{key}={one[key]}" for key in sorted(one.keys() & places.keys(), key=places.__getitem__))
 
 
-def _flatten(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flatten(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The values of a config by their keys, such as train.lr."""
     if isinstance(node, dict) and node:
         for key, value in node.items():
-            yield from _flatten(value, f"{prefix}.{key}" if prefix else str(key))
+            yield from flatten(value, f"{prefix}.{key}" if prefix else str(key))
     else:
         yield prefix, node

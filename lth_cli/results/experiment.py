@@ -1,0 +1,161 @@
+"""The runs of one experiment, as one: its arms, round by round, paired by seed."""
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from lth_cli.core.arms import DENSE, DENSE_RETRAINED, OWN, WINNING, drawn, go_on
+from lth_cli.results.cost import Cells
+from lth_cli.results.statistics import Paired
+from lth_cli.rundir.read import Run
+
+_FRESH = ("lth_cli.controls.Reinit", "lth_cli.controls.Constant")
+_MEANS = ("early_stop_iteration", "reaches_dense_at")  # of whole numbers; a count of weights is the same in each draw
+
+Place = tuple[str, int]
+"""An arm, and a round."""
+
+
+Rounds = Callable[[Mapping[int, float]], Set[int]]
+"""The rounds of an arm, each with its density -> those that are shown."""
+
+
+def last(densities: Mapping[int, float]) -> Set[int]:
+    """The last round of an arm."""
+    return {max(densities)}
+
+
+def every(densities: Mapping[int, float]) -> Set[int]:
+    """All of them."""
+    return densities.keys()
+
+
+def nearest_to(density: float) -> Rounds:
+    """The round of which the density is nearest, as a ratio."""
+
+    def chosen(densities: Mapping[int, float]) -> Set[int]:
+        return {min(densities, key=lambda round: abs(math.log(max(densities[round], 1e-300) / density)))}
+
+    return chosen
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """The runs of one experiment, as one.
+
+    Args:
+        cells: rows of history.
+        diverged: the seeds of arms and rounds that are left out.
+        shown: the cells of which there is a row, in its order.
+    """
+
+    name: str
+    record: Mapping[str, Any]
+    config: Mapping[str, Any]
+    cells: Cells
+    diverged: Mapping[Place, set[int]]
+    shown: list[Place]
+
+    @classmethod
+    def of_runs(cls, name: str, runs: Sequence[Run], rounds: Rounds) -> "Experiment":
+        """Of which these rounds of an arm are shown, and beside a control always its ticket."""
+        cells: dict[Place, dict[int, Mapping[str, Any]]] = defaultdict(dict)
+        for run in sorted(runs, key=lambda run: str(run.record.get("started"))):
+            for (arm, round, seed), rows in _draws(run).items():
+                cells[arm, round][seed] = rows[0] if len(rows) == 1 else _mean(rows)
+        diverged: dict[Place, set[int]] = defaultdict(set)
+        for one in (one for run in runs for one in run.record.get("diverged", [])):
+            diverged[one["arm"], one["round"]].add(one["seed"])
+        found = cls(name, runs[0].record, runs[0].config, cells, diverged, [])
+        of_arms: dict[str, dict[int, float]] = defaultdict(dict)
+        for arm, round in cells:
+            if by_seed := found.of(arm, round):
+                of_arms[arm][round] = next(iter(by_seed.values()))["density"]
+        shown = {arm: set(rounds(densities)) for arm, densities in of_arms.items()}
+        shown[WINNING] = shown.get(WINNING, set()).union(*(shown[arm] for arm in shown if arm not in OWN))
+        order = {arm: place for place, arm in enumerate(of_arms)}
+        places = [(arm, round) for arm, densities in of_arms.items() for round in densities if round in shown[arm]]
+        found.shown.extend(sorted(places, key=lambda place: (place[1], order[place[0]])))
+        return found
+
+    @property
+    def rivals(self) -> list[str]:
+        """The arms that a verdict is against: all of them, as one that was trained again may be worse than dense."""
+        return [DENSE, DENSE_RETRAINED] if go_on(self.config) else [DENSE]
+
+    @property
+    def less_trained(self) -> set[str]:
+        """Controls that start from fresh weights, where the ticket goes on from trained ones."""
+        controls = self.config.get("controls")
+        if not go_on(self.config) or not isinstance(controls, Mapping):
+            return set()
+        targets = {arm: node.get("_target_") for arm, node in controls.items() if isinstance(node, Mapping)}
+        return {arm for arm, target in targets.items() if target in _FRESH}
+
+    def lost(self, arm: str, round: int) -> int:
+        """How many seeds an arm lacks, as it, its ticket or its dense network diverged."""
+        gone = {
+            seed for (one, k), seeds in self.diverged.items() if one in (arm, *OWN[:2]) and k <= round for seed in seeds
+        }
+        return len(gone - self.of(arm, round).keys())
+
+    @property
+    def resolution(self) -> float:
+        """One test image, in points; 0 where nobody knows how many there are."""
+        return 100 / self.test_examples if self.test_examples else 0.0
+
+    @property
+    def test_examples(self) -> int | None:
+        return _count(self.record.get("test_examples"))
+
+    @property
+    def flops(self) -> int | None:
+        """Of a forward pass of the dense network, per example."""
+        return _count(self.record.get("flops_per_example"))
+
+    @property
+    def batch(self) -> int | None:
+        """Examples of an iteration."""
+        train = self.config.get("train")
+        return _count(train.get("batch_size")) if isinstance(train, Mapping) else None
+
+    def of(self, arm: str, round: int) -> Mapping[int, Mapping[str, Any]]:
+        """Rows by seed, of the seeds that have a dense network."""
+        dense = self.cells.get((DENSE, 0), {})
+        return {seed: row for seed, row in self.cells.get((arm, round), {}).items() if seed in dense}
+
+    def against(self, arm: str, round: int, other: str) -> Paired | None:
+        """An arm minus another of the same round and seed, or minus dense; None where no seed has both."""
+        theirs = self.of(other, 0 if other == DENSE else round)
+        ours = self.of(arm, round)
+        points = [100 * (row["test_accuracy"] - theirs[s]["test_accuracy"]) for s, row in ours.items() if s in theirs]
+        return Paired.of(points, self.resolution) if points else None
+
+
+def _count(value: object) -> int | None:
+    """A number of things, where it can be one: a file says it."""
+    return value if type(value) is int and 0 < value < 2**63 else None
+
+
+def _draws(run: Run) -> dict[tuple[str, int, int], list[Mapping[str, Any]]]:
+    """The rows of an arm, round and seed; of a control, those of all its draws."""
+    controls = run.config.get("controls")
+    names = drawn(controls) if isinstance(controls, Mapping) else {}
+    found: dict[tuple[str, int, int], list[Mapping[str, Any]]] = defaultdict(list)
+    for row in run.history:
+        name, _ = names.get(row["arm"], (row["arm"], 0))
+        found[name, row["round"], row["seed"]].append(row)
+    return found
+
+
+def _mean(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Of draws: the mean of each number that all of them have."""
+    return {
+        key: fmean(row[key] for row in rows)
+        if isinstance(value, float) or (key in _MEANS and all(row[key] is not None for row in rows))
+        else value
+        for key, value in rows[0].items()
+    }

@@ -1,0 +1,127 @@
+"""Which runs, rounds and rows a comparison shows."""
+
+import math
+import operator
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lth_cli.core.arms import DENSE, WINNING
+from lth_cli.core.spelling import nearest
+from lth_cli.results.compare import Row
+from lth_cli.results.experiments import flatten
+from lth_cli.rundir.read import Run
+
+_CONDITION = re.compile(r"([\w.]+)(>=|<=|!=|=|>|<)(.+)")
+_COMPARED: dict[str, Callable[[Any, Any], bool]] = {
+    ">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt,
+    "=": lambda a, b: math.isclose(a, b, rel_tol=1e-9), "!=": lambda a, b: not math.isclose(a, b, rel_tol=1e-9),
+}  # fmt: skip
+_OF_ROWS: dict[str, Callable[[Row], float]] = {
+    "density": lambda row: row.density,
+    "sparsity": lambda row: 1 - row.density,
+    "round": lambda row: row.round,
+    "seeds": lambda row: row.seeds,
+    "accuracy": lambda row: row.accuracy,
+}
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One of ``rewind=late sparsity>=0.9``."""
+
+    key: str
+    sign: str
+    value: str
+
+    @property
+    def number(self) -> float | None:
+        try:
+            return float(self.value)
+        except ValueError:
+            return None
+
+    @property
+    def of_rows(self) -> bool:
+        """Whether it is asked of each row, and not of a run: its density, round, seeds or accuracy."""
+        return self.key in _OF_ROWS and self.number is not None
+
+    def holds(self, there: Any) -> bool:
+        """Of a value: as numbers where both are, as text where it is only to be equal or not."""
+        number = self.number
+        if number is not None and isinstance(there, int | float) and not isinstance(there, bool):
+            return _COMPARED[self.sign](there, number)
+        if self.sign not in ("=", "!="):
+            return False
+        return (str(there).lower() == self.value.lower()) == (self.sign == "=")
+
+
+def conditions(text: str) -> list[Condition]:
+    """From ``rewind=late sparsity>=0.9``: all must hold. Raises ValueError."""
+    found = [_CONDITION.fullmatch(word) for word in text.split()]
+    if not found or None in found:
+        raise ValueError(f"--where {text}: conditions such as 'rewind=late train.lr<=1e-3 sparsity>=0.9'")
+    return [Condition(*one.groups()) for one in found if one is not None]
+
+
+def runs_where(runs: Sequence[Run], asked: Sequence[Condition]) -> list[Run]:
+    """The runs of which all conditions hold: of their choices, or of a key of their config.
+
+    Raises:
+        ValueError: a key that no run has.
+    """
+    of_runs = [one for one in asked if not one.of_rows]
+    known = [_values(run) for run in runs] if of_runs else [{} for _ in runs]
+    for one in of_runs:
+        if runs and not any(one.key in values for values in known):
+            keys = sorted({key for values in known for key in values})
+            raise ValueError(f"--where {one.key}: no run has that key{nearest(one.key, keys)}")
+    return [
+        run
+        for run, values in zip(runs, known, strict=True)
+        if all(one.key in values and one.holds(values[one.key]) for one in of_runs)
+    ]
+
+
+def rows_where(rows: Sequence[Row], asked: Sequence[Condition], arms: Sequence[str]) -> list[Row]:
+    """The rows of which all conditions hold, of these arms, or of all; dense stays beside what is held against it.
+
+    Raises:
+        ValueError: an arm that no row has.
+    """
+    there = {row.arm for row in rows}
+    for arm in arms:
+        if arm not in there:
+            raise ValueError(f"--arms {arm}: there are {', '.join(sorted(there))}{nearest(arm, there)}")
+    of_rows = [one for one in asked if one.of_rows]
+    return [
+        row
+        for row in rows
+        if (row.arm in arms or not arms)
+        and (row.arm == DENSE or all(one.holds(_OF_ROWS[one.key](row)) for one in of_rows))
+    ]
+
+
+def in_order(rows: Sequence[Row], key: str) -> list[Row]:
+    """The experiments in the order of a number of their tickets, the smallest first; ``-accuracy`` the largest first.
+
+    Raises:
+        ValueError: rows have no such number.
+    """
+    name, sign = key.removeprefix("-"), -1 if key.startswith("-") else 1
+    numbers = [*_OF_ROWS, "difference", "search_iterations", "seconds", "early_stop"]
+    if name not in numbers:
+        raise ValueError(
+            f"--sort {key}: one of {', '.join(numbers)}, with - for the largest first{nearest(name, numbers)}"
+        )
+    of_tickets: dict[str, float] = {}
+    for row in rows:
+        if row.arm == WINNING:
+            of_tickets[row.run] = sign * (_OF_ROWS[name](row) if name in _OF_ROWS else getattr(row, name))
+    return sorted(rows, key=lambda row: of_tickets.get(row.run, math.inf))
+
+
+def _values(run: Run) -> Mapping[str, Any]:
+    choices: Mapping[str, str] = run.record.get("choices", {})
+    return {**dict(flatten(run.config)), **choices}
