@@ -57,9 +57,10 @@ def choices(files: Files) -> Iterator[str]:
         yield NotKnown(f"choices: {', '.join(foreign)[:80]}: YAML that is not lth's own")
         return
     said = parse(words)
-    for group, option in sorted(picked):
-        if group != "experiment" and option in options()[group]:
-            others = [_leaves(*other) for other in picked if other != (group, option)]
+    ours = sorted((group, option) for group, option in picked if option in options().get(group, ()))  # only these exist
+    for group, option in ours:
+        if group != "experiment":
+            others = [_leaves(*other) for other in ours if other != (group, option)]
             yield from _chosen(files.run.config, group, option, said, {key for one in others for key in one})
 
 
@@ -101,7 +102,12 @@ def _differ(
 
 @cache
 def _leaves(group: str, option: str) -> dict[str, Any]:
-    """The values that a file of conf/ gives, with those of the files that it begins with, by their keys in a config."""
+    """The values that a file of conf/ gives, with those of the files that it begins with, by their keys in a config.
+
+    Only for what `options` lists: any other name may lead out of conf/.
+    """
+    if option not in options()[group]:
+        raise ValueError(f"conf/{group} has no {option[:40]!r}")
     text = (conf_dir() / group / f"{option}.yaml").read_text("utf-8")
     node = yaml.safe_load(text) or {}
     found = dict[str, Any]()

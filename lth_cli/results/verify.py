@@ -1,9 +1,12 @@
 """`lth verify`: the checks that the science depends on, repeated from the files of a run alone. Nothing is executed."""
 
+import csv
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+
+import yaml
 
 from lth_cli.core.spelling import brief
 from lth_cli.results import arms, checks, chosen, claims, copies, lengths, tickets
@@ -47,7 +50,10 @@ _CHECKS: tuple[tuple[str, str, Callable[[Files], Iterator[str]]], ...] = (
 )
 _MOST_LINES = 10_000  # of a check; a short file may be wrong in millions of places
 _LONGEST = 1000  # characters of a line
-_BROKEN = (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError)
+_BROKEN = (
+    *(ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError),
+    *(csv.Error, yaml.YAMLError),
+)
 
 
 def verify(path: Path) -> list[Check]:
