@@ -43,7 +43,7 @@ def test_a_choice_that_is_no_option_opens_nothing(kind: str, run: Path, lth: Lth
 
 
 def swallowed(path: Path, table: str, cell: str) -> None:
-    """The true rows are a name in the header now, and others follow: their rounds are spelt so that they have no hash."""
+    """The true rows are a name in the header, and others follow: their rounds are spelt so that they have no hash."""
     head, _, body = (path / table).read_text().partition("\n")
     rows = list(csv.reader(io.StringIO("".join(f"0{line}\n" for line in body.splitlines()))))
     for row in rows:

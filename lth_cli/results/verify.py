@@ -50,10 +50,11 @@ _CHECKS: tuple[tuple[str, str, Callable[[Files], Iterator[str]]], ...] = (
 )
 _MOST_LINES = 10_000  # of a check; a short file may be wrong in millions of places
 _LONGEST = 1000  # characters of a line
-_BROKEN = (
+BROKEN = (
     *(ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError),
     *(csv.Error, yaml.YAMLError),
 )
+"""What a check may raise of files that are nothing it expects; it ends that check only."""
 
 
 def verify(path: Path) -> list[Check]:
@@ -79,5 +80,5 @@ def _caught(run: Files, check: Callable[[Files], Iterator[str]]) -> Iterator[str
             yield line if len(line) <= _LONGEST else type(line)(brief(line, lines=1, width=_LONGEST))
     except Damaged as damaged:
         yield str(damaged)
-    except _BROKEN as error:
+    except BROKEN as error:
         yield f"{type(error).__name__}: {str(error)[:80]}"
