@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from lth_cli.core.spelling import brief
-from lth_cli.results import arms, checks, chosen, claims, copies, lengths, tickets
+from lth_cli.results import arms, checks, chosen, claims, composed, copies, counted, lengths, pruned, tickets
 from lth_cli.results.files import Files, NotKnown
 from lth_cli.rundir.read import Damaged, read
 
@@ -36,10 +36,13 @@ _CHECKS: tuple[tuple[str, str, Callable[[Files], Iterator[str]]], ...] = (
     ("claims", "run.json: as the manifest, the states and history", claims.claims),
     ("command", "what it says, as config.yaml and the choices", chosen.command),
     ("choices", "config.yaml as the options that were chosen", chosen.choices),
+    ("composed", "config.yaml as Hydra and lth's own defaults have it", composed.composed),
     ("arms", "each that config.yaml asks for, in every table", arms.arms),
     ("counts", "weights kept: history and layers as the masks on disk", checks.counts),
     ("curves", "accuracies of history as the learning curves", checks.curves),
+    ("images", "accuracies are whole numbers of the images", counted.counted),
     ("nested", "no weight revived, round by round", checks.nested),
+    ("pruned", "tickets keep what magnitude, or lamp, likes best", pruned.pruned),
     ("pattern", "the masks of tickets are of the config's pattern", checks.pattern),
     ("zeros", "pruned weights exactly zero, or what they are pruned to", checks.zeros),
     ("weights", "weights unchanged where only masks are learned", checks.weights),
