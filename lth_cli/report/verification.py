@@ -15,8 +15,8 @@ _MOST_LINES = 10  # of one check that are shown
 def report(paths: Sequence[Path]) -> int:
     """Verify the runs at or below `paths`, print a line per check, and return 0 if all is well, else 1.
 
-    Of a sweep, all jobs that were expected must be there, and nothing of it contradict the rest; no run may be a copy of
-    another under another seed.
+    Of a sweep, all jobs that were expected must be there, and nothing of it contradict the rest. No run may be a copy
+    of another under another seed.
 
     Raises:
         ValueError: no run is there.
