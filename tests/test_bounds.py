@@ -114,6 +114,7 @@ def test_a_picture_has_no_more_curves_than_are_drawn_in_seconds(
     shutil.copytree(run, run.parent / "other")
     with open(run.parent / "other" / "config.yaml", "a") as file:
         file.write("x: 1\n")
+    believed(run.parent / "other")
     monkeypatch.setattr(plot, "_MOST_CURVES", 5)
     done = lth("compare", "run", "other", "--plot=x.png")
     assert "lth: x.png: the first 1 of 2 experiments are drawn" in done.stderr

@@ -194,7 +194,7 @@ LEFT_OUT = [
     ("claims", everywhere("target: 0.9", "target: 0.99"), "keep says 275 of round 1, by config.yaml it is"),
     ("claims", everywhere("  iterations: 4it", "  iterations: 400it"), "iterations is 4, config.yaml asks for 400it"),
     ("claims", everywhere("iteration: 0it", "iteration: 2it"), "rewind_to is 0, by config.yaml it is 2"),
-    ("claims", claim("test_examples", 1), "test_examples is 1, of which round 0, dense, seed 0 cannot have"),
+    ("images", claim("test_examples", 1), "test_examples is 1, of which round 0, dense, seed 0 cannot have"),
     ("claims", claim("choices", {"controls": "invert"}), "choices names the controls invert, config.yaml random_re"),
 ]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lth_cli.cli import main
+from lth_cli.results import sweeps
 from lth_cli.results.sweeps import contradictions
 from lth_cli.rundir.tables import header, lines, parse_table
 from tests.command import Lth, as_before
@@ -140,3 +141,42 @@ def test_a_run_that_is_a_copy_with_another_learning_rate_is_found(sweep: Path) -
     assert list(contradictions(sweep)) == [
         "rewind=none,seed=0: its dense network of seed 0 is that of seed 0 in rewind=init,seed=0"
     ]
+
+
+def test_runs_that_are_copies_are_found_in_any_folder(sweep: Path, lth: Lth) -> None:
+    """Without the record of a sweep, and across sweeps; copies of a folder with its own seed are no lie."""
+    (sweep / "sweep.json").unlink()
+    for other in ("rewind=init,seed=1", "rewind=none,seed=1", "rewind=none,seed=0"):
+        shutil.rmtree(sweep / other)
+    honest = sweep / "rewind=init,seed=0"
+    shutil.copytree(honest, sweep / "backup")
+    assert lth("verify", str(sweep)).returncode == 0
+    shutil.copytree(honest, sweep / "other")
+    reseeded(sweep / "other", 0, 1)
+    for given in ([str(sweep)], [str(honest), str(sweep / "other")]):
+        verified = lth("verify", *given)
+        assert verified.returncode == 1
+        assert "its dense network of seed" in verified.stdout.partition("together: (FAILED)")[2]
+
+
+def test_commands_that_ask_for_more_than_can_be_counted_cost_nothing(sweep: Path, limited: Lth) -> None:
+    """And what one folder makes of it hides nothing of the others."""
+    words = " ".join(f"k{i}=range(10000)" for i in range(1500))
+    for i in range(20):
+        (sweep.parent / f"s{i}").mkdir()
+        (sweep.parent / f"s{i}" / "sweep.json").write_text(json.dumps({"command": f"lth run {words}", "expected": 1}))
+    verified = limited("verify", ".", cwd=sweep.parent)
+    assert (verified.returncode, verified.stderr) == (1, "")
+    assert verified.stdout.count("1 jobs expected, its command asks for more than 1,000,000") == 20
+    assert verified.stdout.endswith("4 of 4 runs are in order\n")
+
+
+def test_a_folder_whose_check_breaks_hides_no_other(sweep: Path, lth: Lth, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(path: Path) -> None:
+        raise ValueError("digits")
+
+    monkeypatch.setattr(sweeps, "_runs", broken)
+    verified = lth("verify", str(sweep))
+    assert verified.returncode == 1
+    assert "ValueError: digits" in verified.stdout
+    assert verified.stdout.endswith("4 of 4 runs are in order\n")

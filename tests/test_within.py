@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -198,7 +197,7 @@ def test_a_table_of_many_columns_is_refused(name: str, run: Path, limited: Lth) 
     (run / name).write_text(f"{first}{',' * 1_000_000}\n{rest}")
     done = limited("verify", str(run), cwd=run.parent)
     assert done.returncode == 1
-    assert re.search(r"1,000,\d\d\d columns; at most 200 are read", done.stdout)
+    assert f"{name}: its first line is not that of a format" in done.stdout
 
 
 def test_a_history_of_many_seeds_is_verified_in_seconds(run: Path, limited: Lth) -> None:

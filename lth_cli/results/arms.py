@@ -1,5 +1,6 @@
 """The check that nothing was left out: each arm that config.yaml asks for, in every table and in the manifest."""
 
+import os
 from collections.abc import Container, Iterator
 from typing import Any
 
@@ -23,6 +24,10 @@ def arms(files: Files) -> Iterator[str]:
     yield from (f"{where(key)}: its state is not in manifest.json" for key in sorted(keys - states))
     yield from (f"{where(key)}: a state, but not in history" for key in sorted(states - keys))
     yield from (f"{where(key)}: no arm of this round" for key in sorted(keys) if (key[1] == DENSE) != (key[0] == 0))
+    for one in files.run.record.get("diverged", []):
+        name = names.state(key := (one["round"], one["arm"], one["seed"]))
+        if key not in keys and names.key_of(name) == key and os.path.lexists(files.run.path / name):
+            yield f"{where(key)}: it diverged, as run.json says, but its state is there"
     yield from _controls(files, keys)
 
 

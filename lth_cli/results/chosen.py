@@ -17,13 +17,13 @@ from lth_cli.rundir.sameness import may_change, may_grow
 from lth_cli.setup.conf import conf_dir, options, own_targets
 
 _LONGEST = 32_768  # of a command, as `resume=` reads it
-_OWN_YAML = ("--config-dir", "--config-name", "hydra.searchpath")
+OWN_YAML = ("--config-dir", "--config-name", "hydra.searchpath")
 
 
 def command(files: Files) -> Iterator[str]:
     """What the command says plainly, by config.yaml and by the choices; and what Hydra recorded of it."""
     choices = files.run.record.get("choices", {})
-    words = _words(files)
+    words = words_of(files)
     if isinstance(words, NotKnown):
         yield words
     else:
@@ -42,7 +42,7 @@ def command(files: Files) -> Iterator[str]:
 def choices(files: Files) -> Iterator[str]:
     """That config.yaml has the values of each option that was chosen, but for those that the command gives."""
     chosen: dict[str, str] = files.run.record.get("choices", {})
-    words = _words(files)
+    words = words_of(files)
     if isinstance(words, NotKnown):
         yield words
         return
@@ -50,16 +50,17 @@ def choices(files: Files) -> Iterator[str]:
         yield NotKnown(f"choices: run.json does not name that of {', '.join(missing)}")
     picked = {(group, name) for group, text in chosen.items() for name in _listed(group, text)}
     foreign = sorted(f"{group}={name}" for group, name in picked if name not in options().get(group, ()))
-    if typed := [word for word in words if word.lstrip("+").startswith(_OWN_YAML)]:
+    if typed := [word for word in words if word.lstrip("+").startswith(OWN_YAML)]:
         foreign += typed
     # What is added to controls has no file.
     if foreign := [text for text in foreign if not text.startswith("controls=")]:
         yield NotKnown(f"choices: {', '.join(foreign)[:80]}: YAML that is not lth's own")
         return
     said = parse(words)
-    for group, option in sorted(picked):
-        if group != "experiment" and option in options()[group]:
-            others = [_leaves(*other) for other in picked if other != (group, option)]
+    ours = sorted((group, option) for group, option in picked if option in options().get(group, ()))  # only these exist
+    for group, option in ours:
+        if group != "experiment":
+            others = [leaves(*other) for other in ours if other != (group, option)]
             yield from _chosen(files.run.config, group, option, said, {key for one in others for key in one})
 
 
@@ -87,11 +88,11 @@ def _differ(
     config: Mapping[str, Any], group: str, option: str, said: Said, elsewhere: set[str]
 ) -> dict[str, tuple[Any, Any]]:
     """By key, what config.yaml has and what an option has; none where nothing of it is of ours."""
-    leaves = _leaves(group, option)
-    if any(key.endswith("_target_") and said.touches(key) for key in leaves):
+    given = leaves(group, option)
+    if any(key.endswith("_target_") and said.touches(key) for key in given):
         return {}
     found = {}
-    for key, wants in leaves.items():
+    for key, wants in given.items():
         there = lookup(config, key)
         ours = not said.touches(key) and key not in elsewhere and "${" not in str(wants)
         if ours and not is_missing(there) and there != wants:
@@ -100,26 +101,32 @@ def _differ(
 
 
 @cache
-def _leaves(group: str, option: str) -> dict[str, Any]:
-    """The values that a file of conf/ gives, with those of the files that it begins with, by their keys in a config."""
+def leaves(group: str, option: str) -> dict[str, Any]:
+    """The values that a file of conf/ gives, with those of the files that it begins with, by their keys in a config.
+
+    Only for what `options` lists: any other name may lead out of conf/.
+    """
+    if option not in options()[group]:
+        raise ValueError(f"conf/{group} has no {option[:40]!r}")
     text = (conf_dir() / group / f"{option}.yaml").read_text("utf-8")
     node = yaml.safe_load(text) or {}
     found = dict[str, Any]()
     for first in node.pop("defaults", []):
         if isinstance(first, str) and first != "_self_":
-            found |= _leaves(group, first)
-    return found | dict(_flat(node, "" if "@package _global_" in text else f"{group}."))
+            found |= leaves(group, first)
+    return found | dict(flat(node, "" if "@package _global_" in text else f"{group}."))
 
 
-def _flat(node: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+def flat(node: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    """Its values by their keys with dots."""
     for key, value in node.items():
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
+            yield from flat(value, f"{prefix}{key}.")
         else:
-            yield f"{prefix}{key}", _number(value)
+            yield f"{prefix}{key}", number(value)
 
 
-def _number(value: Any) -> Any:
+def number(value: Any) -> Any:
     """As OmegaConf has it, which takes 5e-4 for a number, where YAML 1.1 does not."""
     with suppress(ValueError):
         return float(value) if isinstance(value, str) else value
@@ -130,7 +137,7 @@ def _listed(group: str, text: str) -> list[str]:
     return [name for name in text.split(",") if name] if group == "controls" else [text]
 
 
-def _words(files: Files) -> list[str] | NotKnown:
+def words_of(files: Files) -> list[str] | NotKnown:
     """The overrides and options of the command."""
     said = files.run.record.get("command")
     if not isinstance(said, str) or len(said) > _LONGEST:

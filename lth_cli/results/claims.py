@@ -32,7 +32,6 @@ def claims(files: Files) -> Iterator[str]:
     yield from _iterations(files)
     yield from _rewind_to(files)
     yield from _choices(files)
-    yield from _examples(files)
 
 
 def _lacking(files: Files) -> Iterator[str]:
@@ -183,12 +182,3 @@ def _choices(files: Files) -> Iterator[str]:
     claimed, controls = files.run.record.get("choices", {}).get("controls"), files.run.config.get("controls")
     if claimed is not None and isinstance(controls, dict) and claimed != ",".join(map(str, controls)):
         yield f"run.json: choices names the controls {claimed[:80]}, config.yaml {','.join(map(str, controls))[:80]}"
-
-
-def _examples(files: Files) -> Iterator[str]:
-    """An accuracy is so many of them."""
-    claimed = files.run.record.get("test_examples")
-    for key, row in zip(files.keys, files.run.history, strict=True) if claimed is not None else ():
-        right = row["test_accuracy"] * claimed
-        if abs(right - round(right)) > 0.01:
-            yield f"run.json: test_examples is {claimed:,}, of which {where(key)} cannot have {row['test_accuracy']}"

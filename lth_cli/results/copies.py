@@ -1,8 +1,11 @@
 """The check that nothing was copied: two controls, two seeds or their rewind points are never the same bits."""
 
+import hashlib
 import itertools
 from collections.abc import Iterator
 from typing import Any
+
+import torch
 
 from lth_cli.controls.control import Control
 from lth_cli.core.arms import DENSE, OWN
@@ -63,12 +66,30 @@ def _rewinds(files: Files) -> Iterator[str]:
 
 
 def _curves(files: Files) -> Iterator[str]:
-    """Of the dense networks: no two seeds lose just the same on the way."""
+    """No two trainings lose just the same on the way: dense networks of two seeds, or arms that ended as others."""
     curves, first = files.table(names.CURVES), dict[str, Key]()
-    for key in (key for key in files.keys if key[1] == DENSE and curves.get(key)):
-        other = first.setdefault(dense_curve(curves[key]), key)
-        if other != key:
+    trained = {key for key, row in zip(files.keys, files.run.history, strict=True) if row["iterations"] > 0}
+    for key in (key for key in files.keys if key in trained and curves.get(key)):
+        other = first.setdefault(hashlib.sha256(dense_curve(curves[key]).encode()).hexdigest(), key)
+        if other == key:
+            continue
+        if key[1] == other[1] == DENSE or (_moves(curves[key]) and _ended_otherwise(files, key, other)):
             yield f"{where(key)}: the learning curve of {where(other)}"
+
+
+def _moves(curve: list[Row]) -> bool:
+    """Whether its losses change: those of a network without a connection may not."""
+    return len({point["val_loss"] for point in curve}) > 1
+
+
+def _ended_otherwise(files: Files, key: Key, other: Key) -> bool:
+    """Whether two arms have no trained tensor the same.
+
+    The same training gives all the same, as where nothing is pruned; and where pruning has cut the network in two, what
+    lies behind the cut, such as the biases of the output, is trained the same in any arm.
+    """
+    one, two = (files.state(place)[1].params for place in (key, other))
+    return not any(bool(p.any()) and torch.equal(p, two[name]) for name, p in one.items())
 
 
 def dense_curve(rows: list[Row]) -> str:

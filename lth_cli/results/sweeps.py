@@ -1,7 +1,6 @@
-"""The checks of a sweep: its record by its command, the names of its runs by their configs, and no run is a copy."""
+"""The checks of several runs: a sweep's record by its command, its names by their configs, and no run is a copy."""
 
 import itertools
-import math
 import re
 import shlex
 from collections.abc import Iterator, Sequence
@@ -19,7 +18,7 @@ from lth_cli.rundir.restore import read_state
 from lth_cli.rundir.sweep import read_sweep
 from lth_cli.rundir.tables import read_table
 
-_LONGEST, _MOST_JOBS = 32_768, 10_000
+_LONGEST, _MOST_JOBS, _MOST_COUNTED = 32_768, 10_000, 1_000_000
 _WORD = re.compile(r"\+{0,2}([A-Za-z_][\w./-]*)=(.*)", re.DOTALL)
 _RANGE = re.compile(r"range\((-?\d{1,9}(?:, *-?\d{1,9}){0,2})\)")
 _ITEM = re.compile(r"[\w./:%+-]+")
@@ -43,6 +42,26 @@ def contradictions(path: Path) -> Iterator[str]:
     yield from _copies(runs)
 
 
+def copied(paths: Sequence[Path], sweeps: Sequence[Path]) -> Iterator[str]:
+    """Runs whose dense network is another's of another seed, or learnt as that did; those of one sweep tell it there.
+
+    Nothing is said of one seed: other versions of lth, and copies of a folder, honestly have the same.
+    """
+    first = dict[str, tuple[Path, int]]()
+    for path in paths:
+        try:
+            run = read(path)
+        except Damaged:
+            continue
+        for seed, same in _dense(run):
+            other, of = first.setdefault(same, (path, seed))
+            if other == path or seed == of:
+                continue
+            if not any(path.is_relative_to(sweep) and other.is_relative_to(sweep) for sweep in sweeps):
+                yield f"{path}: its dense network of seed {seed} is that of seed {of} in {other}"
+                break
+
+
 def _runs(path: Path) -> Iterator[tuple[str, Run]]:
     for folder in find(path):
         with suppress(Damaged):
@@ -54,19 +73,25 @@ def _planned(expected: int | None, jobs: Sequence[str], command: str) -> Iterato
     swept = _swept(command)
     if expected is None or swept is None:
         return
-    count = math.prod(len(values) for values in swept.values())
+    count = 1
+    for values in swept.values():
+        count *= len(values)
+        if count > _MOST_COUNTED:  # a short command may ask for numbers of thousands of digits
+            yield f"{names.SWEEP}: {str(expected)[:40]} jobs expected, its command asks for more than {_MOST_COUNTED:,}"
+            return
     if expected != count:
-        yield f"{names.SWEEP}: {expected} jobs expected, its command asks for {count}"
+        yield f"{names.SWEEP}: {str(expected)[:40]} jobs expected, its command asks for {count}"
     if not jobs or not swept or count > _MOST_JOBS or any(map(_HASHED.fullmatch, jobs)):
         return
-    wanted = {frozenset(zip(swept, map(_plain, values), strict=True)) for values in itertools.product(*swept.values())}
+    listed = [[_plain(str(value)) for value in values] for values in swept.values()]
+    wanted = {frozenset(zip(swept, values, strict=True)) for values in itertools.product(*listed)}
     there = {frozenset((key, _plain(text)) for key, text in map(_split, _parts(name))) for name in jobs}
     if len(jobs) != count or wanted != there:
         other = min((",".join(map("=".join, sorted(job))) for job in wanted ^ there), default="one that is there twice")
         yield f"{names.SWEEP}: its jobs are not those of its command, such as {other[:80]}"
 
 
-def _swept(command: str) -> dict[str, list[str]] | None:
+def _swept(command: str) -> dict[str, Sequence[object]] | None:
     """The values of each key that has several, in a command; None where only Hydra, or a sweeper, knows them."""
     try:
         words = shlex.split(command) if len(command) <= _LONGEST else []
@@ -74,7 +99,7 @@ def _swept(command: str) -> dict[str, list[str]] | None:
         words = []
     if words[:2] != ["lth", "run"]:
         return None
-    found, seen = dict[str, list[str]](), set[str]()
+    found, seen = dict[str, Sequence[object]](), set[str]()
     for word in (word for word in words[2:] if not word.startswith("-")):
         key, text = _split(word)
         if key in ("hydra/sweeper", "hydra.sweep.subdir") or key in seen or "@" in key:
@@ -85,17 +110,17 @@ def _swept(command: str) -> dict[str, list[str]] | None:
         values = _values(text)
         if values is None:
             return None
-        if values:
+        if len(values) > 0:
             found[key] = values
     return found
 
 
-def _values(text: str) -> list[str] | None:
+def _values(text: str) -> Sequence[object] | None:
     """Those of a list or a range; none of one value with commas in it; None where it is not plain."""
     if ranged := _RANGE.fullmatch(text):
         ends = [int(end) for end in ranged[1].split(",")]
         values = range(*ends) if len(ends) < 3 or ends[2] != 0 else range(0)
-        return list(map(str, values)) if 0 < len(values) <= _MOST_JOBS else None
+        return values if 0 < len(values) <= _MOST_JOBS else None
     if re.fullmatch(r"\[[\w./:%+, -]*\]", text):
         return []
     items = text.split(",")

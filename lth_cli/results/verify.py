@@ -1,12 +1,15 @@
 """`lth verify`: the checks that the science depends on, repeated from the files of a run alone. Nothing is executed."""
 
+import csv
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+import yaml
+
 from lth_cli.core.spelling import brief
-from lth_cli.results import arms, checks, chosen, claims, copies, lengths, tickets
+from lth_cli.results import arms, checks, chosen, claims, composed, copies, counted, lengths, pruned, tickets
 from lth_cli.results.files import Files, NotKnown
 from lth_cli.rundir.read import Damaged, read
 
@@ -33,10 +36,13 @@ _CHECKS: tuple[tuple[str, str, Callable[[Files], Iterator[str]]], ...] = (
     ("claims", "run.json: as the manifest, the states and history", claims.claims),
     ("command", "what it says, as config.yaml and the choices", chosen.command),
     ("choices", "config.yaml as the options that were chosen", chosen.choices),
+    ("composed", "config.yaml as Hydra and lth's own defaults have it", composed.composed),
     ("arms", "each that config.yaml asks for, in every table", arms.arms),
     ("counts", "weights kept: history and layers as the masks on disk", checks.counts),
     ("curves", "accuracies of history as the learning curves", checks.curves),
+    ("images", "accuracies are whole numbers of the images", counted.counted),
     ("nested", "no weight revived, round by round", checks.nested),
+    ("pruned", "tickets keep what magnitude, or lamp, likes best", pruned.pruned),
     ("pattern", "the masks of tickets are of the config's pattern", checks.pattern),
     ("zeros", "pruned weights exactly zero, or what they are pruned to", checks.zeros),
     ("weights", "weights unchanged where only masks are learned", checks.weights),
@@ -47,7 +53,11 @@ _CHECKS: tuple[tuple[str, str, Callable[[Files], Iterator[str]]], ...] = (
 )
 _MOST_LINES = 10_000  # of a check; a short file may be wrong in millions of places
 _LONGEST = 1000  # characters of a line
-_BROKEN = (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError)
+BROKEN = (
+    *(ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError),
+    *(csv.Error, yaml.YAMLError),
+)
+"""What a check may raise of files that are nothing it expects; it ends that check only."""
 
 
 def verify(path: Path) -> list[Check]:
@@ -73,5 +83,5 @@ def _caught(run: Files, check: Callable[[Files], Iterator[str]]) -> Iterator[str
             yield line if len(line) <= _LONGEST else type(line)(brief(line, lines=1, width=_LONGEST))
     except Damaged as damaged:
         yield str(damaged)
-    except _BROKEN as error:
+    except BROKEN as error:
         yield f"{type(error).__name__}: {str(error)[:80]}"

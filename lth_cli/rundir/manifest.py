@@ -14,8 +14,8 @@ from pathlib import Path
 
 from lth_cli.rundir import names, within
 from lth_cli.rundir.columns import TABLES
-from lth_cli.rundir.damaged import Damaged, parsed, why
-from lth_cli.rundir.tables import filled, rows_by_round, younger
+from lth_cli.rundir.damaged import UNREADABLE, Damaged, parsed, why
+from lth_cli.rundir.tables import cells, filled, rows_by_round, younger
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -91,11 +91,13 @@ def damage(path: Path, manifest: Manifest) -> Iterator[tuple[str, str]]:
 
 
 def wrong_rows(path: Path, table: str, manifest: Manifest) -> Iterator[tuple[str, str]]:
-    """The same of one table."""
+    """The same of one table; and where its other lines could be taken for those that have a hash."""
     text = b""
     try:
         text = within.read(path, table)
-    except OSError as error:
+        for _ in cells(text.decode(), table):
+            pass
+    except UNREADABLE as error:
         yield table, why(path / table, error)
     rows, lacking = rows_by_round(text), younger(table, text)
     for round, digests in manifest.rows.items():

@@ -4,7 +4,7 @@ import re
 
 RECORD, CONFIG, MANIFEST = "run.json", "config.yaml", "manifest.json"
 SWEEP = "sweep.json"  # of a sweep, beside its runs
-HYDRA_SWEEP, HYDRA_RUN = "multirun.yaml", ".hydra/overrides.yaml"  # what Hydra writes
+HYDRA_SWEEP, HYDRA_RUN, HYDRA_CONFIG = "multirun.yaml", ".hydra/overrides.yaml", ".hydra/config.yaml"  # by Hydra
 HISTORY, LAYERS, CURVES = "history.csv", "layers.csv", "curves.csv"
 ROUNDS, TICKETS, PARTIAL = "rounds", "tickets", "partial"  # folders
 

@@ -3,7 +3,7 @@
 import csv
 import io
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,6 @@ Row = dict[str, Any]
 
 # Which are read in seconds; a run of 1,000 rounds with 20 arms and seeds has 20,000 rows of history.
 _MOST_ROWS = {names.HISTORY: 100_000, names.LAYERS: 1_000_000, names.CURVES: 1_000_000}
-
-_MOST_COLUMNS = 200
 
 
 def read_table(path: Path, table: str, version: int) -> dict[Key, list[Row]]:
@@ -51,19 +49,44 @@ def parse_table(text: str, table: str, version: int) -> list[Row]:
     """
     if (lines := text.count("\n")) > _MOST_ROWS[table]:
         raise ValueError(f"{lines:,} rows; at most {_MOST_ROWS[table]:,} are read")
-    rows = csv.DictReader(io.StringIO(text))
-    if (columns := len(rows.fieldnames or ())) > _MOST_COLUMNS:  # each row is filled up to all of them
-        raise ValueError(f"{columns:,} columns; at most {_MOST_COLUMNS} are read")
-    there = set(rows.fieldnames or ())
-    lost = {column.name for column in of_format(table, version)} - there
     found = list[Row]()
-    for row in rows:
-        if lost:
-            raise ValueError(f"no column {', '.join(sorted(lost))}")
+    for number, row in enumerate(cells(text, table, version)):
+        if number == 0:
+            there = {name: place for place, name in enumerate(row)}
+            continue
         found.append(
-            {one.name: one.parse(row[one.name]) if one.name in there else one.default for one in TABLES[table]}
+            {one.name: one.parse(row[there[one.name]]) if one.name in there else one.default for one in TABLES[table]}
         )
     return found
+
+
+def cells(text: str, table: str, version: int = 1) -> Iterator[list[str]]:
+    """The cells of a table line by line, the header first.
+
+    The manifest has hashes of lines, by the round that each begins with. So that what is read are those lines and
+    nothing else, the header is that of a format from `version` on, each line is a row, and a round is spelt in one way.
+
+    Raises:
+        ValueError, csv.Error: it is otherwise, as no run writes it.
+    """
+    if "\r" in text:
+        raise ValueError("a carriage return, which no run writes")
+    rows = csv.reader(io.StringIO(text))
+    size = 0
+    for number, (line, row) in enumerate(zip(io.StringIO(text), rows, strict=False), start=1):
+        if number == 1:
+            _check_header(line, table, version)
+            size = len(row)
+        elif rows.line_num != number or len(row) != size or not line.startswith(f"{int(row[0])},"):
+            raise ValueError(f"line {number} is no row as a run writes it")
+        yield row
+
+
+def _check_header(line: str, table: str, version: int) -> None:
+    if lost := {column.name for column in of_format(table, version)}.difference(line.rstrip("\n").split(",")):
+        raise ValueError(f"no column {', '.join(sorted(lost))}")
+    if line not in (header(table, one).decode() for one in range(version, FORMAT + 1)):
+        raise ValueError("its first line is not that of a format")
 
 
 def header(table: str, version: int = FORMAT) -> bytes:
@@ -79,7 +102,7 @@ def lines(table: str, rows: Iterable[Mapping[str, Any]]) -> bytes:
 
 
 def rows_by_round(table: bytes) -> dict[bytes, bytes]:
-    """The lines of a table after its header, by the round each begins with."""
+    """The lines of a table after its header, by the round each begins with; `cells` tells whether they are rows."""
     rows: dict[bytes, list[bytes]] = defaultdict(list)
     for line in table.splitlines(keepends=True)[1:]:
         rows[line.partition(b",")[0]].append(line)
