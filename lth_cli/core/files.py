@@ -17,7 +17,33 @@ _HALF_WRITTEN = re.compile(rf"\.(.+)\.[0-9]+{re.escape(TEMPORARY)}")
 _NOFOLLOW, _DIRECTORY = getattr(os, "O_NOFOLLOW", 0), getattr(os, "O_DIRECTORY", 0)
 # A pipe that nobody writes must not block, and a terminal must not become ours.
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
+_held: dict[str, int] = {}  # the folders that are held open, by their absolute names
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW | getattr(os, "O_BINARY", 0)
+
+
+@contextmanager
+def held(root: Path, above: Path | None = None) -> Iterator[None]:
+    """Hold a folder open: below this root, all is read and written in this very folder, whatever takes its name later.
+
+    Args:
+        above: the folder from which on no link is followed on the way to it; None: the way is the caller's own.
+
+    Raises:
+        OSError: naming `root`.
+    """
+    if os.open not in os.supports_dir_fd:  # Windows
+        yield
+        return
+    with _naming(root), _folder(root / "x", root if above is None else above) as (opened, _):
+        assert opened is not None
+        folder = os.dup(opened)
+    name = os.path.abspath(root)
+    _held[name] = folder
+    try:
+        yield
+    finally:
+        del _held[name]
+        os.close(folder)
 
 
 def open_regular(path: Path, most: int, root: Path | None = None) -> BufferedReader:
@@ -88,6 +114,19 @@ def write(path: Path, data: bytes, root: Path | None = None) -> None:
                 os.unlink(temporary, dir_fd=folder)
 
 
+def remove(path: Path, root: Path) -> None:
+    """Remove a file below a folder, if it is there, or an empty folder; no link is followed on the way.
+
+    Raises:
+        OSError: naming `path`, as where a folder holds something.
+    """
+    with _naming(path), _folder(path, root) as (folder, name), suppress(FileNotFoundError):
+        if stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+            os.rmdir(name, dir_fd=folder)
+        else:
+            os.unlink(name, dir_fd=folder)
+
+
 def remove_temporary(root: Path, writes: Callable[[str], bool]) -> None:
     """Remove what a killed writer left half written below a folder, and nothing else.
 
@@ -97,7 +136,7 @@ def remove_temporary(root: Path, writes: Callable[[str], bool]) -> None:
     for file in map(Path, list(below(root))):
         found = _HALF_WRITTEN.fullmatch(file.name)
         if found is not None and writes((file.parent / found[1]).relative_to(root).as_posix()) and file.is_file():
-            file.unlink(missing_ok=True)
+            remove(file, root)
 
 
 def below(root: Path) -> Iterator[os.DirEntry[str]]:
@@ -144,7 +183,8 @@ def _folder(path: Path, root: Path | None) -> Iterator[tuple[int | None, str]]:
             raise OSError(errno.ELOOP, "a link, which is not followed here")
         yield None, str(path)
         return
-    opened = os.open(root, os.O_RDONLY | _DIRECTORY)
+    there = _held.get(os.path.abspath(root)) if _held else None
+    opened = os.open(root, os.O_RDONLY | _DIRECTORY) if there is None else os.dup(there)
     try:
         for folder in folders:
             outer, opened = opened, _inner(folder, opened)

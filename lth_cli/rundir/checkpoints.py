@@ -81,8 +81,8 @@ class Checkpoints:
         with suppress(OSError):
             for file in folder.iterdir() if not folder.is_symlink() else ():
                 if names.is_partial(f"{names.PARTIAL}/{file.name}"):
-                    file.unlink()
-            folder.rmdir()
+                    within.remove(self.path, f"{names.PARTIAL}/{file.name}")
+            within.remove(self.path, names.PARTIAL)
 
     def _name(self, jobs: Sequence[Job]) -> str:
         first = jobs[0]

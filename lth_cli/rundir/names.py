@@ -5,6 +5,7 @@ import re
 RECORD, CONFIG, MANIFEST = "run.json", "config.yaml", "manifest.json"
 SWEEP = "sweep.json"  # of a sweep, beside its runs
 HYDRA_SWEEP, HYDRA_RUN = "multirun.yaml", ".hydra/overrides.yaml"  # what Hydra writes
+HYDRA = ".hydra"  # the folder of what it writes of a run
 HISTORY, LAYERS, CURVES = "history.csv", "layers.csv", "curves.csv"
 ROUNDS, TICKETS, PARTIAL = "rounds", "tickets", "partial"  # folders
 
