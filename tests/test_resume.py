@@ -13,7 +13,7 @@ import yaml
 from lth_cli.command.resume import check_config
 from lth_cli.core.files import TEMPORARY
 from lth_cli.results.compare import compare
-from lth_cli.rundir.columns import HISTORY
+from lth_cli.rundir.columns import FORMAT, HISTORY
 from lth_cli.rundir.intact import reopen
 from lth_cli.rundir.read import Run, read
 from lth_cli.rundir.sameness import ROLES, Role
@@ -375,7 +375,7 @@ def test_without_its_record_a_run_begins_anew_with_its_config(damage: str | None
     record(run / "run.json", '{"format": 99, "status": "done"}')
     newer = lth("run", f"resume={run}")
     assert (newer.returncode, newer.stdout) == (2, "")
-    assert newer.stderr == f"lth: {run}/run.json: format 99, but this version of lth reads up to 1\n"
+    assert newer.stderr == f"lth: {run}/run.json: format 99, but this version of lth reads up to {FORMAT}\n"
 
 
 def test_without_its_record_a_sweep_goes_on_with_hydras(lth: Lth, tmp_path: Path) -> None:

@@ -64,6 +64,9 @@ def _printable(path: Path, words: list[str]) -> list[str]:
     """Arguments, which Hydra may print, without those that name a folder: it is `path`."""
     if not all(word.isprintable() for word in words):
         raise ConfigError(f"resume={path}: a command with control characters is recorded there")
+    for word in words:  # before they are parsed: some options print something and end
+        if word.startswith("-") and not _FLAGS.fullmatch(word):
+            raise ConfigError(f"{_named(word)} is recorded there, and no option of a run")
     if len([word for word in words if re.match(r"[+~]*hydra\.mode\b", word)]) > 1:
         raise ConfigError(f"resume={path}: a command with several hydra.mode is recorded there")
     return [word for word in words if not re.match(r"\+*hydra\.(run|sweep)\.dir=", word)]
@@ -72,15 +75,13 @@ def _printable(path: Path, words: list[str]) -> list[str]:
 def refuse_steering(path: Path, recorded: Line, typed: Line, merged: Line) -> None:
     """Refuse what only the record asks of Hydra: it would decide where files go, and what runs.
 
-    Under ``safe=true``, a folder of YAML that only the record names is refused, too, and an interpolation: a few lines
-    of them stand for more text than there is memory, and one may be a secret of the environment.
+    Under ``safe=true``, a folder of YAML that only the record names is refused, too, where data and tickets are read
+    from, and a download, and an interpolation: a few lines of them stand for more text than there is memory, and one
+    may be a secret of the environment.
 
     Raises:
         ConfigError: naming it, as a shell takes it; whoever wants it types it again.
     """
-    for text in recorded.flags:
-        if not _FLAGS.fullmatch(text):
-            raise ConfigError(f"{_named(text)} is recorded there, and no option of a run")
     for text in merged.overrides:
         key = text.lstrip("+~").partition("=")[0]
         of_hydra = re.match(r"hydra\b", key) or re.search(r"@.*\bhydra\b", key)
@@ -89,7 +90,7 @@ def refuse_steering(path: Path, recorded: Line, typed: Line, merged: Line) -> No
     typed_options, options = typed.options, merged.options
     if overrides.says_yes(merged.overrides, "safe"):
         for text in merged.overrides:
-            if "$" in text and "{" in text and text not in typed.overrides:  # Hydra reads $\\{ as ${
+            if text not in typed.overrides and (overrides.interpolates(text) or overrides.reaches_out(text)):
                 raise ConfigError(f"{_named(text)} is recorded there; under safe=true type it again")
         for flag in ("config_dir", "config_name"):
             if getattr(options, flag) is not None and getattr(typed_options, flag) is None:
