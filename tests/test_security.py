@@ -151,7 +151,8 @@ def test_names_that_lead_out_of_a_run_are_refused(name: str, run: Path) -> None:
     (run / "manifest.json").write_text(json.dumps(document))
     with pytest.raises(Damaged, match="is no file of a run"):
         Manifest.load(run)
-    assert reopen(run).rounds == 0
+    with pytest.raises(Damaged, match="is no file of a run"):
+        reopen(run)
     (run / "history.csv").write_text((run / "history.csv").read_text().replace("winning", "../../x"))
     with pytest.raises(Damaged, match="arm is"):
         read(run)

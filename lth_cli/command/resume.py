@@ -20,7 +20,7 @@ from lth_cli.rundir.config import parse_config, parse_yaml, read_config
 from lth_cli.rundir.damaged import UNREADABLE, Damaged, OutOfReach, parsed
 from lth_cli.rundir.intact import Intact
 from lth_cli.rundir.manifest import Manifest, sha256
-from lth_cli.rundir.record import read_record
+from lth_cli.rundir.record import read_in_part
 from lth_cli.rundir.sameness import BEFORE, may_change, may_grow
 from lth_cli.setup.own import own
 from lth_cli.setup.schema import ConfigError
@@ -46,7 +46,7 @@ def command(path: Path) -> tuple[list[str], bool]:
         raise ConfigError(f"resume={path}: no run or sweep is there")
     file = path / (names.SWEEP if sweep else names.RECORD)
     try:
-        record = _sweep_record(path) if sweep else read_record(path)
+        record = _sweep_record(path) if sweep else read_in_part(path)[0]
     except OutOfReach:
         raise
     except Damaged as damaged:
@@ -184,9 +184,9 @@ def _same_rounds(path: Path, rounds: int, more: int) -> str:
 
 
 def _has_begun(path: Path) -> bool:
-    """Whether a run has begun there. Where run.json is lost, config.yaml still shows it."""
+    """Whether a run has begun there. Where run.json is lost, or less than it was, other files still show it."""
     try:
-        return "keep" in read_record(path)
+        return "keep" in read_in_part(path)[0] or (path / names.MANIFEST).exists()
     except OutOfReach:
         raise
     except Damaged:
