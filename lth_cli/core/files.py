@@ -17,6 +17,7 @@ _HALF_WRITTEN = re.compile(rf"\.(.+)\.[0-9]+{re.escape(TEMPORARY)}")
 _NOFOLLOW, _DIRECTORY = getattr(os, "O_NOFOLLOW", 0), getattr(os, "O_DIRECTORY", 0)
 # A pipe that nobody writes must not block, and a terminal must not become ours.
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
+_LARGE, _HOLES = 2**24, 16  # from so many bytes on, a file that is so many times as large as what is there has holes
 _held: dict[str, int] = {}  # the folders that are held open, by their absolute names
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW | getattr(os, "O_BINARY", 0)
 
@@ -61,6 +62,7 @@ def open_regular(path: Path, most: int, root: Path | None = None) -> BufferedRea
         file = os.fdopen(os.open(name, _READ | (_NOFOLLOW if root is not None else 0), dir_fd=folder), "rb")
         try:
             _check(os.fstat(file.fileno()), most)
+            _refuse_holes(file.fileno())
         except OSError:
             file.close()
             raise
@@ -158,6 +160,20 @@ def _check(found: os.stat_result, most: int) -> None:
         raise OSError(errno.EINVAL, "not a file")
     if found.st_size > most:
         raise OSError(errno.EFBIG, f"{found.st_size:,} bytes; at most {most:,} are read")
+
+
+def _refuse_holes(opened: int) -> None:
+    """A file of few bytes may stand for gigabytes; one that is only compressed, or not on the disk yet, has no holes."""
+    found = os.fstat(opened)
+    there = getattr(found, "st_blocks", found.st_size) * 512
+    if found.st_size <= _LARGE or there >= found.st_size // _HOLES or not hasattr(os, "SEEK_HOLE"):
+        return
+    first = found.st_size
+    with suppress(OSError):  # a file system that cannot tell
+        first = os.lseek(opened, 0, os.SEEK_HOLE)
+    os.lseek(opened, 0, os.SEEK_SET)
+    if first < found.st_size:
+        raise OSError(errno.EINVAL, f"{found.st_size:,} bytes, of which {there:,} are there: a file with holes")
 
 
 @contextmanager
