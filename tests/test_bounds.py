@@ -258,7 +258,7 @@ def test_a_header_that_does_not_fit_its_file_is_refused_before_the_rest_is_read(
     with open(tmp_path / "file", "ab") as file:
         file.write(b"more")
     monkeypatch.setattr("lth_cli.core.tensors.parse", lambda data: pytest.fail("it is read"))
-    with pytest.raises(ValueError, match="is not a ticket: 1,0.* bytes, and .* as its header says"):
+    with pytest.raises(ValueError, match=r"is not a ticket: 1,0.* bytes, and .* as its header says"):
         Ticket.load(tmp_path / "file")
     (tmp_path / "file").write_bytes(struct.pack("<Q", 2**40) + b"{}")
     with pytest.raises(ValueError, match="a header of 1,099,511,627,776 bytes in a file of 10"):

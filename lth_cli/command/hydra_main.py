@@ -35,7 +35,7 @@ _IS_PLAIN = re.compile(r"[\w@%+=:,./\[\]~-]+")
 def hand_to_hydra(words: list[str], call: Callable[[DictConfig], None]) -> None:
     """Let Hydra take up a command line, and call what makes each job of it."""
     sys.argv = ["lth run", *words]
-    basic_sweeper.OmegaConf = _Written  # type: ignore[misc, assignment]
+    basic_sweeper.OmegaConf = _Written  # type: ignore[attr-defined, assignment]
     with Signals().in_order():
         hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(call)()
 

@@ -84,9 +84,8 @@ def _alone(path: Path, sweep: Path, resumed: bool) -> Iterator[None]:
 
 def _said_by_hydra(config: DictConfig) -> dict[str, str]:
     """What Hydra writes of a job, by name: it does so before the job begins, and would follow links."""
-    whole = HydraConfig.instance().cfg
-    assert whole is not None
-    parts = {"config": config, "hydra": whole, "overrides": whole.hydra.overrides.task}
+    overrides = HydraConfig.get().overrides.task
+    parts = {"config": config, "hydra": HydraConfig.instance().cfg, "overrides": overrides}
     return {f"{names.HYDRA}/{name}.yaml": OmegaConf.to_yaml(part) for name, part in parts.items()}
 
 

@@ -54,11 +54,8 @@ def interpolates(override: str) -> bool:
 def reaches_out(override: str) -> bool:
     """Whether it says where data or a ticket is read from, or that data is downloaded."""
     (parsed,) = _parsed([override])
-    if parsed.is_delete():
-        return False
-    values = _flat(parsed.key_or_group, None if parsed.is_sweep_override() else parsed.value())
-    found = {key: value for key, value in values.items() if key in _REACHES_OUT}
-    return parsed.is_sweep_override() and bool(found) or any(value not in (None, False) for value in found.values())
+    values = _flat(parsed.key_or_group, parsed.value())  # of a deletion None, of a sweep what stands for its values
+    return any(values.get(key) not in (None, False) for key in _REACHES_OUT)
 
 
 def _flat(key: str, value: Any) -> dict[str, Any]:

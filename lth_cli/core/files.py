@@ -163,7 +163,7 @@ def _check(found: os.stat_result, most: int) -> None:
 
 
 def _refuse_holes(opened: int) -> None:
-    """A file of few bytes may stand for gigabytes; one that is only compressed, or not on the disk yet, has no holes."""
+    """A file of few bytes may stand for gigabytes; what is compressed, or not on the disk yet, has no holes."""
     found = os.fstat(opened)
     there = getattr(found, "st_blocks", found.st_size) * 512
     if found.st_size <= _LARGE or there >= found.st_size // _HOLES or not hasattr(os, "SEEK_HOLE"):
