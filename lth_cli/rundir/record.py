@@ -87,8 +87,8 @@ def _document(text: str) -> Record:
 def _faults(record: Record) -> Iterator[tuple[str, str]]:
     """What is no claim of a run, by key, and what is wrong with it."""
     for key, kind in _KINDS.items():
-        value: Any = record.get(key)
-        if key in record and (type(value) is not kind or (kind is int and value < 1)):
+        value = record.get(key)
+        if key in record and (type(value) is not kind or (kind is int and record[key] < 1)):
             yield key, f"{key} is {str(value)[:40]}"
         elif key in record and (wrong := _ODD.get(key, lambda value: None)(value)) is not None:
             yield key, wrong
