@@ -8,7 +8,7 @@ import struct
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import ItemsView
 from pathlib import Path
 
 import pytest
@@ -199,16 +199,16 @@ class Asked(dict[str, object]):
 
     looked_at = 0
 
-    def __iter__(self) -> Iterator[str]:
+    def items(self) -> ItemsView[str, object]:
         self.looked_at += 1
-        return super().__iter__()
+        return super().items()
 
 
 def test_thousands_of_rows_are_not_each_compared_with_thousands_of_controls(run: Path) -> None:
     read_back = files.Files(read_run(run))
     asked = read_back.run.config["controls"] = Asked(read_back.run.config["controls"])
     assert not list(arms(read_back))
-    assert asked.looked_at == 1 + 3  # and in the three rounds
+    assert asked.looked_at == 1
 
 
 def test_a_line_of_verify_holds_no_name_of_megabytes(run: Path) -> None:

@@ -134,3 +134,11 @@ def test_early_stops_are_compared_seed_by_seed_and_bounds_stay_bounds() -> None:
     assert ratio(rows((50, 80), (25, 100))) == (0.790569, "≥", False)
     assert ratio(rows((50, 100), (25, 80))) == (0.632456, "≤", False)
     assert ratio(rows((50, 100), (100, 80))) == (None, "", False)
+
+
+@pytest.mark.parametrize("odd", ["x", [1], {}, True, 10**400, -1, None])
+def test_a_number_of_things_that_cannot_be_is_not_known(odd: object) -> None:
+    record = {"test_examples": odd, "flops_per_example": odd}
+    for train in ({"batch_size": odd}, odd):
+        rows = compare([run(accuracies(dense=0.9, winning=0.9), record=record, train=train)])
+        assert [(row.sampling_error, row.search_flops, row.search_examples) for row in rows] == [(None, None, None)] * 2

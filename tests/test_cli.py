@@ -65,7 +65,7 @@ def test_run_compare_and_list_as_a_newcomer_would(lth: Lth, lth_process: Lth, tm
     assert [row["round"] for row in csv.DictReader(every.stdout.splitlines())] == ["0", "1", "1", "1", "2", "2", "2"]
     document = json.loads(lth("compare", "--format", "json", "--tolerance", "0.5", "outputs").stdout)
     assert (document["tolerance"], len(document["rows"])) == (0.5, 4)
-    assert lth("compare", "outputs/*/*", "--format", "markdown").stdout.startswith("| run | round | arm |")
+    assert lth("compare", "outputs/*/*", "--format", "markdown").stdout.startswith("| run | arm | round |")
     written = lth("compare", "-o", "table.txt", "--plot", "picture.png")
     assert written.stdout.splitlines() == ["wrote picture.png", "wrote table.txt"]
     assert "winning" in (tmp_path / "table.txt").read_text()

@@ -29,9 +29,9 @@ import lth_cli.core.metrics as metrics
 def within_two(logits, targets):
     return (logits.topk(2, 2).indices == targets.unsqueeze(2)).any(2).sum(1)
 
-metrics.METRICS += (metrics.Metric("top2", within_two, top=1.0, since=2),)
+metrics.METRICS += (metrics.Metric("top2", within_two, top=1.0, since=3),)
 import lth_cli.rundir.columns as columns
-columns.FORMAT = 2
+columns.FORMAT = 3
 """
 COMMANDS = """
 from lth_cli.cli import main
@@ -61,6 +61,10 @@ def files(path: Path) -> dict[str, bytes]:
     return {str(file.relative_to(path)): file.read_bytes() for file in path.rglob("*") if file.is_file()}
 
 
+def lines_of(table: bytes) -> list[str]:
+    return table.decode().splitlines()
+
+
 def test_there_is_a_stored_run_of_every_format() -> None:
     assert {path.name for path in STORED.iterdir()} == {f"format{version}" for version in range(1, FORMAT + 1)}
 
@@ -88,8 +92,10 @@ def test_a_stored_run_goes_on(runs: Path, lth: Lth) -> None:
     assert "round  1/3" not in resumed.stdout
     after = files(runs / "cut")
     for name, data in before["cut"].items():
-        if name.startswith("rounds/") or name in TABLES:
-            assert after[name].startswith(data), name
+        if name.startswith("rounds/"):
+            assert after[name] == data, name
+        if name in TABLES:  # where a column is new, it is the last
+            assert all(new.startswith(old) for old, new in zip(lines_of(data), lines_of(after[name]), strict=False))
     assert read(runs / "cut").status == "done"
     assert not any(check.wrong for check in verify(runs / "cut"))
 
@@ -114,15 +120,20 @@ def test_a_later_version_goes_on_with_it_in_its_own_format(runs: Path, lth: Lth)
     before = files(run)
     later(["run", "resume=cut"], ["verify", "cut"], ["compare", "cut", "--format", "csv", "-o", "x.csv"], cwd=runs)
     after = files(run)
-    assert json.loads(after["run.json"])["format"] == 2
+    assert json.loads(after["run.json"])["format"] == 3
     for name, data in before.items():
         if name.startswith("rounds/"):
             assert after[name] == data
-    for name, new in (("history.csv", "test_top2,val_top2"), ("curves.csv", "val_top2,test_top2"), ("layers.csv", "")):
-        head, *rows = before[name].decode().splitlines()
-        head_after, *rows_after = after[name].decode().splitlines()
-        assert head_after == ",".join(filter(None, (head, new)))
-        assert rows_after[: len(rows)] == [row + ",," * bool(new) for row in rows]
+    second = ["reaches_dense_at"] if json.loads(before["run.json"])["format"] == 1 else []
+    for name, new in (
+        ("history.csv", [*second, "test_top2", "val_top2"]),
+        ("curves.csv", ["val_top2", "test_top2"]),
+        ("layers.csv", []),
+    ):
+        head, *rows = lines_of(before[name])
+        head_after, *rows_after = lines_of(after[name])
+        assert head_after == ",".join([head, *new])
+        assert rows_after[: len(rows)] == [row + "," * len(new) for row in rows]
         assert not any(row.endswith(",") for row in rows_after[len(rows) :])
     new_rows = [row for row in history(run) if int(row["round"]) >= 2]
     assert len(new_rows) == 2 * 2 * 3
@@ -134,7 +145,7 @@ def test_a_later_version_goes_on_with_it_in_its_own_format(runs: Path, lth: Lth)
     assert float(compared["winning"]) == pytest.approx(sum(of_ticket) / 2)
     refused = lth("run", f"resume={run}")
     assert refused.returncode == 2
-    assert refused.stderr == f"lth: {run}/run.json: format 2, but this version of lth reads up to 1\n"
+    assert refused.stderr == f"lth: {run}/run.json: format 3, but this version of lth reads up to 2\n"
 
 
 def test_a_younger_column_has_its_default_in_older_tables(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,7 +202,9 @@ def test_a_kill_while_tables_are_rewritten_costs_no_round(runs: Path) -> None:
     assert reopen(runs / "cut").rounds == 2
     done = python(LATER + KILLS, cwd=runs)
     assert done.stderr == ""
-    assert done.stdout.splitlines() == ["1 2 [] {None} True"] * 6 + ["2 2 [] {None} True"]
+    old = json.loads((runs / "cut" / "run.json").read_text())["format"]
+    kept = [line.replace("False", "True") for line in done.stdout.splitlines()]
+    assert kept == [f"{old} 2 [] {{None}} True"] * 6 + ["3 2 [] {None} True"]
 
 
 @pytest.mark.parametrize("table", ["history.csv", "curves.csv"])
@@ -205,3 +218,19 @@ def test_a_column_that_should_be_there_is_missed(table: str, runs: Path) -> None
         done = python(LATER + COMMANDS, json.dumps(["verify", "cut"]), cwd=runs)
         assert done.returncode == 1
         assert f"{table}: no column {column}" in done.stdout
+
+
+def test_a_run_goes_on_with_the_recipe_that_was_the_default_when_it_began(runs: Path, lth: Lth) -> None:
+    """But not where another is asked for, nor by a config that is not as it was written."""
+    config = (runs / "cut" / "config.yaml").read_text()
+    (lr,) = [line for line in config.splitlines() if line.startswith("  lr:")]
+    other = lth("run", f"resume={runs / 'cut'}", "train.lr=0.3")
+    assert other.returncode == 2
+    assert f"train.lr (was {lr.split()[1]}, not 0.3)" in other.stderr
+    (runs / "cut" / "config.yaml").write_text(config.replace(lr, "  lr: 0.25"))
+    changed = lth("run", f"resume={runs / 'cut'}")
+    assert changed.returncode == 2
+    assert "train.lr (was 0.25, not " in changed.stderr
+    (runs / "cut" / "config.yaml").write_text(config)
+    assert lth("run", f"resume={runs / 'cut'}", "eval_every=2it").returncode == 0
+    assert f"{lr}\n" in (runs / "cut" / "config.yaml").read_text()

@@ -252,7 +252,7 @@ def test_half_a_file_of_ours_is_removed_and_nothing_of_anybody_else(run: Path) -
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ("train.lr=0.1", r"train.lr \(was 0.0005, not 0.1\): a run goes on with the config"),
+        ("train.lr=0.1", r"train.lr \(was 0.0012, not 0.1\): a run goes on with the config"),
         ("model.hidden=[9]", r"model.hidden \(was \[8\], not \[9\]\)"),
         ("seed=1", "seed "),
         ("sparsity=linear", r"rounds, sparsity: round 1 is done and keeps \d+ weights; here \d+"),
@@ -402,7 +402,7 @@ def test_resume_on_the_command_line(lth: Lth, tmp_path: Path) -> None:
     assert record["command"] == shlex.join(["lth", "run", "rounds=2", *OPTIONS, "device=cpu"])
     refused = lth("run", f"resume={run}", "train.lr=0.5")
     assert (refused.returncode, refused.stdout) == (2, "")
-    assert "train.lr (was 0.0005, not 0.5): a run goes on with the config" in refused.stderr
+    assert "train.lr (was 0.0012, not 0.5): a run goes on with the config" in refused.stderr
     for wrong in ("nowhere", str(tmp_path), ""):
         missing = lth("run", f"resume={wrong}")
         assert (missing.returncode, len(missing.stderr.splitlines())) == (2, 1)
@@ -428,7 +428,7 @@ def test_a_resumed_sweep_skips_what_is_done_and_makes_what_is_not(lth: Lth, lth_
     assert "3 done in" in again.stdout
     saved = (sweep / "sweep.json").read_bytes()
     for change, words in (
-        ("train.lr=0.5", "train.lr (was 0.0005, not 0.5)"),
+        ("train.lr=0.5", "train.lr (was 0.0012, not 0.5)"),
         ("rounds=2", "round 1 is done and keeps"),
     ):
         refused = lth("run", f"resume={sweep}", change)
@@ -462,7 +462,7 @@ def test_without_its_record_a_run_begins_anew_with_its_config(lth: Lth, tmp_path
     record(run / "run.json", None)
     refused = lth("run", f"resume={run}", "train.lr=0.5")
     assert (refused.returncode, refused.stdout) == (2, "")
-    assert "train.lr (was 0.0005, not 0.5)" in refused.stderr
+    assert "train.lr (was 0.0012, not 0.5)" in refused.stderr
     resumed = lth("run", f"resume={run}")
     assert (resumed.returncode, resumed.stderr) == (0, "")
     assert resumed.stdout.startswith("run.json: ")

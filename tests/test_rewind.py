@@ -78,7 +78,7 @@ def test_a_rate_at_which_nothing_is_learned_is_refused_and_another_is_used(lth: 
     done = lth(*COSINE, "rewind=none")
     assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
     assert "rewind.lr=null: tickets would train at a rate of at most" in done.stderr
-    assert done.stderr.endswith("under 1% of train.lr=0.0005: too little to change anything; try rewind.lr=5e-05\n")
+    assert done.stderr.endswith("under 1% of train.lr=0.0012: too little to change anything; try rewind.lr=0.00012\n")
     assert not (tmp_path / "outputs").exists()
     assert lth(*COSINE, "rewind=none", "rewind.lr=5e-5").returncode == 0
     assert lth(*COSINE, "rewind=late", "rewind.fraction=0.99").returncode == 2

@@ -53,7 +53,7 @@ def write_run(
 
 def test_a_run_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     run = read(write_run(tmp_path / "run", rounds=2, seeds=(0, 3), rounds_config=2))
-    assert (run.status, run.record["format"], run.config["seed"]) == ("done", 1, 0)
+    assert (run.status, run.record["format"], run.config["seed"]) == ("done", 2, 0)
     arms = [(row["round"], row["arm"], row["seed"]) for row in run.history]
     assert arms[:3] == [(0, "dense", 0), (0, "dense", 3), (1, "winning", 0)]
     assert len(arms) == 2 + 2 * 2 * 3
@@ -82,7 +82,7 @@ def test_the_files_are_those_of_the_format(tmp_path: Path) -> None:
     header = (path / "history.csv").read_text().splitlines()[0]
     assert header == (
         "round,arm,seed,density,sparsity,remaining,total,iterations,test_accuracy,test_loss,val_accuracy,val_loss,"
-        "early_stop_iteration,early_stop_test_accuracy,train_seconds,examples_per_second"
+        "early_stop_iteration,early_stop_test_accuracy,train_seconds,examples_per_second,reaches_dense_at"
     )
     assert f"{header}\n" == HEADER
     with open(path / "layers.csv") as file:
@@ -133,8 +133,8 @@ def test_an_arm_may_be_called_by_any_letters(tmp_path: Path) -> None:
 def test_what_took_no_time_has_no_speed() -> None:
     """As a run is restored that took less than half a millisecond."""
     (one,) = imp(rounds=1, controls={})[0]
-    assert history_row(replace(one, seconds=0.5, examples=80))["examples_per_second"] == 160.0
-    assert history_row(replace(one, seconds=0.0, examples=80))["examples_per_second"] == 0.0
+    assert history_row(replace(one, seconds=0.5, examples=80), None)["examples_per_second"] == 160.0
+    assert history_row(replace(one, seconds=0.0, examples=80), None)["examples_per_second"] == 0.0
 
 
 @pytest.mark.parametrize("content", [b"", b"\x80\x04.", b"\xff" * 100, b"\x08\x00\x00\x00\x00\x00\x00\x00{}      "])
@@ -150,19 +150,19 @@ def test_what_is_not_a_ticket_is_refused(content: bytes, tmp_path: Path) -> None
         ("run.json", None, "run.json: missing"),
         ("run.json", "{", "run.json: Expecting"),
         ("run.json", "[]", "not the record of a run"),
-        ("run.json", '{"format": 99, "status": "done"}', "format 99, but this version of lth reads up to 1"),
+        ("run.json", '{"format": 99, "status": "done"}', "format 99, but this version of lth reads up to 2"),
         ("history.csv", None, "round 0 of seed 0 is missing, although the run is done"),
         ("history.csv", "round,arm\n0,dense\n", "no column"),
         ("history.csv", HEADER + "0,dense,0,1.0\n", "history.csv: "),
         ("history.csv", HEADER + "x" * 300_000, "field larger than field limit"),
         (
             "history.csv",
-            f"{HEADER}0,dense,0,1,0,9,9,9,7.5,0,0,0,1,0,0,0\n",
+            f"{HEADER}0,dense,0,1,0,9,9,9,7.5,0,0,0,1,0,0,0,\n",
             "line 2: test_accuracy is 7.5",
         ),
         (
             "history.csv",
-            f"{HEADER}0,dense,0,1,0,9,9,9,nan,0,0,0,1,0,0,0\n",
+            f"{HEADER}0,dense,0,1,0,9,9,9,nan,0,0,0,1,0,0,0,\n",
             "line 2: test_accuracy is nan",
         ),
         ("run.json", '{"format": 1, "status": "running", "pid": "x"}', "pid is x"),

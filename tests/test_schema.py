@@ -45,9 +45,9 @@ sparsity:
   target: 0.9
 train:
   optimizer: adam
-  lr: 0.0005
+  lr: 0.0012
   batch_size: 60
-  iterations: 12ep
+  iterations: 15ep
   momentum: 0.0
   weight_decay: 0.0
   schedule: constant
@@ -67,9 +67,12 @@ controls:
   random_reinit:
     _target_: lth_cli.controls.Reinit
     keep_sign: false
+    draws: 1
   random_mask:
     _target_: lth_cli.controls.RandomMask
+    draws: 1
 controls_at: last
+dense_retrained: false
 device: auto
 executor: auto
 precision: fp32

@@ -14,13 +14,14 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from lth_cli.command import overrides
+from lth_cli.command.begun import as_begun
 from lth_cli.command.bombs import calls, leads_out, refuse_bombs
 from lth_cli.command.compose import Composed, Composer, split, without
 from lth_cli.command.explain import first_line
 from lth_cli.command.foreign import foreign, known, resolved_targets, tell
 from lth_cli.command.line import Line
 from lth_cli.command.own_code import make_importable
-from lth_cli.command.resume import as_begun, check_config, check_rounds
+from lth_cli.command.resume import check_config, check_rounds
 from lth_cli.core.counts import Counts
 from lth_cli.core.spelling import say
 from lth_cli.rundir.config import refuse_long_keys

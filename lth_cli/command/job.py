@@ -12,6 +12,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from lth_cli.command import overrides, resume
+from lth_cli.command.begun import as_begun
 from lth_cli.command.compose import without
 from lth_cli.command.explain import failure
 from lth_cli.command.foreign import foreign, targets, tell
@@ -66,7 +67,7 @@ def job(config: DictConfig, resumed: bool, said: Collection[str], sweep: Sweep |
                 raise ConfigError(f"hydra.sweep.subdir={hydra.sweep.subdir}: the name of a folder within the sweep")
             with _alone(path, Path(hydra.sweep.dir), resumed) if multirun else contextlib.nullcontext():
                 if resumed:
-                    resume.as_begun(path, config, hydra.overrides.task)
+                    as_begun(path, config, hydra.overrides.task)
                 _run(settled(config, said), path, sweep, said_by_hydra if resumed else None)
     except Exception as error:
         if multirun and (isinstance(error, ConfigError | Busy | Damaged) or lack(error)):

@@ -2,16 +2,15 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from shlex import join
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
-
 from lth_cli.command import overrides
+from lth_cli.command.begun import flat
 from lth_cli.command.line import Line, take_apart
 from lth_cli.core.counts import Counts
 from lth_cli.core.spelling import brief, clean, to_type
@@ -116,15 +115,6 @@ def record_sweep(path: Path, arguments: Sequence[str], expected: int, jobs: Sequ
     within.write(path, names.SWEEP, json.dumps(document, indent=2).encode() + b"\n")
 
 
-def as_begun(path: Path, config: DictConfig, overrides: Sequence[str]) -> None:
-    """Where a run began with a version of lth that lacked a key, set what that version did, unless it is overridden."""
-    with suppress(Damaged):
-        old, new = (dict(_flat(each)) for each in (read_config(path), parse_config(OmegaConf.to_yaml(config))))
-        typed = {text.lstrip("+").partition("=")[0] for text in overrides}
-        for key in (BEFORE.keys() & new.keys()) - old.keys() - typed:
-            OmegaConf.update(config, key, BEFORE[key])
-
-
 def is_complete(intact: Intact, config: str) -> bool:
     """Whether a run is done with just this config, and all of it is on disk as it was written."""
     return intact.done and not _changed(intact.path, config)
@@ -198,21 +188,13 @@ def _changed(path: Path, config: str) -> dict[str, tuple[Any, Any]]:
     with suppress(Damaged):
         if Manifest.load(path).files.get("config.yaml") == sha256(config.encode()):
             return {}
-    old, new = (BEFORE | dict(_flat(each)) for each in (read_config(path), parse_config(config)))
+    old, new = (BEFORE | dict(flat(each)) for each in (read_config(path), parse_config(config)))
     added = {key for key in new if key not in old and "." not in key}
     return {
         key: (old.get(key), new.get(key))
         for key in sorted((old.keys() | new.keys()) - added)
         if old.get(key) != new.get(key) and not may_change(key)
     }
-
-
-def _flat(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in node.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 def _sweep_record(path: Path) -> dict[str, Any]:

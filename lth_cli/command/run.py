@@ -31,6 +31,7 @@ from lth_cli.rundir.read import read
 from lth_cli.rundir.restore import answer_from_disk
 from lth_cli.rundir.write import Writer
 from lth_cli.setup.build import Experiment, build
+from lth_cli.training.convergence import not_converged
 from lth_cli.training.curves import Diverged
 from lth_cli.training.evaluate import Evaluation
 from lth_cli.training.hooks import Hooks, Scope
@@ -129,6 +130,7 @@ def _rounds(
         fit=fit if intact is None else answer_from_disk(intact, fit),
         iterations=experiment.recipe.iterations,
     )
+    falling = dict[str, float]()
     began = time.perf_counter()
     for round in range(last + 1):
         with scope("pruning and checks"):
@@ -145,7 +147,12 @@ def _rounds(
                     writer.ticket(one)
         if round >= done:
             display.round(fitted, time.perf_counter() - began)
+        if round in (0, last):
+            falling |= not_converged(fitted)
         began = time.perf_counter()
+    if falling:
+        arms = ", ".join(f"{arm} by {100 * fall:.0f}%" for arm, fall in falling.items())
+        display.say(f"not converged, as validation loss still fell in the last fifth of training: {arms}")
 
 
 def _fit(

@@ -18,7 +18,7 @@ _TOLD = {
     "reaches dense": "reaches dense: first iteration with no more validation loss than dense at its early stop.",
     "search": "search: all training of this experiment up to here, that of dense included.",
     "verdict": "winning: the interval is above 0; matching: above −{0:g}; below: under −{0:g}; beaten: the ticket is "
-    "above it by all of its interval; not beaten: by less than {0:g}; undecided (n): about n seeds, run at once, decide.",
+    "above it by all of its interval; not beaten: by less than {0:g}; undecided (n): about n seeds, run at once, tell.",
 }
 _LONG = {column.short[0]: column.title for column in COMPARE if column.short is not None}
 

@@ -154,12 +154,10 @@ def _row(claims: _Claims, arm: str, round: int) -> Row:
     accuracy = [row["test_accuracy"] for row in rows.values()]
     mean = fmean(accuracy)
     parameters = record.get("parameters", first["total"])
-    examples = record.get("test_examples")
     dense_accuracy = fmean(dense[seed]["test_accuracy"] for seed in rows)
     early = early_stop(rows, dense)
     reached = [at for row in rows.values() if (at := row.get("reaches_dense_at")) is not None]
-    batch, flops = experiment.config.get("train", {}).get("batch_size"), record.get("flops_per_example")
-    search = cost(experiment.cells, arm, round, list(rows), batch, flops)
+    search = cost(experiment.cells, arm, round, list(rows), experiment.batch, experiment.flops)
     difference, retrained = claims.dense.get(place), claims.retrained.get(place)
     verdict, gap = claims.judged.get(place), claims.beaten.get(place)
     fair = [held.said for (_, k), held in claims.beaten.items() if k == round and held.said != Beats.less_trained]
@@ -179,7 +177,7 @@ def _row(claims: _Claims, arm: str, round: int) -> Row:
         spread=stdev(accuracy) if len(accuracy) > 1 else None,
         accuracy_min=min(accuracy),
         accuracy_max=max(accuracy),
-        sampling_error=sampling_error(mean, examples) if examples else None,
+        sampling_error=sampling_error(mean, experiment.test_examples) if experiment.test_examples else None,
         diverged=experiment.lost(arm, round),
         difference=0.0 if difference is None else difference.mean,
         interval=None if difference is None else difference.margin,

@@ -81,7 +81,22 @@ class Experiment:
     @property
     def resolution(self) -> float:
         """One test image, in points; 0 where nobody knows how many there are."""
-        return 100 / self.record["test_examples"] if self.record.get("test_examples") else 0.0
+        return 100 / self.test_examples if self.test_examples else 0.0
+
+    @property
+    def test_examples(self) -> int | None:
+        return _count(self.record.get("test_examples"))
+
+    @property
+    def flops(self) -> int | None:
+        """Of a forward pass of the dense network, per example."""
+        return _count(self.record.get("flops_per_example"))
+
+    @property
+    def batch(self) -> int | None:
+        """Examples of an iteration."""
+        train = self.config.get("train")
+        return _count(train.get("batch_size")) if isinstance(train, Mapping) else None
 
     def of(self, arm: str, round: int) -> Mapping[int, Mapping[str, Any]]:
         """Rows by seed, of the seeds that have a dense network."""
@@ -94,6 +109,11 @@ class Experiment:
         ours = self.of(arm, round)
         points = [100 * (row["test_accuracy"] - theirs[s]["test_accuracy"]) for s, row in ours.items() if s in theirs]
         return Paired.of(points, self.resolution) if points else None
+
+
+def _count(value: object) -> int | None:
+    """A number of things, where it can be one: a file says it."""
+    return value if type(value) is int and 0 < value < 2**63 else None
 
 
 def _draws(run: Run) -> dict[tuple[str, int, int], list[Mapping[str, Any]]]:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from lth_cli.core.metrics import METRICS, SPLITS, Metric
@@ -40,9 +41,17 @@ class Column:
         """Whether it can be that; a number that is not finite cannot."""
         if value is None:
             return self._may_be_empty
-        return isinstance(value, str) or max(self.low, -_MOST) <= value <= min(self.top, _MOST)
+        return isinstance(value, str) or self._least <= value <= self._most
 
-    @property
+    @cached_property
+    def _least(self) -> float:
+        return max(self.low, -_MOST)
+
+    @cached_property
+    def _most(self) -> float:
+        return min(self.top, _MOST)
+
+    @cached_property
     def _may_be_empty(self) -> bool:
         return self.empty or (self.since > 1 and self.default is None)
 

@@ -1,6 +1,7 @@
 """Reading config.yaml, and other YAML that `lth` or Hydra wrote. Nothing in it is executed."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,12 @@ def _characters(node: Any, before: int) -> int:
 
 def parse_yaml(text: str) -> Any:
     """Plain values, no aliases; raises ValueError, yaml.YAMLError."""
-    return yaml.load(text, _Plain)
+    # What runs write is read by the C library, which is ten times as fast, and has no bound on how deep lists nest.
+    return yaml.load(text, _Plain if _FOREIGN.search(text) else _Fast)
+
+
+_FOREIGN = re.compile(r"[&*!]|[\[{](?![\]}])")
+_Fast = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _Plain(yaml.SafeLoader):

@@ -1,0 +1,52 @@
+"""What a run was begun with, by a version of lth that had other defaults."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from lth_cli.command.line import take_apart
+from lth_cli.rundir import names, within
+from lth_cli.rundir.config import parse_config, read_config
+from lth_cli.rundir.damaged import Damaged
+from lth_cli.rundir.manifest import Manifest, sha256
+from lth_cli.rundir.record import read_record
+from lth_cli.rundir.sameness import BEFORE
+
+
+def as_begun(path: Path, config: DictConfig, overrides: Sequence[str]) -> None:
+    """Where a run began with a version of lth that had other keys or another recipe, take what that version did.
+
+    What is overridden stays: a key that it lacked; and all of the recipe, where some of it is typed only now.
+    """
+    with suppress(
+        Damaged, KeyError, TypeError, ValueError, OmegaConfBaseException
+    ):  # of a record, or of a config in it
+        old, new = (dict(flat(each)) for each in (read_config(path), parse_config(OmegaConf.to_yaml(config))))
+        typed = {text.lstrip("+").partition("=")[0] for text in overrides}
+        for key in (BEFORE.keys() & new.keys()) - old.keys() - typed:
+            OmegaConf.update(config, key, BEFORE[key])
+        now = set(overrides) - set(take_apart(read_record(path)["command"]))
+        if any(text.startswith(("train", "+", "~")) for text in now) or not _is_as_written(path, names.CONFIG):
+            return
+        for key in old.keys() & new.keys():
+            if key.startswith("train.") and old[key] != new[key]:
+                OmegaConf.update(config, key, old[key])
+
+
+def _is_as_written(path: Path, name: str) -> bool:
+    with suppress(OSError):
+        return Manifest.load(path).files.get(name) == sha256(within.read(path, name))
+    return False
+
+
+def flat(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The values of a config by their keys, such as train.lr."""
+    for key, value in node.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
