@@ -178,7 +178,7 @@ def test_a_table_of_a_million_rows_is_refused(name: str, run: Path, limited: Lth
     assert "Error" not in done.stdout + done.stderr
 
 
-ROW = "{},{},{},1,0,1,1,1,0,0,0,0,1,0,0,0\n"
+ROW = "{},{},{},1,0,1,1,1,0,0,0,0,1,0,0,0,\n"
 
 
 @pytest.mark.parametrize(
