@@ -21,6 +21,7 @@ from rich.table import Table
 
 from lth_cli.core.spelling import clean
 from lth_cli.results.verify import verify
+from lth_cli.rundir.damaged import Damaged
 from lth_cli.rundir.intact import reopen
 from lth_cli.setup.build import build
 from tests import hostile
@@ -144,12 +145,20 @@ def soak_damage(folder: Path, times: int, stream: random.Random) -> list[tuple[s
     for _ in range(times):
         copy = Path(shutil.copytree(path, folder / "copy"))
         what = damage_somewhere(copy, stream)
-        found = not reopen(copy).done
+        found = _is_detected(copy)
         detected += found
         if not found:
             print(f"not detected: {what}")
         shutil.rmtree(copy)
     return [("corruptions detected", detected, times)]
+
+
+def _is_detected(run: Path) -> bool:
+    """Whether what goes on sees that not all is as it was written, or refuses to."""
+    try:
+        return not reopen(run).done
+    except Damaged:
+        return True
 
 
 def soak_hostile(folder: Path, cases: int, seed: int) -> list[tuple[str, int, int]]:

@@ -5,6 +5,8 @@ import json
 import os
 import shutil
 import struct
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import ItemsView
 from pathlib import Path
@@ -17,6 +19,7 @@ import yaml
 from lth_cli.core.files import read
 from lth_cli.core.state import Mask, State
 from lth_cli.core.tensors import parse
+from lth_cli.core.ticket import Ticket
 from lth_cli.datasets import vision
 from lth_cli.datasets.vision import read_idx
 from lth_cli.report import comparison, plot
@@ -25,6 +28,7 @@ from lth_cli.results.arms import arms
 from lth_cli.results.verify import verify
 from lth_cli.rundir.config import parse_config, read_config
 from lth_cli.rundir.damaged import Damaged
+from lth_cli.rundir.intact import reopen
 from lth_cli.rundir.read import Run
 from lth_cli.rundir.read import read as read_run
 from lth_cli.rundir.restore import read_state
@@ -226,3 +230,61 @@ def test_ones_own_yaml_is_not_read_by_the_gigabyte(lth: Lth, tmp_path: Path) -> 
     done = lth("run", "--config-dir=own", "model=mine")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "lth: own/model/mine.yaml: 1,099,511,627,776 bytes; at most 1,048,576 are read\n"
+
+
+def hollow(path: Path, size: int, before: dict[str, object]) -> None:
+    """A file of safetensors, of a few blocks and of `size` bytes of tensors as its header says."""
+    tensor = {"dtype": "F32", "shape": [size // 4], "data_offsets": [0, size]}
+    header = json.dumps({"__metadata__": {"ticket": "{}"}, "weights/a": tensor, **before}).encode()
+    path.write_bytes(struct.pack("<Q", len(header)) + header)
+    os.truncate(path, 8 + len(header) + size)
+
+
+def test_a_file_with_holes_is_refused_unread(run: Path, lth: Lth) -> None:
+    for name in ("tickets/seed0.safetensors", "rounds/01/winning_seed0.safetensors"):
+        hollow(run / name, 2**31, {})
+    with pytest.raises(OSError, match=r"2,147,[0-9,]+ bytes, of which [0-9,]+ are there: a file with holes"):
+        Ticket.load(run / "tickets" / "seed0.safetensors")
+    refused = lth("run", f"ticket={run}/tickets/seed0.safetensors")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr.endswith("are there: a file with holes\n")
+    assert reopen(run).rounds == 1
+
+
+@pytest.mark.parametrize("length", [4, 2**20 - 4, 2**40])
+def test_a_header_that_does_not_fit_its_file_is_refused_before_the_rest_is_read(
+    length: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hollow(tmp_path / "file", 2**20, {"weights/b": {"dtype": "U8", "shape": [length], "data_offsets": [0, length]}})
+    with open(tmp_path / "file", "ab") as file:
+        file.write(b"more")
+    monkeypatch.setattr("lth_cli.core.tensors.parse", lambda data: pytest.fail("it is read"))
+    with pytest.raises(ValueError, match=r"is not a ticket: 1,0.* bytes, and .* as its header says"):
+        Ticket.load(tmp_path / "file")
+    (tmp_path / "file").write_bytes(struct.pack("<Q", 2**40) + b"{}")
+    with pytest.raises(ValueError, match="a header of 1,099,511,627,776 bytes in a file of 10"):
+        Ticket.load(tmp_path / "file")
+
+
+LACKING = """
+import resource, safetensors.torch, torch
+from lth_cli.core import tensors
+data = safetensors.torch.save({{"a": torch.zeros(50_000_000)}})
+taken = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (taken + 100_000_000, -1))
+{first}
+try:
+    tensors.parse(data)
+except MemoryError as error:
+    print("MemoryError")
+"""
+
+
+@pytest.mark.parametrize("first", ["", "tensors.bytearray = lambda size: None"])
+def test_tensors_that_do_not_fit_into_memory_are_a_lack_of_it(first: str) -> None:
+    """Also where the library panics, as it does if the memory goes while it works."""
+    done = subprocess.run(
+        [sys.executable, "-c", LACKING.format(first=first)], capture_output=True, text=True, env=os.environ
+    )
+    assert (done.returncode, done.stdout) == (0, "MemoryError\n")
+    assert first or done.stderr == ""

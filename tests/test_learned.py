@@ -169,7 +169,7 @@ def test_the_last_evaluation_is_of_the_mask_on_the_plain_weights(how: Learner) -
     (fitted,) = serial(lr=0.05)([one])
     output = torch.func.functional_call(mlp(), masks.apply(fitted.mask, one.start.state.params), DATA.test.images)
     assert fitted.curve[-1].test_loss == pytest.approx(F.cross_entropy(output, DATA.test.labels).item(), rel=1e-5)
-    assert fitted.curve[-1].train_loss < fitted.curve[0].train_loss
+    assert fitted.curve[-1].train_loss < fitted.curve[1].train_loss
 
 
 @pytest.mark.parametrize("execute", EXECUTORS[1:], ids=["stacked", "processes"])
@@ -182,7 +182,7 @@ def test_executors_agree_on_learned_masks(build: Callable[[], nn.Module], how: L
         assert str(one.job) == str(two.job)
         assert masks.overlap(one.mask, two.mask) > 0.97
         for point, other in zip(one.curve, two.curve, strict=True):
-            assert other.train_loss == pytest.approx(point.train_loss, rel=1e-2)
+            assert other.train_loss == (point.train_loss and pytest.approx(point.train_loss, rel=1e-2))
     assert not masks.equal(alone[0].mask, alone[1].mask)
 
 

@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -13,7 +14,7 @@ import yaml
 from lth_cli.command.resume import check_config
 from lth_cli.core.files import TEMPORARY
 from lth_cli.results.compare import compare
-from lth_cli.rundir.columns import HISTORY
+from lth_cli.rundir.columns import FORMAT, HISTORY
 from lth_cli.rundir.intact import reopen
 from lth_cli.rundir.read import Run, read
 from lth_cli.rundir.sameness import ROLES, Role
@@ -23,7 +24,7 @@ from lth_cli.setup.schema import ConfigError
 from tests.command import Lth, history, only_run
 from tests.formats import write_mnist
 from tests.interrupted import config, cut_after, results, start
-from tests.lies import believed
+from tests.lies import believed, claim
 
 
 @pytest.mark.parametrize("rounds", [0, 1, 2, 3])
@@ -91,10 +92,106 @@ def test_a_damaged_table_costs_the_rounds_from_the_damaged_row_on(round: int, na
         check_made_again(run, name, damaged, round)
 
 
-@pytest.mark.parametrize("name", ["history.csv", "curves.csv", "layers.csv", "manifest.json"])
-@pytest.mark.parametrize("damaged", [None, b"", b"nonsense"])
-def test_without_a_table_or_the_manifest_no_round_counts(damaged: bytes | None, name: str, run: Path) -> None:
-    check_made_again(run, name, damaged, 0)
+TABLES = ["history.csv", "curves.csv", "layers.csv"]
+
+
+@pytest.mark.parametrize("name", [*TABLES, "manifest.json"])
+def test_without_a_table_or_the_manifest_no_round_counts(name: str, run: Path) -> None:
+    check_made_again(run, name, None, 0)
+
+
+def refused(run: Path, lth: Lth) -> str:
+    """What is said where a run is not begun anew; nothing of it is changed, and without the file it is."""
+    before = {file: file.read_bytes() for file in run.rglob("*") if file.is_file() and file.name != ".lock"}
+    done = lth("run", f"resume={run}", "safe=true")
+    assert (done.returncode, done.stdout) == (2, "")
+    file, _, what = done.stderr.removeprefix("lth: ").partition(": ")
+    assert done.stderr.endswith("put it back, or remove it to begin anew\n")
+    assert {file: file.read_bytes() for file in run.rglob("*") if file.is_file() and file.name != ".lock"} == before
+    Path(file).unlink()
+    assert reopen(run).rounds == 0
+    return f"{Path(file).name}: {what}"
+
+
+@pytest.mark.parametrize("damaged", [b"", b"nonsense"])
+@pytest.mark.parametrize("name", [*TABLES, "manifest.json"])
+def test_a_damaged_table_or_manifest_is_refused_before_all_rounds_are_lost(
+    damaged: bytes, name: str, run: Path, lth: Lth
+) -> None:
+    (run / name).write_bytes(damaged)
+    assert refused(run, lth).startswith(f"{name}: ")
+
+
+@pytest.mark.parametrize("damage", ["{", "", "[]", '{"format": 1, "status": "done", "keep": [1.5]}'])
+def test_a_damaged_record_is_refused_before_all_rounds_are_lost(damage: str, run: Path, lth: Lth) -> None:
+    (run / ".hydra").mkdir()
+    words = shlex.split(json.loads((run / "run.json").read_text())["command"])[2:]
+    (run / ".hydra" / "overrides.yaml").write_text(yaml.dump(words))
+    (run / "run.json").write_text(damage)
+    assert refused(run, lth).startswith("run.json: ")
+
+
+def test_a_record_of_other_data_is_refused(run: Path, lth: Lth) -> None:
+    claim("data_sha256", "0" * 64)(run)
+    assert refused(run, lth).startswith("run.json: data_sha256: not what was written\n")
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_other_line_ends_and_a_lost_header_are_refused(name: str, run: Path, lth: Lth) -> None:
+    """As of git's autocrlf, or of an editor."""
+    whole = (run / name).read_bytes()
+    for damaged in (whole.replace(b"\n", b"\r\n"), whole.partition(b"\n")[2], b"\xef\xbb\xbf" + whole):
+        (run / name).write_bytes(damaged)
+        assert "rounds" not in refused(run, lth).partition("\n")[0]
+        (run / name).write_bytes(whole)
+    assert reopen(run).done
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda manifest: manifest["files"].update({"profile/trace.json": "0" * 64}),
+        lambda manifest: manifest["rows"]["2"].update({"more.csv": "0" * 64}),
+    ],
+)
+def test_a_manifest_with_a_stranger_in_it_is_refused(
+    change: Callable[[dict[str, Any]], None], run: Path, lth: Lth
+) -> None:
+    manifest = json.loads((run / "manifest.json").read_text())
+    change(manifest)
+    (run / "manifest.json").write_text(json.dumps(manifest))
+    assert refused(run, lth).startswith("manifest.json: ")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(("notes", "x"), ("ended", 1), ("status", "paused"), ("resumed", [1]), ("pid", 0), ("code", [])),
+        *(("seeds", ["x"]), ("choices", {"model": 1}), ("parameters", -1), ("started", 1)),
+    ],
+)
+def test_a_claim_that_decides_nothing_costs_no_round(key: str, value: object, run: Path, lth: Lth) -> None:
+    whole, before = results(run), {file: file.stat().st_mtime_ns for file in run.glob("rounds/*/*")}
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**record, key: value}))
+    done = lth("run", f"resume={run}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"run.json: {key}")
+    assert ": left out" in done.stdout.splitlines()[0]
+    assert "going on with round 4" in done.stdout
+    assert {file: file.stat().st_mtime_ns for file in run.glob("rounds/*/*")} == before
+    after = results(run)
+    assert [name for name in whole if whole[name] != after[name]] in ([], ["tickets/seed0.safetensors"])  # its config
+    assert reopen(run).done
+
+
+def test_without_its_count_of_rounds_a_run_still_has_its_config(run: Path, lth: Lth) -> None:
+    record = json.loads((run / "run.json").read_text())
+    del record["keep"]
+    (run / "run.json").write_text(json.dumps(record))
+    done = lth("run", f"resume={run}", "train.lr=0.5")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "train.lr (was " in done.stderr
 
 
 @pytest.mark.parametrize(("name", "rounds"), DAMAGE)
@@ -357,13 +454,12 @@ def test_a_sweep_grows_as_a_whole(lth: Lth, tmp_path: Path) -> None:
     assert "rounds=2" in shlex.split(json.loads((short / "sweep.json").read_text())["command"])
 
 
-@pytest.mark.parametrize("damage", ["{", "", "[]", None])
-def test_without_its_record_a_run_begins_anew_with_its_config(damage: str | None, lth: Lth, tmp_path: Path) -> None:
+def test_without_its_record_a_run_begins_anew_with_its_config(lth: Lth, tmp_path: Path) -> None:
     """run.json says of which data the rounds are: without it, none is believed."""
     assert lth("run", "rounds=1", *OPTIONS).returncode == 0
     run = only_run(tmp_path)
     whole = results(run)
-    record(run / "run.json", damage)
+    record(run / "run.json", None)
     refused = lth("run", f"resume={run}", "train.lr=0.5")
     assert (refused.returncode, refused.stdout) == (2, "")
     assert "train.lr (was 0.0012, not 0.5)" in refused.stderr
@@ -375,7 +471,7 @@ def test_without_its_record_a_run_begins_anew_with_its_config(damage: str | None
     record(run / "run.json", '{"format": 99, "status": "done"}')
     newer = lth("run", f"resume={run}")
     assert (newer.returncode, newer.stdout) == (2, "")
-    assert newer.stderr == f"lth: {run}/run.json: format 99, but this version of lth reads up to 2\n"
+    assert newer.stderr == f"lth: {run}/run.json: format 99, but this version of lth reads up to {FORMAT}\n"
 
 
 def test_without_its_record_a_sweep_goes_on_with_hydras(lth: Lth, tmp_path: Path) -> None:
@@ -383,7 +479,7 @@ def test_without_its_record_a_sweep_goes_on_with_hydras(lth: Lth, tmp_path: Path
     sweep = only_run(tmp_path)
     whole = {seed: results(sweep / f"seed={seed}") for seed in (0, 1)}
     record(sweep / "sweep.json", "{")
-    record(sweep / "seed=1" / "run.json", "{")
+    record(sweep / "seed=1" / "run.json", None)
     resumed = lth("run", f"resume={sweep}")
     assert (resumed.returncode, resumed.stderr) == (0, "")
     assert "seed=0 is done" in resumed.stdout

@@ -1,11 +1,14 @@
 """What somebody put into a run directory leads nowhere: no link is followed, nothing hangs, nothing grows."""
 
+import importlib
 import json
 import os
+import shlex
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +20,7 @@ from lth_cli.rundir.manifest import Manifest
 from lth_cli.rundir.read import read
 from lth_cli.rundir.within import make_dir, write
 from tests.command import Lth
-from tests.interrupted import start
+from tests.interrupted import SHORT, start
 from tests.lies import believed, claim
 
 FILES = [
@@ -174,7 +177,7 @@ def test_a_table_of_a_million_rows_is_refused(name: str, run: Path, limited: Lth
     assert "Error" not in done.stdout + done.stderr
 
 
-ROW = "{},{},{},1,0,1,1,1,0,0,0,0,1,0,0,0\n"
+ROW = "{},{},{},1,0,1,1,1,0,0,0,0,1,0,0,0,\n"
 
 
 @pytest.mark.parametrize(
@@ -312,3 +315,87 @@ def test_a_lack_of_memory_is_said_in_a_line(run: Path, lth: Lth, monkeypatch: py
     done = lth("compare", str(run))
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "lth: out of memory\n"
+
+
+def replaced(place: str, run: Path, victim: Path) -> None:
+    """Put a link to a folder or file elsewhere in the place of what is there."""
+    file = run / place
+    if file.exists() or file.is_symlink():
+        file.rename(run.parent / "was")
+    file.symlink_to(victim / "file" if file.suffix else victim)
+
+
+def later(moment: str, deed: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let something happen when a run that goes on has come to a function, long after the first look at its folder."""
+    module, _, name = moment.rpartition(".")
+    then = getattr(importlib.import_module(module), name)
+
+    def call(*arguments: Any, **more: Any) -> Any:
+        deed()
+        return then(*arguments, **more)
+
+    monkeypatch.setattr(moment, call)
+
+
+@pytest.fixture
+def victim(tmp_path: Path) -> Path:
+    (tmp_path / "victim").mkdir()
+    (tmp_path / "victim" / "file").write_text("precious")
+    return tmp_path / "victim"
+
+
+HYDRAS, ROUNDS = "lth_cli.command.launch.hand_to_hydra", "lth_cli.command.run._rounds"
+
+
+@pytest.mark.parametrize(
+    ("place", "moment"),
+    [
+        (".hydra", HYDRAS),
+        (".hydra/config.yaml", HYDRAS),
+        ("rounds", ROUNDS),
+        ("tickets", ROUNDS),
+        ("partial", ROUNDS),
+        ("profile", ROUNDS),
+        ("history.csv", ROUNDS),
+        ("", HYDRAS),
+        ("", ROUNDS),
+    ],
+)
+def test_what_becomes_a_link_while_a_run_goes_on_leads_nowhere(
+    place: str, moment: str, run: Path, victim: Path, lth: Lth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock is held by then, and the folder was looked through."""
+    (run / ".hydra").mkdir()
+    (run / ".hydra" / "config.yaml").touch()
+    (run / "rounds" / "03" / "winning_seed0.safetensors").unlink()
+    later(moment, lambda: replaced(place, run, victim), monkeypatch)
+    lth("run", f"resume={run}", "safe=true", "profile=true", "checkpoint_every=1it")
+    assert held(victim) == {"file": b"precious"}
+
+
+@pytest.mark.parametrize("place", ["seed=1", "multirun.yaml", "seed=0/.hydra"])
+def test_what_becomes_a_link_while_a_sweep_goes_on_leads_nowhere(
+    place: str, run: Path, victim: Path, lth: Lth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = run.parent / "sweep"
+    command = shlex.join(["lth", "run", "-m", *SHORT, "rounds=1", "seed=0,1"])
+    for seed in (0, 1):
+        (sweep / f"seed={seed}" / ".hydra").mkdir(parents=True)
+    (sweep / "sweep.json").write_text(json.dumps({"format": 1, "command": command}))
+    later(HYDRAS, lambda: replaced(place, sweep, victim), monkeypatch)
+    lth("run", f"resume={sweep}", "safe=true")
+    assert held(victim) == {"file": b"precious"}
+
+
+def test_a_resume_keeps_hydras_record_of_it(run: Path, lth: Lth) -> None:
+    """As `lth verify` compares it with run.json; of a run that is done it stays as it is."""
+    (run / "rounds" / "03" / "winning_seed0.safetensors").unlink()
+    assert lth("run", f"resume={run}", "device=cpu").returncode == 0
+    said = (run / ".hydra" / "overrides.yaml").read_text().split()
+    assert "device=cpu" in said
+    assert "rounds=3" in said
+    assert sorted(file.name for file in (run / ".hydra").iterdir()) == ["config.yaml", "hydra.yaml", "overrides.yaml"]
+    assert lth("verify", str(run)).returncode == 0
+    before = held(run)
+    assert lth("run", f"resume={run}", "device=auto").returncode == 0
+    assert held(run) == before

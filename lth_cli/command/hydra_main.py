@@ -6,17 +6,20 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import hydra
+from hydra._internal.core_plugins import basic_sweeper
 from hydra._internal.utils import get_args_parser
 from hydra.errors import HydraException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lth_cli.command import overrides
 from lth_cli.command.completion import of_a_list, proposals, split
 from lth_cli.command.explain import first_line
 from lth_cli.command.job import task
+from lth_cli.core.files import write
 from lth_cli.core.signals import Signals
 from lth_cli.core.spelling import say
 from lth_cli.setup.conf import conf_dir
@@ -32,8 +35,17 @@ _IS_PLAIN = re.compile(r"[\w@%+=:,./\[\]~-]+")
 def hand_to_hydra(words: list[str], call: Callable[[DictConfig], None]) -> None:
     """Let Hydra take up a command line, and call what makes each job of it."""
     sys.argv = ["lth run", *words]
+    basic_sweeper.OmegaConf = _Written  # type: ignore[attr-defined, assignment]
     with Signals().in_order():
         hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(call)()
+
+
+class _Written:
+    """What Hydra's sweeper writes of a sweep, as `multirun.yaml`: it would follow a link in its place."""
+
+    @staticmethod
+    def save(config: DictConfig, file: Path) -> None:
+        write(file, OmegaConf.to_yaml(config).encode(), file.parent)
 
 
 def complete() -> int:

@@ -4,7 +4,7 @@ import contextlib
 import os
 import shlex
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -19,11 +19,12 @@ from lth_cli.command.foreign import foreign, targets, tell
 from lth_cli.command.own_code import make_importable
 from lth_cli.command.sweep import Sweep
 from lth_cli.core.faults import lack
+from lth_cli.core.files import held
 from lth_cli.core.signals import Signals
 from lth_cli.core.spelling import brief, clean, say
 from lth_cli.core.streams import give_up_stdout
 from lth_cli.report.terminal import Terminal, meanwhile
-from lth_cli.rundir import names
+from lth_cli.rundir import names, within
 from lth_cli.rundir.folders import Busy, sole_writer
 from lth_cli.rundir.intact import reopen
 from lth_cli.rundir.read import Damaged
@@ -58,20 +59,35 @@ def job(config: DictConfig, resumed: bool, said: Collection[str], sweep: Sweep |
     """One run in the folder that Hydra chose for it; returns what stopped it."""
     hydra = HydraConfig.get()
     path = Path(hydra.runtime.output_dir)
+    said_by_hydra = _said_by_hydra(config)
     multirun = hydra.mode == RunMode.MULTIRUN  # which YAML may ask for, too, without a sweep of ours
     try:
         with Signals().in_order():
             if multirun and Path(hydra.sweep.dir).resolve() not in path.resolve().parents:
                 raise ConfigError(f"hydra.sweep.subdir={hydra.sweep.subdir}: the name of a folder within the sweep")
-            with sole_writer(path) if multirun else contextlib.nullcontext():
+            with _alone(path, Path(hydra.sweep.dir), resumed) if multirun else contextlib.nullcontext():
                 if resumed:
                     as_begun(path, config, hydra.overrides.task)
-                _run(settled(config, said), path, sweep, resumed)
+                _run(settled(config, said), path, sweep, said_by_hydra if resumed else None)
     except Exception as error:
         if multirun and (isinstance(error, ConfigError | Busy | Damaged) or lack(error)):
             say(brief(f"lth: {path.name}: {failure(error) or error}"), file=sys.stderr)
         return error
     return None
+
+
+@contextlib.contextmanager
+def _alone(path: Path, sweep: Path, resumed: bool) -> Iterator[None]:
+    """Hold a job's folder, as the one that it is now where the sweep goes on: no link leads out of the sweep."""
+    with held(path, Path(os.path.abspath(sweep))) if resumed else contextlib.nullcontext(), sole_writer(path):
+        yield
+
+
+def _said_by_hydra(config: DictConfig) -> dict[str, str]:
+    """What Hydra writes of a job, by name: it does so before the job begins, and would follow links."""
+    overrides = HydraConfig.get().overrides.task
+    parts = {"config": config, "hydra": HydraConfig.instance().cfg, "overrides": overrides}
+    return {f"{names.HYDRA}/{name}.yaml": OmegaConf.to_yaml(part) for name, part in parts.items()}
 
 
 def spin_less() -> None:
@@ -97,11 +113,15 @@ def settled(config: DictConfig, said: Collection[str]) -> DictConfig:
     return settled
 
 
-def _run(config: DictConfig, path: Path, sweep: Sweep | None, resumed: bool) -> None:
-    intact = reopen(path) if resumed else None
+def _run(config: DictConfig, path: Path, sweep: Sweep | None, said_by_hydra: Mapping[str, str] | None) -> None:
+    """Args: said_by_hydra: what is to be written of it, by name, where the run goes on; else Hydra has."""
+    intact = reopen(path) if said_by_hydra is not None else None
     if intact is not None and resume.is_complete(intact, OmegaConf.to_yaml(config, resolve=True)):
         say(clean(f"{path} is done, and all of it is as it was written"))
         return
+    for name, text in (said_by_hydra or {}).items():
+        within.make_dir(path, names.HYDRA)
+        within.write(path, name, text.encode())
     spin_less()
     live = sweep is None or sweep.pid == os.getpid()
     with meanwhile("loading PyTorch", live):

@@ -20,6 +20,7 @@ from lth_cli.command.job import spin_less, task
 from lth_cli.command.line import Line, parse, refuse_long
 from lth_cli.command.room import check_room
 from lth_cli.core.faults import lack
+from lth_cli.core.files import held
 from lth_cli.core.signals import Signals
 from lth_cli.core.spelling import brief, clean, gist, say
 from lth_cli.core.streams import give_up_stdout
@@ -90,10 +91,13 @@ def _launch(arguments: list[str]) -> int:
     folder = free_dir(wanted) if old is None else Folder(old)
     path, work = folder.path, _sweep if line.sweep else _run
     try:
-        with sole_writer(path) as note:
+        with held(path) if old is not None else contextlib.nullcontext(), sole_writer(path) as note:
             if note is not None:
                 say(brief(f"lth: {note}", lines=1), file=sys.stderr)
-            return work(folder, line, [*words, overrides.quoted(key, str(path))], old is not None, said)
+            words += [overrides.quoted(key, str(path)), *(["hydra.output_subdir=null"] if old is not None else [])]
+            if old is not None:
+                refuse_odd(path)
+            return work(folder, line, words, old is not None, said)
     except KeyboardInterrupt as error:
         raise type(error)(_to_go_on(path)) from None
     finally:

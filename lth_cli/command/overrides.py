@@ -22,6 +22,7 @@ from lth_cli.setup.schema import ConfigError
 
 _LONGEST = 100
 _MOST_JOBS = 10_000
+_REACHES_OUT = ("dataset.root", "dataset.download", "dataset.debian", "ticket")
 _ALLOWED = "the fraction of weights removed, in [0, 1)"
 
 
@@ -43,6 +44,24 @@ def merge(before: list[str], after: list[str]) -> list[str]:
     again = {override.key_or_group for override in _parsed(after)}
     kept = [text for text, one in zip(before, _parsed(before), strict=True) if one.key_or_group not in again]
     return kept + after
+
+
+def interpolates(override: str) -> bool:
+    """Whether there may be an interpolation in it; Hydra reads $\\{ as ${."""
+    return "$" in override and "{" in override
+
+
+def reaches_out(override: str) -> bool:
+    """Whether it says where data or a ticket is read from, or that data is downloaded."""
+    (parsed,) = _parsed([override])
+    values = _flat(parsed.key_or_group, parsed.value())  # of a deletion None, of a sweep what stands for its values
+    return any(values.get(key) not in (None, False) for key in _REACHES_OUT)
+
+
+def _flat(key: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {key: value}
+    return {name: one for inner in value for name, one in _flat(f"{key}.{inner}", value[inner]).items()}
 
 
 def swept(overrides: list[str]) -> list[str]:

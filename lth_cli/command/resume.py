@@ -19,7 +19,7 @@ from lth_cli.rundir.config import parse_config, parse_yaml, read_config
 from lth_cli.rundir.damaged import UNREADABLE, Damaged, OutOfReach, parsed
 from lth_cli.rundir.intact import Intact
 from lth_cli.rundir.manifest import Manifest, sha256
-from lth_cli.rundir.record import read_record
+from lth_cli.rundir.record import read_in_part
 from lth_cli.rundir.sameness import BEFORE, may_change, may_grow
 from lth_cli.setup.own import own
 from lth_cli.setup.schema import ConfigError
@@ -45,7 +45,7 @@ def command(path: Path) -> tuple[list[str], bool]:
         raise ConfigError(f"resume={path}: no run or sweep is there")
     file = path / (names.SWEEP if sweep else names.RECORD)
     try:
-        record = _sweep_record(path) if sweep else read_record(path)
+        record = _sweep_record(path) if sweep else read_in_part(path)[0]
     except OutOfReach:
         raise
     except Damaged as damaged:
@@ -63,6 +63,9 @@ def _printable(path: Path, words: list[str]) -> list[str]:
     """Arguments, which Hydra may print, without those that name a folder: it is `path`."""
     if not all(word.isprintable() for word in words):
         raise ConfigError(f"resume={path}: a command with control characters is recorded there")
+    for word in words:  # before they are parsed: some options print something and end
+        if word.startswith("-") and not _FLAGS.fullmatch(word):
+            raise ConfigError(f"{_named(word)} is recorded there, and no option of a run")
     if len([word for word in words if re.match(r"[+~]*hydra\.mode\b", word)]) > 1:
         raise ConfigError(f"resume={path}: a command with several hydra.mode is recorded there")
     return [word for word in words if not re.match(r"\+*hydra\.(run|sweep)\.dir=", word)]
@@ -71,15 +74,13 @@ def _printable(path: Path, words: list[str]) -> list[str]:
 def refuse_steering(path: Path, recorded: Line, typed: Line, merged: Line) -> None:
     """Refuse what only the record asks of Hydra: it would decide where files go, and what runs.
 
-    Under ``safe=true``, a folder of YAML that only the record names is refused, too, and an interpolation: a few lines
-    of them stand for more text than there is memory, and one may be a secret of the environment.
+    Under ``safe=true``, a folder of YAML that only the record names is refused, too, where data and tickets are read
+    from, and a download, and an interpolation: a few lines of them stand for more text than there is memory, and one
+    may be a secret of the environment.
 
     Raises:
         ConfigError: naming it, as a shell takes it; whoever wants it types it again.
     """
-    for text in recorded.flags:
-        if not _FLAGS.fullmatch(text):
-            raise ConfigError(f"{_named(text)} is recorded there, and no option of a run")
     for text in merged.overrides:
         key = text.lstrip("+~").partition("=")[0]
         of_hydra = re.match(r"hydra\b", key) or re.search(r"@.*\bhydra\b", key)
@@ -88,7 +89,7 @@ def refuse_steering(path: Path, recorded: Line, typed: Line, merged: Line) -> No
     typed_options, options = typed.options, merged.options
     if overrides.says_yes(merged.overrides, "safe"):
         for text in merged.overrides:
-            if "$" in text and "{" in text and text not in typed.overrides:  # Hydra reads $\\{ as ${
+            if text not in typed.overrides and (overrides.interpolates(text) or overrides.reaches_out(text)):
                 raise ConfigError(f"{_named(text)} is recorded there; under safe=true type it again")
         for flag in ("config_dir", "config_name"):
             if getattr(options, flag) is not None and getattr(typed_options, flag) is None:
@@ -173,9 +174,9 @@ def _same_rounds(path: Path, rounds: int, more: int) -> str:
 
 
 def _has_begun(path: Path) -> bool:
-    """Whether a run has begun there. Where run.json is lost, config.yaml still shows it."""
+    """Whether a run has begun there. Where run.json is lost, or less than it was, other files still show it."""
     try:
-        return "keep" in read_record(path)
+        return "keep" in read_in_part(path)[0] or (path / names.MANIFEST).exists()
     except OutOfReach:
         raise
     except Damaged:

@@ -76,7 +76,7 @@ def run(
     writer = Writer(path, text, record, intact)
     done = 0 if intact is None else intact.rounds
     with _marked(writer):
-        scope = Profile(experiment.device, path / "profile") if config.profile else nullcontext
+        scope = Profile(experiment.device, path) if config.profile else nullcontext
         with Display(console, live, place, config.rounds, _iterations(experiment, done)) as display:
             for note in notes(record, experiment, intact):
                 writer.note(note)

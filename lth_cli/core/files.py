@@ -17,7 +17,34 @@ _HALF_WRITTEN = re.compile(rf"\.(.+)\.[0-9]+{re.escape(TEMPORARY)}")
 _NOFOLLOW, _DIRECTORY = getattr(os, "O_NOFOLLOW", 0), getattr(os, "O_DIRECTORY", 0)
 # A pipe that nobody writes must not block, and a terminal must not become ours.
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
+_LARGE, _HOLES = 2**24, 16  # from so many bytes on, a file that is so many times as large as what is there has holes
+_held: dict[str, int] = {}  # the folders that are held open, by their absolute names
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW | getattr(os, "O_BINARY", 0)
+
+
+@contextmanager
+def held(root: Path, above: Path | None = None) -> Iterator[None]:
+    """Hold a folder open: below this root, all is read and written in this very folder, whatever takes its name later.
+
+    Args:
+        above: the folder from which on no link is followed on the way to it; None: the way is the caller's own.
+
+    Raises:
+        OSError: naming `root`.
+    """
+    if os.open not in os.supports_dir_fd:  # Windows
+        yield
+        return
+    with _naming(root), _folder(root / "x", root if above is None else above) as (opened, _):
+        assert opened is not None
+        folder = os.dup(opened)
+    name = os.path.abspath(root)
+    _held[name] = folder
+    try:
+        yield
+    finally:
+        del _held[name]
+        os.close(folder)
 
 
 def open_regular(path: Path, most: int, root: Path | None = None) -> BufferedReader:
@@ -35,6 +62,7 @@ def open_regular(path: Path, most: int, root: Path | None = None) -> BufferedRea
         file = os.fdopen(os.open(name, _READ | (_NOFOLLOW if root is not None else 0), dir_fd=folder), "rb")
         try:
             _check(os.fstat(file.fileno()), most)
+            _refuse_holes(file.fileno())
         except OSError:
             file.close()
             raise
@@ -88,6 +116,19 @@ def write(path: Path, data: bytes, root: Path | None = None) -> None:
                 os.unlink(temporary, dir_fd=folder)
 
 
+def remove(path: Path, root: Path) -> None:
+    """Remove a file below a folder, if it is there, or an empty folder; no link is followed on the way.
+
+    Raises:
+        OSError: naming `path`, as where a folder holds something.
+    """
+    with _naming(path), _folder(path, root) as (folder, name), suppress(FileNotFoundError):
+        if stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+            os.rmdir(name, dir_fd=folder)
+        else:
+            os.unlink(name, dir_fd=folder)
+
+
 def remove_temporary(root: Path, writes: Callable[[str], bool]) -> None:
     """Remove what a killed writer left half written below a folder, and nothing else.
 
@@ -97,7 +138,7 @@ def remove_temporary(root: Path, writes: Callable[[str], bool]) -> None:
     for file in map(Path, list(below(root))):
         found = _HALF_WRITTEN.fullmatch(file.name)
         if found is not None and writes((file.parent / found[1]).relative_to(root).as_posix()) and file.is_file():
-            file.unlink(missing_ok=True)
+            remove(file, root)
 
 
 def below(root: Path) -> Iterator[os.DirEntry[str]]:
@@ -119,6 +160,20 @@ def _check(found: os.stat_result, most: int) -> None:
         raise OSError(errno.EINVAL, "not a file")
     if found.st_size > most:
         raise OSError(errno.EFBIG, f"{found.st_size:,} bytes; at most {most:,} are read")
+
+
+def _refuse_holes(opened: int) -> None:
+    """A file of few bytes may stand for gigabytes; what is compressed, or not on the disk yet, has no holes."""
+    found = os.fstat(opened)
+    there = getattr(found, "st_blocks", found.st_size) * 512
+    if found.st_size <= _LARGE or there >= found.st_size // _HOLES or not hasattr(os, "SEEK_HOLE"):
+        return
+    first = found.st_size
+    with suppress(OSError):  # a file system that cannot tell
+        first = os.lseek(opened, 0, os.SEEK_HOLE)
+    os.lseek(opened, 0, os.SEEK_SET)
+    if first < found.st_size:
+        raise OSError(errno.EINVAL, f"{found.st_size:,} bytes, of which {there:,} are there: a file with holes")
 
 
 @contextmanager
@@ -144,7 +199,8 @@ def _folder(path: Path, root: Path | None) -> Iterator[tuple[int | None, str]]:
             raise OSError(errno.ELOOP, "a link, which is not followed here")
         yield None, str(path)
         return
-    opened = os.open(root, os.O_RDONLY | _DIRECTORY)
+    there = _held.get(os.path.abspath(root)) if _held else None
+    opened = os.open(root, os.O_RDONLY | _DIRECTORY) if there is None else os.dup(there)
     try:
         for folder in folders:
             outer, opened = opened, _inner(folder, opened)

@@ -8,10 +8,10 @@ from typing import Any
 
 import safetensors.torch
 
-from lth_cli.core.files import read, write
+from lth_cli.core.files import open_regular, write
 from lth_cli.core.masks import apply as apply_mask
 from lth_cli.core.state import Mask, Params
-from lth_cli.core.tensors import misfit, parse, part, under
+from lth_cli.core.tensors import load, misfit, part, under
 
 _MOST = 2**32  # bytes
 
@@ -68,11 +68,11 @@ class Ticket:
 
         Raises:
             ValueError: the file is not a ticket.
-            OSError: there is no such file, it is no regular one, or larger than 4 GiB.
+            OSError: there is no such file, it is no regular one, has holes, or is larger than 4 GiB.
         """
-        data = read(Path(path), _MOST, root)
         try:
-            texts, tensors = parse(data)
+            with open_regular(Path(path), _MOST, root) as file:
+                texts, tensors = load(file)
             metadata = json.loads(texts["ticket"])
         except (KeyError, ValueError, RecursionError) as error:
             raise ValueError(f"{path} is not a ticket: {error}") from None

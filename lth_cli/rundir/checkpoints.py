@@ -10,7 +10,7 @@ from pathlib import Path
 import safetensors.torch
 
 from lth_cli.core.state import Params
-from lth_cli.core.tensors import parse, sha256, under
+from lth_cli.core.tensors import load, sha256, under
 from lth_cli.rundir import names, within
 from lth_cli.rundir.damaged import UNREADABLE, check_reach
 from lth_cli.training.evaluate import Evaluation
@@ -40,7 +40,8 @@ class Checkpoints:
         """How far these jobs had come, or None; their training begins now."""
         self._latest = time.monotonic()
         try:
-            metadata, tensors = parse(within.read(self.path, self._name(jobs)))
+            with within.opened(self.path, self._name(jobs)) as file:
+                metadata, tensors = load(file)
             document = json.loads(metadata["progress"])
             if document.pop("jobs") != _digest(jobs) or document.pop("tensors") != sha256(tensors):
                 return None
@@ -81,8 +82,8 @@ class Checkpoints:
         with suppress(OSError):
             for file in folder.iterdir() if not folder.is_symlink() else ():
                 if names.is_partial(f"{names.PARTIAL}/{file.name}"):
-                    file.unlink()
-            folder.rmdir()
+                    within.remove(self.path, f"{names.PARTIAL}/{file.name}")
+            within.remove(self.path, names.PARTIAL)
 
     def _name(self, jobs: Sequence[Job]) -> str:
         first = jobs[0]

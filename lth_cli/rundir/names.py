@@ -4,7 +4,8 @@ import re
 
 RECORD, CONFIG, MANIFEST = "run.json", "config.yaml", "manifest.json"
 SWEEP = "sweep.json"  # of a sweep, beside its runs
-HYDRA_SWEEP, HYDRA_RUN, HYDRA_CONFIG = "multirun.yaml", ".hydra/overrides.yaml", ".hydra/config.yaml"  # by Hydra
+HYDRA = ".hydra"  # the folder of what Hydra writes of a run
+HYDRA_SWEEP, HYDRA_RUN, HYDRA_CONFIG = "multirun.yaml", f"{HYDRA}/overrides.yaml", f"{HYDRA}/config.yaml"
 HISTORY, LAYERS, CURVES = "history.csv", "layers.csv", "curves.csv"
 ROUNDS, TICKETS, PARTIAL = "rounds", "tickets", "partial"  # folders
 

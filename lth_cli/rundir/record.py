@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ _KINDS = {
     "notes": list,
     "resumed": list,
 }
+_DECIDE = ("keep", "diverged")  # which rounds there are, and which arms are in them
 _MOST_CHOICES = 100
 _STATUSES = ("running", "done", "failed", "interrupted")
 
@@ -38,6 +40,15 @@ _STATUSES = ("running", "done", "failed", "interrupted")
 def read_record(path: Path) -> Record:
     """run.json of a run directory, checked; raises Damaged."""
     return parsed(path, names.RECORD, _parse)
+
+
+def read_in_part(path: Path) -> tuple[Record, list[str]]:
+    """The same without what is malformed and decides nothing of how a run goes on, and a line for each of these.
+
+    Raises:
+        Damaged: it cannot be read, or what is malformed decides something.
+    """
+    return parsed(path, names.RECORD, _parse_in_part)
 
 
 def status(record: Record) -> str:
@@ -49,33 +60,87 @@ def status(record: Record) -> str:
 
 
 def _parse(text: str) -> Record:
+    record = _document(text)
+    for _, wrong in _faults(record):
+        raise ValueError(wrong)
+    return record
+
+
+def _parse_in_part(text: str) -> tuple[Record, list[str]]:
+    record = _document(text)
+    faults = dict(_faults(record))
+    for key, wrong in faults.items():
+        if key in _DECIDE:
+            raise ValueError(wrong)
+    return {key: value for key, value in record.items() if key not in faults}, list(faults.values())
+
+
+def _document(text: str) -> Record:
     record = json.loads(text)
     if not isinstance(record, dict) or type(record.get("format")) is not int or record["format"] < 1:
         raise ValueError("not the record of a run")
     if record["format"] > FORMAT:
         raise OutOfReach(f"format {record['format']}, but this version of lth reads up to {FORMAT}")
-    for key, kind in _KINDS.items():
-        if key in record and (type(record[key]) is not kind or (kind is int and record[key] < 1)):
-            raise ValueError(f"{key} is {str(record[key])[:40]}")
-    choices = record.get("choices", {})
-    if len(choices) > _MOST_CHOICES or not all(isinstance(option, str) for option in choices.values()):
-        raise ValueError(f"choices is {str(choices)[:40]}: at most {_MOST_CHOICES} names")
-    for kept in record.get("keep", []):
-        Counts.parse(kept)
-    if not all(type(seed) is int for seed in record.get("seeds", [])):
-        raise ValueError("seeds are not whole numbers")
-    for one in record.get("diverged", []):
-        kinds = (("round", int), ("seed", int), ("arm", str), ("what", str))
-        if not isinstance(one, dict) or not all(type(one.get(key)) is kind for key, kind in kinds):
-            raise ValueError(f"diverged holds {str(one)[:40]}")
-    for one in record.get("resumed", []):
-        if not isinstance(one, dict) or not isinstance(one.get("at"), str):
-            raise ValueError(f"resumed holds {str(one)[:40]}")
-    if not isinstance(record.get("ended"), str | None):
-        raise ValueError(f"ended is {str(record['ended'])[:40]}")
-    if record.get("status") not in _STATUSES:
-        raise ValueError(f"status is {str(record.get('status'))[:40]}")
     return record
+
+
+def _faults(record: Record) -> Iterator[tuple[str, str]]:
+    """What is no claim of a run, by key, and what is wrong with it."""
+    for key, kind in _KINDS.items():
+        value = record.get(key)
+        if key in record and (type(value) is not kind or (kind is int and record[key] < 1)):
+            yield key, f"{key} is {str(value)[:40]}"
+        elif key in record and (wrong := _ODD.get(key, lambda value: None)(value)) is not None:
+            yield key, wrong
+    if not isinstance(record.get("ended"), str | None):
+        yield "ended", f"ended is {str(record['ended'])[:40]}"
+    if "status" not in record:
+        yield "status", "status is None"
+
+
+def _odd_status(status: str) -> str | None:
+    return None if status in _STATUSES else f"status is {status[:40]}"
+
+
+def _odd_choices(choices: dict[str, Any]) -> str | None:
+    if len(choices) > _MOST_CHOICES or not all(isinstance(option, str) for option in choices.values()):
+        return f"choices is {str(choices)[:40]}: at most {_MOST_CHOICES} names"
+    return None
+
+
+def _odd_counts(keep: list[Any]) -> None:
+    for kept in keep:
+        Counts.parse(kept)
+
+
+def _odd_seeds(seeds: list[Any]) -> str | None:
+    return None if all(type(seed) is int for seed in seeds) else "seeds are not whole numbers"
+
+
+def _odd_diverged(diverged: list[Any]) -> str | None:
+    kinds = (("round", int), ("seed", int), ("arm", str), ("what", str))
+    for one in diverged:
+        if not isinstance(one, dict) or not all(type(one.get(key)) is kind for key, kind in kinds):
+            return f"diverged holds {str(one)[:40]}"
+    return None
+
+
+def _odd_resumed(resumed: list[Any]) -> str | None:
+    for one in resumed:
+        if not isinstance(one, dict) or not isinstance(one.get("at"), str):
+            return f"resumed holds {str(one)[:40]}"
+    return None
+
+
+_ODD: dict[str, Callable[[Any], str | None]] = {
+    "status": _odd_status,
+    "choices": _odd_choices,
+    "keep": _odd_counts,
+    "seeds": _odd_seeds,
+    "diverged": _odd_diverged,
+    "resumed": _odd_resumed,
+}
+"""What is wrong with a claim of the right kind, by its key."""
 
 
 def _alive(pid: Any) -> bool:

@@ -8,7 +8,7 @@ import torch
 from lth_cli.core import masks
 from lth_cli.core.arms import DENSE, WINNING
 from lth_cli.core.state import Mask, State
-from lth_cli.core.tensors import misfit, parse, unpack
+from lth_cli.core.tensors import load, misfit, unpack
 from lth_cli.lottery.invariants import InvariantError
 from lth_cli.rundir import names, within
 from lth_cli.rundir.columns import FORMAT
@@ -63,7 +63,8 @@ def read_state(root: Path, name: str) -> tuple[Mask, State]:
         Damaged: it is no such file.
     """
     try:
-        mask, state = unpack(parse(within.read(root, name))[1])
+        with within.opened(root, name) as file:
+            mask, state = unpack(load(file)[1])
     except UNREADABLE as error:
         raise Damaged(f"{root / name}: {why(root / name, error)}") from None
     if (wrong := misfit(mask, state.params)) is not None:  # a mask of another shape may stand for any number of weights

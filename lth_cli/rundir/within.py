@@ -1,7 +1,6 @@
 """Every read and write below a run directory: regular files of a bounded size, and no link is followed."""
 
 import errno
-import os
 from io import BufferedReader
 from pathlib import Path
 
@@ -53,18 +52,17 @@ def make_dir(root: Path, name: str) -> None:
     files.make_dir(root / name, root)
 
 
-def refuse_odd(root: Path) -> None:
-    """Refuse a run or sweep that is to go on and holds links, pipes or devices: Hydra would write through them, too.
+def remove(root: Path, name: str) -> None:
+    """Remove a file of a run directory, or an empty folder, if it is there; raises OSError."""
+    files.remove(root / name, root)
 
-    A file of Hydra's that has a second name elsewhere is made a file of its own, as Hydra writes into what is there.
+
+def refuse_odd(root: Path) -> None:
+    """Refuse a run or sweep that is to go on and holds links, pipes or devices.
 
     Raises:
         Odd: naming the first one.
         OSError: what is there cannot be listed.
     """
-    found = list(files.below(root))
-    for path in sorted(Path(entry.path) for entry in found if not entry.is_file(follow_symlinks=False)):
+    for path in sorted(Path(entry.path) for entry in files.below(root) if not entry.is_file(follow_symlinks=False)):
         raise Odd(0, "a link, a pipe or a device: a run that goes on has none", str(path))
-    for path in (Path(entry.path) for entry in found):
-        if (path.parent.name == ".hydra" or path.name == names.HYDRA_SWEEP) and os.stat(path).st_nlink > 1:
-            files.write(path, files.read(path, _MIB, root), root)

@@ -1,7 +1,6 @@
 """Where the time of a run goes: seconds by part, and torch's trace of a few steps."""
 
 import json
-import os
 import tempfile
 import time
 from collections import defaultdict
@@ -24,12 +23,13 @@ class Profile:
 
     Args:
         device: waited for at the ends of each part, so that its time is counted where it belongs.
-        folder: for the seconds, times.json, and torch's trace of steps 20 to 40, which chrome://tracing shows.
+        root: the run directory, whose profile/ is for the seconds, times.json, and torch's trace of steps 20 to 40,
+            which chrome://tracing shows.
     """
 
-    def __init__(self, device: torch.device, folder: Path) -> None:
+    def __init__(self, device: torch.device, root: Path) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
-        self._device, self._folder = device, folder
+        self._device, self._root = device, root
         self._open: list[str] = []
         self._since = time.perf_counter()
         self._steps = 0
@@ -52,17 +52,19 @@ class Profile:
     def close(self) -> None:
         """Write the seconds, and the trace if the run was too short to have done so."""
         self._write_trace()
-        make_dir(self._folder)
-        write(self._folder / "times.json", json.dumps(self.seconds, indent=2).encode() + b"\n")
+        self._write("times.json", json.dumps(self.seconds, indent=2).encode() + b"\n")
+
+    def _write(self, name: str, data: bytes) -> None:
+        make_dir(self._root / "profile", self._root)
+        write(self._root / "profile" / name, data, self._root)
 
     def _write_trace(self) -> None:
         if self._profiler is not None:
             self._profiler.stop()
-            make_dir(self._folder)
-            # torch writes into what is there, which may have a second name elsewhere.
-            with tempfile.TemporaryDirectory(dir=self._folder) as fresh:
+            # torch writes into what is there, which may be a link, or have a second name elsewhere.
+            with tempfile.TemporaryDirectory() as fresh:
                 self._profiler.export_chrome_trace(str(Path(fresh) / "trace.json"))
-                os.replace(Path(fresh) / "trace.json", self._folder / "trace.json")
+                self._write("trace.json", (Path(fresh) / "trace.json").read_bytes())
             self._profiler = None
 
     def _switch(self) -> None:

@@ -164,7 +164,12 @@ class _Training:
         data, device = self.trainer.data, self.trainer.device
         with self.trainer.hooks.scope("evaluation"):
             val, test = (evaluate(logits, split, device) for split in (data.val, data.test))
-            losses = (self.step.loss / self.since).tolist() if self.since else [None] * self.rows.rows
+            if self.since:
+                losses = (self.step.loss / self.since).tolist()
+            elif self.start.iterations:  # where training starts
+                losses = [None] * self.rows.rows
+            else:  # nothing is trained
+                losses = [row["loss"] for row in evaluate(logits, data.train, device)]
         for row, point in enumerate(zip(losses, val, test, strict=True)):
             self.curves.add(row, Evaluation(iteration, *point))
         self.step.loss.zero_()
