@@ -37,6 +37,7 @@ def density(value: float) -> str:
 def _points(value: float | None, margin: float | None, digits: int = 2) -> str:
     if value is None:
         return ""
+    value = round(value, digits) + 0.0  # no minus before a zero
     return f"{value:+.{digits}f}" if margin is None else f"{value:+.{digits}f} ± {margin:.{digits}f}"
 
 
