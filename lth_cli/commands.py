@@ -212,9 +212,13 @@ def _suggestion(message: str, parser: argparse.ArgumentParser) -> str:
     if choice := re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message):
         return nearest(choice[1].rpartition(",")[2], re.findall(r"[\w-]+", choice[2]))
     unknown = [word for word in message.split() if word.startswith("-")]
-    actions = [action for part in (parser, *_choices(parser).values()) for action in part._actions]
-    known = [option for action in actions for option in action.option_strings]
-    return nearest(unknown[0], known) if unknown and "unrecognized" in message else ""
+    return nearest(unknown[0], _options(parser)) if unknown and "unrecognized" in message else ""
+
+
+def _options(parser: argparse.ArgumentParser) -> list[str]:
+    """Of a parser, and of those below it."""
+    own = [option for action in parser._actions for option in action.option_strings]
+    return own + [option for below in _choices(parser).values() for option in _options(below)]
 
 
 def _choices(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
