@@ -65,7 +65,7 @@ def listed(lth: Lth, *arguments: str) -> dict[str, str]:
 
 def test_everything_has_its_line(lth: Lth, many: Path) -> None:
     statuses = {
-        **{f"format{version}/{name}": status for version in (1, 2) for name, status in (("done", "done"), ("cut", "interrupted"))},
+        "format1/done": "done", "format1/cut": "interrupted", "format2/done": "done", "format2/cut": "interrupted",
         "day/running": "running", "day/failed": "failed", "day/killed": "killed", "day/newer": "damaged",
         "day/lying": "damaged", "day/half": "damaged", "day/begun": "damaged", "day/foreign": "foreign",
         "day/empty": "foreign",
