@@ -12,32 +12,13 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
+from lth_cli.commands import UsageError, names, parser
 from lth_cli.core.faults import lack
 from lth_cli.core.signals import Signals, Terminated
 from lth_cli.core.spelling import brief, nearest, say
 from lth_cli.core.streams import described, give_up_stdout, open_closed
-
-_COMMANDS = ("run", "compare", "verify", "list", "completion")
-_DESCRIPTION = """
-Lottery tickets: train, prune, rewind, retrain, and compare.
-
-  lth run model=conv4 sparsity=0.9 rounds=10                             find a ticket; lth run --help for every key
-  lth run -m rewind=init,early,late,learning_rate,none 'seed=range(5)'   a sweep
-  lth compare                                                            the latest run against its controls
-  lth verify DIR                                                         check a run, or a sweep, from its files alone
-  lth list models                                                        what there is
-"""
-
-
-class UsageError(Exception):
-    """The command line is wrong; the text says how."""
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message + _suggest_option(message, self))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -104,11 +85,11 @@ def _dispatch(arguments: list[str]) -> int:
         from lth_cli.command.launch import launch
 
         return launch(arguments[1:])
-    if arguments and not arguments[0].startswith("-") and arguments[0] not in _COMMANDS:
-        hint = "; a sweep is lth run -m" if arguments[0] == "sweep" else nearest(arguments[0], _COMMANDS)
-        raise UsageError(f"{arguments[0]}: the commands are {', '.join(_COMMANDS)}{hint}")
+    if arguments and not arguments[0].startswith("-") and arguments[0] not in (commands := names()):
+        hint = "; a sweep is lth run -m" if arguments[0] == "sweep" else nearest(arguments[0], commands)
+        raise UsageError(f"{arguments[0]}: the commands are {', '.join(commands)}{hint}")
     try:
-        parsed = _parser().parse_args(arguments or ["--help"])
+        parsed = parser().parse_args(arguments or ["--help"])
     except SystemExit:  # after --help, as its errors are raised
         return 0
     if parsed.version:
@@ -120,144 +101,10 @@ def _dispatch(arguments: list[str]) -> int:
     return call(parsed)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="lth", description=_DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--version", action="store_true", help="print the version and stop")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    commands.add_parser("run", help="train, prune and rewind over rounds; sweep with -m", add_help=False)
-
-    compare = commands.add_parser("compare", help="winning tickets, controls and dense side by side")
-    compare.add_argument(
-        "paths", nargs="*", metavar="PATH", help="runs, sweeps, folders of them, globs; default: latest"
-    )
-    shown = compare.add_mutually_exclusive_group()
-    shown.add_argument("--rounds", action="store_true", help="a row per round, not only the last")
-    shown.add_argument("--at", type=_density, metavar="DENSITY", help="the round of each arm that is nearest to it")
-    compare.add_argument("--arms", default="", metavar="ARM,…", help="these arms only")
-    compare.add_argument("--where", metavar="CONDITIONS", help="such as 'rewind=late train.lr<=1e-3 sparsity>=0.9'")
-    compare.add_argument(
-        "--sort", metavar="NUMBER", help="order experiments by accuracy, density, …; --sort=-accuracy: best first"
-    )
-    compare.add_argument(
-        "--tolerance",
-        type=_tolerance,
-        default=1.0,
-        metavar="POINTS",
-        help="how far below dense is matching (default 1)",
-    )
-    compare.add_argument("--format", choices=("table", "markdown", "latex", "csv", "json", "parquet"), default="table")
-    compare.add_argument("-o", "--output", metavar="FILE", help="write there instead of the terminal")
-    compare.add_argument("--plot", type=_picture, metavar="FILE", help="also draw it (.png, .svg, .pdf)")
-    compare.set_defaults(call=_compare)
-
-    verify = commands.add_parser("verify", help="check hashes, counts, masks, controls and tickets of runs on disk")
-    verify.add_argument("paths", nargs="+", metavar="DIR", help="a run, a sweep, or a folder of them")
-    verify.set_defaults(call=_verify)
-
-    kinds = "models, datasets, pruners, patterns, rewinds, sparsities, controls, trains, experiments"
-    listing = commands.add_parser("list", help=kinds)
-    listing.add_argument("kind", nargs="?", metavar="KIND", help="one of these; default: all")
-    listing.add_argument("--config-dir", metavar="DIR", help="your own YAML too")
-    listing.set_defaults(call=_list)
-
-    completion = commands.add_parser("completion", help="what a shell evaluates to complete lth; for bash, zsh or fish")
-    completion.add_argument("shell", metavar="SHELL", choices=("bash", "zsh", "fish"), help="bash, zsh or fish")
-    completion.set_defaults(call=_completion)
-    return parser
-
-
-def _tolerance(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1
-    if not 0 <= value <= 100:
-        raise argparse.ArgumentTypeError(f"{text} is not a number of points from 0 to 100")
-    return value
-
-
-def _density(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0
-    if not 0 < value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a fraction of weights kept, in (0, 1]")
-    return value
-
-
-def _picture(text: str) -> str:
-    if not text.endswith((".png", ".svg", ".pdf")) or not text.rpartition("/")[2].partition(".")[0]:
-        raise argparse.ArgumentTypeError(f"{text} does not end in .png, .svg or .pdf")
-    return text
-
-
-def _compare(arguments: argparse.Namespace) -> int:
-    from lth_cli.report.comparison import Asked, NothingToCompare, report
-    from lth_cli.results.experiment import every, last, nearest_to
-
-    if arguments.output == "":
-        raise UsageError("-o '': name a file")
-    if arguments.format == "parquet" and arguments.output is None:
-        raise UsageError("--format parquet: name a file with -o")
-    rounds = every if arguments.rounds else last if arguments.at is None else nearest_to(arguments.at)
-    arms = [name for name in arguments.arms.split(",") if name]
-    chosen = (arguments.where, arms, arguments.sort, arguments.format, arguments.output, arguments.plot)
-    try:
-        report(arguments.paths, Asked(rounds, arguments.tolerance, *chosen))
-    except (NothingToCompare, ValueError) as error:
-        raise UsageError(str(error)) from None
-    except OSError as error:
-        if error.filename is None:  # the terminal or pipe, not a file that the command line names
-            raise
-        raise UsageError(f"{error.filename}: {error.strerror}") from None
-    return 0
-
-
-def _verify(arguments: argparse.Namespace) -> int:
-    from pathlib import Path
-
-    from lth_cli.report.verification import report
-
-    try:
-        return report([Path(path) for path in arguments.paths])
-    except ValueError as error:
-        raise UsageError(str(error)) from None
-
-
-def _list(arguments: argparse.Namespace) -> int:
-    from lth_cli.report.listing import listing
-
-    try:
-        say(listing(arguments.kind, arguments.config_dir).removesuffix("\n"))
-    except ValueError as error:
-        raise UsageError(str(error)) from None
-    return 0
-
-
-def _completion(arguments: argparse.Namespace) -> int:
-    from lth_cli.command.completion import SCRIPTS
-
-    say(SCRIPTS[arguments.shell].strip())
-    return 0
-
-
 def _propose(line: str) -> int:
     """Say what may follow a line; of one that cannot be read, nothing."""
     from lth_cli.command.completion import proposals, split
 
     with contextlib.suppress(ValueError):
-        say("\n".join(proposals(_parser(), *split(line))))
+        say("\n".join(proposals(parser(), *split(line))))
     return 0
-
-
-def _suggest_option(message: str, parser: argparse.ArgumentParser) -> str:
-    unknown = [word for word in message.split() if word.startswith("-")]
-    actions = [action for part in (parser, *_subparsers(parser)) for action in part._actions]
-    known = [option for action in actions for option in action.option_strings]
-    return nearest(unknown[0], known) if unknown and "unrecognized" in message else ""
-
-
-def _subparsers(parser: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
-    choices = [action.choices for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
-    return [sub for named in choices for sub in named.values()]

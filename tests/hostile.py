@@ -143,6 +143,13 @@ def recorded_command(run: Path, victim: Path, stream: random.Random) -> str:
     return f"command with {word:.60}"
 
 
+COMMANDS = (
+    ("list", "runs", "run"),
+    ("watch", "run"),
+    ("compare", "run"),
+    ("verify", "run"),
+    ("run", "resume=run", "safe=true", "rounds=4"),
+)
 ACTS: tuple[Act, ...] = (odd_file, huge_file, wrong_value, recorded_command)
 
 
@@ -155,7 +162,7 @@ def complaint(finished: Path, folder: Path, stream: random.Random) -> str | None
     (folder / "evil.py").write_text(f"open({str(victim / 'imported')!r}, 'w')")  # on the path of `python -m`
     act = stream.choice(ACTS)(run, victim, stream)
     before = held(victim)
-    for arguments in (("compare", "run"), ("verify", "run"), ("run", "resume=run", "safe=true", "rounds=4")):
+    for arguments in COMMANDS:
         said = f"{act}: lth {' '.join(arguments)}"
         try:
             done = limited(*arguments, cwd=folder)
@@ -186,6 +193,8 @@ LINES = (
     "compare run --format json",
     "compare nowhere",
     "verify run",
+    "list runs run",
+    "watch run",
     "list",
     "--help",
 )

@@ -243,8 +243,8 @@ def imports(folder: Path, *commands: tuple[str, ...]) -> list[str]:
 
 
 def test_hydra_and_torch_are_imported_only_where_they_work(run: Path) -> None:
-    light = [("--help",), ("--version",), ("list",), ("compare", str(run))]
-    assert imports(run.parent, *light, ("verify", str(run))) == [*["[]"] * 4, "['torch']"]
+    light = [("--help",), ("--version",), ("list",), ("list", "runs"), ("watch", str(run)), ("compare", str(run))]
+    assert imports(run.parent, *light, ("verify", str(run))) == [*["[]"] * 6, "['torch']"]
     assert imports(run.parent, ("run", "--cfg", "job"), ("run", "--info", "defaults")) == ["['hydra']"] * 2
 
 

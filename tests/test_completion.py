@@ -15,13 +15,21 @@ import pytest
 from tests.command import Lth
 
 ASKED = [
-    ("lth ", "compare completion list run verify"),
+    ("lth ", "compare completion list run verify watch"),
     ("lth c", "compare completion"),
     ("lth --v", "--version"),
     ("lth compare --f", "--format"),
     ("lth compare outputs --format ", "csv json latex markdown parquet table"),
     ("lth compare out", ""),
     ("lth list p", "patterns pruners"),
+    ("lth list r", "rewinds runs"),
+    ("lth list runs --", "--format --help --status"),
+    ("lth list runs --status f", "failed foreign"),
+    ("lth list runs --format ", "json table"),
+    ("lth list models --c", "--config-dir"),
+    ("lth list runs out", ""),
+    ("lth watch out", ""),
+    ("lth watch --", "--help"),
     ("lth completion ", "bash fish zsh"),
     ("lth run mod", "model. model="),
     ("lth run sparsity=0.9 model=conv4", "model=conv4 model=conv4_linear"),
@@ -51,7 +59,7 @@ def test_typing_imports_no_torch_and_nothing_of_the_users(lth_process: Lth, tmp_
     (tmp_path / "evil" / "__init__.py").write_text("open('ran', 'w')")
     for line in ("lth run hydra.searchpath=[pkg://evil] model=conv4_", "lth "):
         asked = lth_process("-sc", "query=bash", COMP_LINE=line, PYTHONPROFILEIMPORTTIME="1", PYTHONPATH=os.getcwd())
-        assert asked.stdout.split() == {"lth ": ["compare", "completion", "list", "run", "verify"]}.get(
+        assert asked.stdout.split() == {"lth ": ["compare", "completion", "list", "run", "verify", "watch"]}.get(
             line, ["model=conv4_linear"]
         )
         imported = {found.rpartition("|")[2].strip().partition(".")[0] for found in asked.stderr.splitlines()}

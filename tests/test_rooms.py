@@ -11,7 +11,7 @@ import lth_cli
 PACKAGE = Path(lth_cli.__file__).parent
 # From the top down; rooms of one line may import each other.
 FLOORS = (
-    ("cli", "__main__"),
+    ("cli", "__main__", "commands"),
     ("command",),
     ("report",),
     ("results",),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from lth_cli.core.arms import OWN
 from lth_cli.core.metrics import Metric, further
+from lth_cli.report.numbers import density
 from lth_cli.results.compare import Row
 from lth_cli.results.statistics import Beats, Verdict
 
@@ -27,11 +28,6 @@ class Column:
     def left(self) -> bool:
         """Whether it holds words."""
         return self.title in ("run", "arm", "verdict")
-
-
-def density(value: float) -> str:
-    """Four decimals, or as many as it takes to see something."""
-    return f"{value:.4f}" if value >= 0.001 else f"{value:.1e}"
 
 
 def _points(value: float | None, margin: float | None, digits: int = 2) -> str:

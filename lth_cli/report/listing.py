@@ -4,19 +4,10 @@ from pathlib import Path
 
 from lth_cli.core.files import read
 from lth_cli.core.spelling import brief, clean, nearest
+from lth_cli.report.groups import GROUPS
 from lth_cli.setup.conf import conf_dir
 
-GROUPS = {
-    "models": "model",
-    "datasets": "dataset",
-    "pruners": "pruner",
-    "patterns": "pattern",
-    "rewinds": "rewind",
-    "sparsities": "sparsity",
-    "controls": "controls",
-    "trains": "train",
-    "experiments": "experiment",
-}
+__all__ = ["GROUPS", "description", "listing"]
 
 _MOST = 2**20  # bytes of a file of YAML
 _WRITTEN = {"experiment": "+experiment={}", "controls": "controls=[{}]"}  # others: group=option

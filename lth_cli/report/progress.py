@@ -12,7 +12,7 @@ from rich.table import Column
 
 from lth_cli.core.masks import density as mask_density
 from lth_cli.core.spelling import brief, clean
-from lth_cli.report.columns import density
+from lth_cli.report.numbers import density
 from lth_cli.report.sweep import Place, clock
 from lth_cli.report.terminal import is_watched
 from lth_cli.training.evaluate import Evaluation

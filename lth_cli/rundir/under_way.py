@@ -1,0 +1,71 @@
+"""The round in work, as far as files show: which trainings were kept how far, and when each round ended."""
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from lth_cli.rundir import names, within
+
+_MOST = 200  # files below partial/ that are looked at
+_LONGEST = 2**22  # bytes of the header of one
+_PARTIAL = re.compile(r"([0-9]{2,4})_([\w-]+)_seed([0-9]{1,19})(?:_and_([0-9]{1,9}))?\.safetensors")
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training that was kept; it goes on since.
+
+    Args:
+        others: how many networks train together with it.
+        done: iterations, at least; None where that cannot be read.
+    """
+
+    round: int
+    arm: str
+    seed: int
+    others: int
+    done: int | None
+
+
+def trainings(path: Path) -> list[Training]:
+    """Those that a run directory keeps of its round in work, in order of their names."""
+    folder, found = path / names.PARTIAL, list[Training]()
+    if folder.is_symlink():
+        return found
+    with suppress(OSError), os.scandir(folder) as entries:
+        for name in sorted(entry.name for entry in islice(entries, _MOST)):
+            if of := _PARTIAL.fullmatch(name):
+                done = _done(path, f"{names.PARTIAL}/{name}")
+                found.append(Training(int(of[1]), of[2], int(of[3]), int(of[4] or 0), done))
+    return found
+
+
+def ends(path: Path, rounds: int) -> list[float]:
+    """When each of the first rounds was written, in seconds since 1970, up to the first one that is not there."""
+    return list(_ends(path, rounds))
+
+
+def _ends(path: Path, rounds: int) -> Iterator[float]:
+    for round in range(rounds):
+        try:
+            yield os.lstat(path / names.round_folder(round)).st_mtime
+        except OSError:
+            return
+
+
+def _done(path: Path, name: str) -> int | None:
+    """From the header of a file of safetensors, which begins with its length."""
+    try:
+        with within.opened(path, name) as file:
+            length = int.from_bytes(file.read(8), "little")
+            if length > _LONGEST:
+                return None
+            done = json.loads(json.loads(file.read(length))["__metadata__"]["progress"])["done"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return done if type(done) is int else None
