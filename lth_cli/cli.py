@@ -14,25 +14,23 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from lth_cli.core.faults import lack
+from lth_cli.command.plot import add_plot
+from lth_cli.core.faults import UsageError, lack
 from lth_cli.core.signals import Signals, Terminated
 from lth_cli.core.spelling import brief, nearest, say
 from lth_cli.core.streams import described, give_up_stdout, open_closed
 
-_COMMANDS = ("run", "compare", "verify", "list", "completion")
+_COMMANDS = ("run", "compare", "plot", "verify", "list", "completion")
 _DESCRIPTION = """
 Lottery tickets: train, prune, rewind, retrain, and compare.
 
   lth run model=conv4 sparsity=0.9 rounds=10                             find a ticket; lth run --help for every key
   lth run -m rewind=init,early,late,learning_rate,none 'seed=range(5)'   a sweep
   lth compare                                                            the latest run against its controls
+  lth plot                                                               its pictures: accuracy, early stop, masks, …
   lth verify DIR                                                         check a run, or a sweep, from its files alone
   lth list models                                                        what there is
 """
-
-
-class UsageError(Exception):
-    """The command line is wrong; the text says how."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -140,9 +138,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     compare.add_argument("--format", choices=("table", "markdown", "latex", "csv", "json", "parquet"), default="table")
     compare.add_argument("-o", "--output", metavar="FILE", help="write there instead of the terminal")
-    compare.add_argument("--plot", type=_picture, metavar="FILE", help="also draw it (.png, .svg, .pdf)")
+    compare.add_argument("--plot", type=_picture, action="append", metavar="FILE", help="draw it (.png, .svg, .pdf)")
     compare.set_defaults(call=_compare)
 
+    add_plot(commands)
     verify = commands.add_parser("verify", help="check hashes, counts, masks, controls and tickets of runs on disk")
     verify.add_argument("paths", nargs="+", metavar="DIR", help="a run, a sweep, or a folder of them")
     verify.set_defaults(call=_verify)
@@ -183,9 +182,8 @@ def _compare(arguments: argparse.Namespace) -> int:
     if arguments.format == "parquet" and arguments.output is None:
         raise UsageError("--format parquet: name a file with -o")
     try:
-        report(
-            arguments.paths, arguments.rounds, arguments.tolerance, arguments.format, arguments.output, arguments.plot
-        )
+        plots = arguments.plot or []
+        report(arguments.paths, arguments.rounds, arguments.tolerance, arguments.format, arguments.output, plots)
     except NothingToCompare as error:
         raise UsageError(str(error)) from None
     except OSError as error:

@@ -19,7 +19,8 @@ from lth_cli.core.state import Mask, State
 from lth_cli.core.tensors import parse
 from lth_cli.datasets import vision
 from lth_cli.datasets.vision import read_idx
-from lth_cli.report import comparison, plot
+from lth_cli.pictures import canvas
+from lth_cli.report import comparison
 from lth_cli.results import claims, experiments, files
 from lth_cli.results.arms import arms
 from lth_cli.results.verify import verify
@@ -114,7 +115,7 @@ def test_a_picture_has_no_more_curves_than_are_drawn_in_seconds(
     shutil.copytree(run, run.parent / "other")
     with open(run.parent / "other" / "config.yaml", "a") as file:
         file.write("x: 1\n")
-    monkeypatch.setattr(plot, "_MOST_CURVES", 5)
+    monkeypatch.setattr(canvas, "MOST_CURVES", 5)
     done = lth("compare", "run", "other", "--plot=x.png")
     assert "lth: x.png: the first 1 of 2 experiments are drawn" in done.stderr
 

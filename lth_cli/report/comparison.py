@@ -29,7 +29,7 @@ class NothingToCompare(Exception):
 
 
 def report(
-    paths: Sequence[str], every_round: bool, tolerance: float, form: str, output: str | None, plot: str | None
+    paths: Sequence[str], every_round: bool, tolerance: float, form: str, output: str | None, plots: Sequence[str]
 ) -> None:
     """Compare the runs at `paths` (default: the latest) and print or write the table.
 
@@ -39,7 +39,7 @@ def report(
         tolerance: points below dense up to which a ticket is matching.
         form: table, markdown, latex, csv, json or parquet, which goes to a file only.
         output: file to write instead of the terminal.
-        plot: picture to draw as well, or None.
+        plots: pictures of accuracy to draw as well.
 
     Raises:
         NothingToCompare: no finished run there.
@@ -54,13 +54,17 @@ def report(
     if not rows:
         raise NothingToCompare("nothing to compare: no finished run" + _where(paths))
     written = []
-    if plot is not None:
-        from lth_cli.report.plot import draw
+    if plots:
+        from lth_cli.pictures.accuracy import figure
+        from lth_cli.pictures.canvas import rendered
+        from lth_cli.pictures.studies import studies
 
-        left_out = draw(compare(runs, tolerance, every_round=True), plot)
-        if left_out is not None:
-            say(brief(f"lth: {plot}: {left_out}", lines=1), file=sys.stderr)
-        written.append(plot)
+        drawn = figure(studies(runs))
+        for plot in plots:
+            for note in drawn.notes:
+                say(brief(f"lth: {plot}: {note}", lines=1), file=sys.stderr)
+            write(Path(plot), rendered(drawn.figure, plot.rpartition(".")[2]))
+            written.append(plot)
     if output is not None:
         Path(output).parent.mkdir(parents=True, exist_ok=True)
         write(Path(output), _bytes(rows, tolerance, form, skipped, found))
