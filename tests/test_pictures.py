@@ -24,9 +24,8 @@ from tests.lies import believed
 from tests.records import run as record
 
 SEEDS = ("replicates=3", "rewind=learning_rate")
-CONV = ("model=conv4", "~model.hidden", "rounds=1", "train.iterations=1it", "eval_every=1it", "train.batch_size=8")
 TEN = ("rounds=10", "controls.random_mask.draws=2")
-EMPTIED = ("sparsity=0.999", "rounds=2", "controls=[]")
+EMPTIED = ("sparsity.target=0.995", "rounds=2", "controls=[]")
 
 
 def of(path: Path) -> list[Study]:
