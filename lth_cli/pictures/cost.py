@@ -34,7 +34,7 @@ def figure(studies: Sequence[Study], by: str | None = None) -> Picture:
         for point in one.dense.values():
             panel.plot([point.search], [point.accuracy], marker="D", markersize=5, color=GREY, linestyle="")
         panel.xaxis.set_major_formatter(EngFormatter(sep=""))
-        panel.xaxis.set_major_locator(MaxNLocator(6))
+        panel.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
         panel.set_xlim(left=0)
         panel.set_xlabel("iterations of all training up to there", fontsize=9)
         height_is(panel, "test accuracy (%)")

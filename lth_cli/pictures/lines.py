@@ -15,7 +15,7 @@ from lth_cli.results.overrides import is_missing, lookup
 from lth_cli.rundir.read import Run
 from lth_cli.rundir.sameness import BEFORE, same_experiment
 
-_ALPHA = 0.16  # of a band, through which the lines of others are seen
+_ALPHA, _OF_ALL = 0.16, 0.7  # of a band, and of all that may lie on each other, through which lines are seen
 
 Value = Callable[[Point], tuple[float, float, float | None]]
 """Of a point: where it is drawn, and half of its interval."""
@@ -52,14 +52,18 @@ def laid_out(studies: Sequence[Study], by: str | None) -> tuple[list[Panel], dic
 
 def draw(panel: Axes, shown: Panel, looks: Mapping[str, Style], value: Value, hollow: bool = False) -> None:
     """All lines of a panel, but for dense; arguments as of `line`."""
+    alpha = min(_ALPHA, _OF_ALL / max(1, len(shown.lines)))
     for name, points in shown.lines.items():
-        line(panel, name, points, looks[name], value, hollow)
+        line(panel, name, points, looks[name], value, alpha, hollow)
 
 
-def line(panel: Axes, name: str, points: Sequence[Point], look: Style, value: Value, hollow: bool = False) -> None:
+def line(
+    panel: Axes, name: str, points: Sequence[Point], look: Style, value: Value, alpha: float, hollow: bool
+) -> None:
     """One line and its band; of one point, which has no band, a bar.
 
     Args:
+        alpha: of the band.
         hollow: whether markers of censored points are drawn by somebody else.
     """
     x, y, margins = zip(*map(value, points), strict=True)
@@ -69,7 +73,7 @@ def line(panel: Axes, name: str, points: Sequence[Point], look: Style, value: Va
     known = [margin is not None for margin in margins]
     low, high = ([at + side * (m or 0.0) for at, m in zip(y, margins, strict=True)] for side in (-1, 1))
     if any(map(operator.and_, known, known[1:])):
-        panel.fill_between(x, low, high, where=known, color=look.colour, alpha=_ALPHA, linewidth=0)
+        panel.fill_between(x, low, high, where=known, color=look.colour, alpha=alpha, linewidth=0)
     for i, here in enumerate(known):
         if here and not any(known[max(0, i - 1) : i] + known[i + 1 : i + 2]):  # of which there is no area
             panel.errorbar(x[i], y[i], yerr=margins[i], color=look.colour, capsize=3, linewidth=1)
@@ -111,7 +115,7 @@ def _by_key(studies: Sequence[Study], key: str) -> list[Panel]:
         dense = {name: values[name].points[DENSE][0] for name in lines}
         if len({(one.accuracy, one.early_stop, one.seeds) for one in dense.values()}) == 1:
             dense = {DENSE: next(iter(dense.values()))}
-        of = _rest(members[0].name, key)
+        of = _rest(members[0].name, key) if len(groups) > 1 else ""
         seeds = sorted({len(study.runs) for study in members})
         title = f"winning tickets{f', {of}' if of else ''}, {'–'.join(map(str, seeds[:: max(1, len(seeds) - 1)]))} seed"
         if lines:
