@@ -14,8 +14,8 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from lth_cli.commands import UsageError, names, parser
-from lth_cli.core.faults import lack
+from lth_cli.commands import names, parser
+from lth_cli.core.faults import UsageError, lack
 from lth_cli.core.signals import Signals, Terminated
 from lth_cli.core.spelling import brief, nearest, say
 from lth_cli.core.streams import described, give_up_stdout, open_closed

@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
+from lth_cli.command.plot import add_plot
+from lth_cli.core.faults import UsageError
 from lth_cli.core.spelling import nearest, say
 from lth_cli.report.groups import GROUPS
 
@@ -22,6 +24,7 @@ Lottery tickets: train, prune, rewind, retrain, and compare.
   lth run -m rewind=init,early,late,learning_rate,none 'seed=range(5)'   a sweep
   lth watch                                                              how far the latest run or sweep is
   lth compare                                                            the latest run against its controls
+  lth plot                                                               its pictures: accuracy, early stop, masks, …
   lth verify DIR                                                         check a run, or a sweep, from its files alone
   lth list runs                                                          what has run, and what came of it
   lth list models                                                        what there is
@@ -31,10 +34,6 @@ _OUTPUTS = "outputs"
 
 T = TypeVar("T")
 Add = Callable[..., argparse.ArgumentParser]
-
-
-class UsageError(Exception):
-    """The command line is wrong; the text says how."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -48,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="store_true", help="print the version and stop")
     commands = top.add_subparsers(title="commands", metavar="COMMAND")
     commands.add_parser("run", help="train, prune and rewind over rounds; sweep with -m", add_help=False)
-    for add in (_compare, _verify, _list, _watch, _completion):
+    for add in (_compare, add_plot, _verify, _list, _watch, _completion):
         add(commands.add_parser)
     return top
 
@@ -72,7 +71,7 @@ def _compare(add: Add) -> None:
     compare.add_argument("--tolerance", type=_tolerance, default=1.0, metavar="POINTS", help=tolerance)
     compare.add_argument("--format", choices=("table", "markdown", "latex", "csv", "json", "parquet"), default="table")
     compare.add_argument("-o", "--output", metavar="FILE", help="write there instead of the terminal")
-    compare.add_argument("--plot", type=_picture, metavar="FILE", help="also draw it (.png, .svg, .pdf)")
+    compare.add_argument("--plot", type=_picture, action="append", metavar="FILE", help="draw it (.png, .svg, .pdf)")
 
     def call(given: argparse.Namespace) -> int:
         from lth_cli.report.comparison import Asked, NothingToCompare, report
@@ -86,7 +85,7 @@ def _compare(add: Add) -> None:
         arms = [name for name in given.arms.split(",") if name]
         shown = (rounds, given.tolerance, given.where, arms, given.sort)
         try:
-            report(given.paths, Asked(*shown, given.format, given.output, given.plot))
+            report(given.paths, Asked(*shown, given.format, given.output, given.plot or ()))
         except (NothingToCompare, ValueError) as error:
             raise UsageError(str(error)) from None
         except OSError as error:

@@ -22,7 +22,8 @@ from lth_cli.core.tensors import parse
 from lth_cli.core.ticket import Ticket
 from lth_cli.datasets import vision
 from lth_cli.datasets.vision import read_idx
-from lth_cli.report import comparison, plot
+from lth_cli.pictures import canvas
+from lth_cli.report import comparison
 from lth_cli.results import claims, experiments, files
 from lth_cli.results.arms import arms
 from lth_cli.results.verify import verify
@@ -105,7 +106,7 @@ class Key(str):
 
 def test_runs_are_named_by_what_they_say_and_not_by_what_all_others_say(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two hundred runs are not each asked for the keys of all."""
-    monkeypatch.setattr(experiments, "_flatten", lambda config: ((Key(key), value) for key, value in config.items()))
+    monkeypatch.setattr(experiments, "flatten", lambda config: ((Key(key), value) for key, value in config.items()))
     record = [{"choices": {Key(f"g{i}"): "x"}} for i in range(200)]
     runs = [Run(Path(), "done", record[i], {f"k{i}": i, "seed": 0}, []) for i in range(200)]
     assert experiments.experiments(runs)[7] == "g7=x k7=7"
@@ -119,7 +120,7 @@ def test_a_picture_has_no_more_curves_than_are_drawn_in_seconds(
     with open(run.parent / "other" / "config.yaml", "a") as file:
         file.write("x: 1\n")
     believed(run.parent / "other")
-    monkeypatch.setattr(plot, "_MOST_CURVES", 5)
+    monkeypatch.setattr(canvas, "MOST_CURVES", 5)
     done = lth("compare", "run", "other", "--plot=x.png")
     assert "lth: x.png: the first 1 of 2 experiments are drawn" in done.stderr
 

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from lth_cli.pictures.accuracy import figure
+from lth_cli.pictures.canvas import rendered
+from lth_cli.pictures.studies import studies
 from lth_cli.report import columns, formats, table
-from lth_cli.report.plot import draw
 from lth_cli.report.terminal import Terminal
 from lth_cli.results.compare import Row, compare
 from lth_cli.results.experiment import every
@@ -167,5 +169,5 @@ def test_json_never_holds_nan() -> None:
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
 def test_a_picture_is_drawn(ending: str, tmp_path: Path) -> None:
     file = tmp_path / f"picture.{ending}"
-    draw(compare([run(PAIR)], rounds=every), str(file))
+    file.write_bytes(rendered(figure(studies([run(PAIR)])).figure, ending))
     assert file.read_bytes()[:5] in (b"\x89PNG\r", b"<?xml", b"%PDF-")

@@ -15,7 +15,7 @@ import pytest
 from tests.command import Lth
 
 ASKED = [
-    ("lth ", "compare completion list run verify watch"),
+    ("lth ", "compare completion list plot run verify watch"),
     ("lth c", "compare completion"),
     ("lth --v", "--version"),
     ("lth compare --f", "--format"),
@@ -59,9 +59,9 @@ def test_typing_imports_no_torch_and_nothing_of_the_users(lth_process: Lth, tmp_
     (tmp_path / "evil" / "__init__.py").write_text("open('ran', 'w')")
     for line in ("lth run hydra.searchpath=[pkg://evil] model=conv4_", "lth "):
         asked = lth_process("-sc", "query=bash", COMP_LINE=line, PYTHONPROFILEIMPORTTIME="1", PYTHONPATH=os.getcwd())
-        assert asked.stdout.split() == {"lth ": ["compare", "completion", "list", "run", "verify", "watch"]}.get(
-            line, ["model=conv4_linear"]
-        )
+        assert asked.stdout.split() == {
+            "lth ": ["compare", "completion", "list", "plot", "run", "verify", "watch"]
+        }.get(line, ["model=conv4_linear"])
         imported = {found.rpartition("|")[2].strip().partition(".")[0] for found in asked.stderr.splitlines()}
         assert "lth_cli" in imported
         assert not imported & {"torch", "numpy"}

@@ -14,6 +14,7 @@ FLOORS = (
     ("cli", "__main__", "commands"),
     ("command",),
     ("report",),
+    ("pictures",),
     ("results",),
     ("setup",),
     ("rundir",),

@@ -11,6 +11,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
+from lth_cli.command.pictured import pictured
 from lth_cli.command.record import notes, record_of
 from lth_cli.command.resume import check_config, check_rounds
 from lth_cli.core import masks
@@ -27,6 +28,7 @@ from lth_cli.report.times import times
 from lth_cli.results.compare import compare
 from lth_cli.rundir.checkpoints import Checkpoints
 from lth_cli.rundir.intact import Intact
+from lth_cli.rundir.pictures import clear
 from lth_cli.rundir.read import read
 from lth_cli.rundir.restore import answer_from_disk
 from lth_cli.rundir.write import Writer
@@ -74,6 +76,8 @@ def run(
         check_config(path, text)
         check_rounds(intact, experiment.way.search.keep, record["data_sha256"])
     writer = Writer(path, text, record, intact)
+    if intact is not None:
+        clear(path)
     done = 0 if intact is None else intact.rounds
     with _marked(writer):
         scope = Profile(experiment.device, path) if config.profile else nullcontext
@@ -87,7 +91,8 @@ def run(
             scope.close()
             show(console, times(scope.seconds, len(experiment.way.search.keep)))
     if place is None:
-        show(console, summary(compare([read(path)])), str(path))
+        finished = read(path)
+        show(console, summary(compare([finished])), str(path), *pictured(finished))
 
 
 @contextmanager

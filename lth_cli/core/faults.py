@@ -7,6 +7,10 @@ MEMORY, FILES = "out of memory", "too many open files: allow more with ulimit -n
 _MEMORY = re.compile("out of memory|not enough memory|(can't|annot) allocate memory|bad_alloc|failed to map segment")
 
 
+class UsageError(Exception):
+    """The command line is wrong; the text says how."""
+
+
 class TooLarge(MemoryError):
     """Too little memory for one thing; the text says for what."""
 

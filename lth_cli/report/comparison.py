@@ -16,7 +16,7 @@ from lth_cli.report.legend import legend
 from lth_cli.report.table import compared
 from lth_cli.report.terminal import Terminal
 from lth_cli.results.compare import Row, compare
-from lth_cli.results.experiment import Rounds, every, last
+from lth_cli.results.experiment import Rounds, last
 from lth_cli.results.selection import conditions, in_order, rows_where, runs_where
 from lth_cli.rundir.claims import changed_in
 from lth_cli.rundir.find import find, latest
@@ -43,7 +43,7 @@ class Asked:
         sort: a number of the tickets to order experiments by.
         form: table, markdown, latex, csv, json or parquet, which goes to a file only.
         output: file to write instead of the terminal.
-        plot: picture to draw as well, or None.
+        plots: pictures of accuracy to draw as well.
     """
 
     rounds: Rounds = last
@@ -53,7 +53,7 @@ class Asked:
     sort: str | None = None
     form: str = "table"
     output: str | None = None
-    plot: str | None = None
+    plots: Sequence[str] = ()
 
 
 def report(paths: Sequence[str], asked: Asked) -> None:
@@ -67,7 +67,7 @@ def report(paths: Sequence[str], asked: Asked) -> None:
         ValueError: what is asked for is not there.
         OSError: a file cannot be written.
     """
-    tolerance, form, output, plot = asked.tolerance, asked.form, asked.output, asked.plot
+    tolerance, form, output = asked.tolerance, asked.form, asked.output
     needed = conditions(asked.where) if asked.where is not None else []
     runs, skipped = collect(paths)
     runs = runs_where(runs, needed)
@@ -81,13 +81,17 @@ def report(paths: Sequence[str], asked: Asked) -> None:
     if not rows:
         raise NothingToCompare("nothing to compare: no finished run" + _where(paths))
     written = []
-    if plot is not None:
-        from lth_cli.report.plot import draw
+    if asked.plots:
+        from lth_cli.pictures.accuracy import figure
+        from lth_cli.pictures.canvas import rendered
+        from lth_cli.pictures.studies import studies
 
-        left_out = draw(compare(runs, tolerance, every), plot)
-        if left_out is not None:
-            say(brief(f"lth: {plot}: {left_out}", lines=1), file=sys.stderr)
-        written.append(plot)
+        drawn = figure(studies(runs))
+        for plot in asked.plots:
+            for note in drawn.notes:
+                say(brief(f"lth: {plot}: {note}", lines=1), file=sys.stderr)
+            write(Path(plot), rendered(drawn.figure, plot.rpartition(".")[2]))
+            written.append(plot)
     if output is not None:
         Path(output).parent.mkdir(parents=True, exist_ok=True)
         write(Path(output), _bytes(rows, tolerance, form, skipped, found))

@@ -7,7 +7,7 @@ SWEEP = "sweep.json"  # of a sweep, beside its runs
 HYDRA = ".hydra"  # the folder of what Hydra writes of a run
 HYDRA_SWEEP, HYDRA_RUN, HYDRA_CONFIG = "multirun.yaml", f"{HYDRA}/overrides.yaml", f"{HYDRA}/config.yaml"
 HISTORY, LAYERS, CURVES = "history.csv", "layers.csv", "curves.csv"
-ROUNDS, TICKETS, PARTIAL = "rounds", "tickets", "partial"  # folders
+ROUNDS, TICKETS, PARTIAL, PICTURES = "rounds", "tickets", "partial", "pictures"  # folders
 
 Key = tuple[int, str, int]
 """Round, arm, seed: what one trained network is known by."""
@@ -16,6 +16,7 @@ _REWIND = "rewind"  # beside the dense networks of round 0, as if it were an arm
 _STATE = re.compile(rf"{ROUNDS}/([0-9]{{2,4}})/([\w-]+)_seed([0-9]{{1,19}})\.safetensors")
 _TICKET = re.compile(rf"{TICKETS}/seed([0-9]{{1,19}})\.safetensors")
 _PARTIAL = re.compile(rf"{PARTIAL}/[0-9]{{2,4}}_[\w-]+_seed[0-9]{{1,19}}(_and_[0-9]+)?\.safetensors")
+_PICTURE = re.compile(rf"{PICTURES}/[a-z_]{{1,40}}\.svg")
 _ARM = re.compile(r"[\w-]{1,200}")  # the name of a file has at most 255 bytes
 
 
@@ -44,6 +45,11 @@ def partial(key: Key, others: int) -> str:
     """The file of a training under way, of a network and `others` that train with it."""
     round, arm, seed = key
     return f"{PARTIAL}/{round:02d}_{arm}_seed{seed}{f'_and_{others}' if others else ''}.safetensors"
+
+
+def picture(kind: str) -> str:
+    """The file of a picture of the run alone; no manifest lists it, as it is drawn anew from what is listed."""
+    return f"{PICTURES}/{kind}.svg"
 
 
 def key_of(name: str) -> Key | None:
@@ -75,9 +81,15 @@ def is_partial(name: str) -> bool:
     return _PARTIAL.fullmatch(name) is not None
 
 
+def is_picture(name: str) -> bool:
+    """Whether it is the file of a picture."""
+    return _PICTURE.fullmatch(name) is not None
+
+
 def is_written(name: str) -> bool:
     """Whether a run writes a file of this name, beside what Hydra does."""
-    return name in (RECORD, MANIFEST, HISTORY, LAYERS, CURVES) or is_listed(name) or is_partial(name)
+    kinds = (is_listed, is_partial, is_picture)
+    return name in (RECORD, MANIFEST, HISTORY, LAYERS, CURVES) or any(is_kind(name) for is_kind in kinds)
 
 
 def is_arm(text: str) -> bool:

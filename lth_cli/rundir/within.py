@@ -14,6 +14,7 @@ _MOST_OF_KIND = {
     ".json": 16 * _MIB,  # a thousand rounds of two hundred layers
     ".csv": 256 * _MIB,
     ".safetensors": 4096 * _MIB,
+    ".svg": 16 * _MIB,
 }
 _MOST_OF_A_TRAINING = 16384 * _MIB  # a stack of networks with their optimizers
 

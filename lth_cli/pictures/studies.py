@@ -1,0 +1,129 @@
+"""Runs -> what is drawn of them: experiments as `lth compare` has them, with a point per arm and round."""
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import fmean
+from typing import Any
+
+from lth_cli.core.arms import DENSE, DENSE_RETRAINED, WINNING, drawn
+from lth_cli.results.cost import cost
+from lth_cli.results.experiment import Experiment, every
+from lth_cli.results.experiments import experiments, identity
+from lth_cli.results.statistics import Paired
+from lth_cli.rundir.names import Key
+from lth_cli.rundir.read import Run
+from lth_cli.rundir.tables import Row, read_table
+
+
+@dataclass(frozen=True)
+class Point:
+    """An arm at a round, over its seeds.
+
+    Args:
+        remaining: weights kept, in percent; those of the ticket beside it for a dense network that is trained again.
+        accuracy: on test, in percent.
+        accuracy_margin: half of the 95% Student interval of its mean over seeds; None for one seed.
+        early_stop: the iteration; 0 where nothing is trained.
+        early_stop_margin: None for one seed, too, and where it is censored.
+        censored: whether a seed's validation loss was still at its minimum when training ended.
+        search: iterations of all training up to there.
+    """
+
+    round: int
+    remaining: float
+    seeds: int
+    accuracy: float
+    accuracy_margin: float | None
+    early_stop: float
+    early_stop_margin: float | None
+    censored: bool
+    search: float
+
+
+@dataclass(frozen=True)
+class Study:
+    """An experiment, and the run of each seed, the later one of two."""
+
+    name: str
+    experiment: Experiment
+    runs: Mapping[int, Run]
+
+    @property
+    def title(self) -> str:
+        """Its name, and over how many seeds."""
+        return f"{self.name}, {len(self.runs)} seed{'s' * (len(self.runs) != 1)}"
+
+    @cached_property
+    def points(self) -> dict[str, list[Point]]:
+        """By arm, round by round; dense has one."""
+        found: dict[str, list[Point]] = defaultdict(list)
+        for arm, round in self.experiment.shown:
+            found[arm].append(self._point(arm, round))
+        return dict(found)
+
+    def table(self, name: str) -> dict[Key, list[Row]]:
+        """The rows of a table of all seeds; raises Damaged."""
+        return {
+            key: rows
+            for seed, run in self.runs.items()
+            for key, rows in read_table(run.path, name, run.record["format"]).items()
+            if key[2] == seed
+        }
+
+    def arm(self, name: str) -> str:
+        """The control of which an arm is a draw, or the arm itself."""
+        controls = self.experiment.config.get("controls")
+        return drawn(controls if isinstance(controls, Mapping) else {}).get(name, (name, 0))[0]
+
+    def rounds(self, most: int) -> list[int]:
+        """The rounds of its tickets, the first and the last among them; evenly chosen where there are more."""
+        there = sorted({round for arm, round in self.experiment.shown if arm in (DENSE, WINNING)})
+        steps = min(most, len(there)) - 1
+        return [there[(i * (len(there) - 1) + steps // 2) // steps] for i in range(steps + 1)] if steps > 0 else there
+
+    def _point(self, arm: str, round: int) -> Point:
+        rows, dense = self.experiment.of(arm, round), self.experiment.of(DENSE, 0)
+        beside = self.experiment.of(WINNING, round) if arm == DENSE_RETRAINED else {}
+        accuracy = Paired.of([100 * row["test_accuracy"] for row in rows.values()])
+        stop = Paired.of([float(row["early_stop_iteration"]) for row in rows.values()])
+        censored = any(row["early_stop_iteration"] >= dense[seed]["iterations"] for seed, row in rows.items())
+        return Point(
+            round=round,
+            remaining=100 * next(iter((beside or rows).values()))["density"],
+            seeds=len(rows),
+            accuracy=accuracy.mean,
+            accuracy_margin=accuracy.margin,
+            early_stop=stop.mean,
+            early_stop_margin=None if censored else stop.margin,
+            censored=censored,
+            search=cost(self.experiment.cells, arm, round, list(rows), None, None).iterations,
+        )
+
+
+def studies(runs: Sequence[Run]) -> list[Study]:
+    """The experiments of some runs that are done; those without a dense network are left out."""
+    groups: dict[str, list[Run]] = defaultdict(list)
+    for run in runs:
+        groups[identity(run)].append(run)
+    found = []
+    for name, members in zip(experiments([m[0] for m in groups.values()]), groups.values(), strict=True):
+        experiment = Experiment.of_runs(name, members, every)
+        dense = experiment.of(DENSE, 0)
+        later = sorted(members, key=lambda run: str(run.record.get("started")))
+        seeds = {row["seed"]: run for run in later for row in run.history if row["seed"] in dense}
+        if seeds:
+            found.append(Study(name, experiment, dict(sorted(seeds.items()))))
+    return found
+
+
+def mean_curve(curves: Sequence[Sequence[Row]], column: str) -> list[tuple[int, float]]:
+    """By iteration, the mean of curves, at the iterations that all of them have."""
+    by_iteration: dict[int, list[Any]] = defaultdict(list)
+    for rows in curves:
+        for row in rows:
+            by_iteration[row["iteration"]].append(row[column])
+    whole = {i: values for i, values in by_iteration.items() if len(values) == len(curves)}
+    return [(i, fmean(values)) for i, values in sorted(whole.items()) if all(map(math.isfinite, values))]
