@@ -25,7 +25,7 @@ class Mutant:
 SELECT, BUDGET, STEP = "lth_cli/core/select.py", "lth_cli/core/budget.py", "lth_cli/training/step.py"
 REWIND, TRAINER, JOBS = "lth_cli/rewind.py", "lth_cli/training/trainer.py", "lth_cli/training/jobs.py"
 MASKED, WEIGHTED = "lth_cli/controls/masked.py", "lth_cli/controls/weighted.py"
-RIVALS, STATISTICS = "lth_cli/results/rivals.py", "lth_cli/results/statistics.py"
+EXPERIMENT, STATISTICS = "lth_cli/results/experiment.py", "lth_cli/results/statistics.py"
 COMPARE, VERIFY, CHECKS = "lth_cli/results/compare.py", "lth_cli/results/verify.py", "lth_cli/results/checks.py"
 REPLICATE, FIND = "lth_cli/lottery/replicate.py", "lth_cli/lottery/find.py"
 MANIFEST, WRITE, INTACT = "lth_cli/rundir/manifest.py", "lth_cli/rundir/write.py", "lth_cli/rundir/intact.py"
@@ -184,7 +184,7 @@ MUTANTS = [
     ),
     Mutant(
         "statistics: differences are not those of the same seed",
-        RIVALS,
+        EXPERIMENT,
         '(row["test_accuracy"] - theirs[s]["test_accuracy"])',
         '(row["test_accuracy"] - max(one["test_accuracy"] for one in theirs.values()))',
         ("tests/test_compare.py",),
@@ -212,7 +212,7 @@ MUTANTS = [
     ),
     Mutant(
         "statistics: tickets that go on are held against plain dense",
-        RIVALS,
+        EXPERIMENT,
         "return [DENSE, DENSE_RETRAINED] if go_on(self.config) else [DENSE]",
         "return [DENSE]",
         ("tests/test_claims.py",),

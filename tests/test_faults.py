@@ -46,7 +46,7 @@ load = Checkpoints.load
 def told(self, jobs):
     before = load(self, jobs)
     if before is not None:
-        print('goes on at', before.done, file=sys.stderr, flush=True)
+        sys.stderr.write(f'goes on at {before.done}\\n')
     return before
 Checkpoints.load = told
 from lth_cli.cli import main

@@ -113,7 +113,7 @@ WRONG = [
     (("run", "+model.foo=1"), "unexpected keyword argument 'foo'"),
     (
         ("run", "rewind=early", "rewind.iteration=999it"),
-        "rewind.iteration=999it is not before the end of training, 240",
+        "rewind.iteration=999it is not before the end of training, 300",
     ),
     (("run", "rewind=late", "rewind.fraction=1"), "fraction=1: a fraction of training, in [0, 1)"),
     (("run", "train.batch_size=5000"), "train.batch_size=5000: the training split has only 1,257 examples"),
@@ -153,7 +153,7 @@ WRONG = [
     (("run", "rounds"), "rounds: overrides are written key=value"),
     (("completion", "tcsh"), "argument SHELL: invalid choice: 'tcsh' (choose from 'bash', 'zsh', 'fish')"),
     (("completion",), "the following arguments are required: SHELL"),
-    (("rnu",), "rnu: the commands are run, compare, verify, list, watch, completion; did you mean run?"),
+    (("rnu",), "rnu: the commands are run, compare, plot, verify, list, watch, completion; did you mean run?"),
     (("compare",), "nothing to compare: no finished run in outputs"),
     (("compare", "nowhere"), "missing: nowhere"),
     (("compare", "--formt", "csv"), "did you mean --format?"),

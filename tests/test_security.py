@@ -51,7 +51,11 @@ def dangers(source: str) -> Iterator[str]:
         elif isinstance(node, ast.Call) and ast.unparse(node.func) in CALLS:
             yield ast.unparse(node.func)
         elif isinstance(node, ast.Call) and ast.unparse(node.func) == "yaml.load":
-            if ast.unparse(node.args[1]) not in ("_Plain", "yaml.SafeLoader"):
+            if ast.unparse(node.args[1]) not in (
+                "_Plain",
+                "yaml.SafeLoader",
+                "_Plain if _FOREIGN.search(text) else _Fast",
+            ):
                 yield "yaml.load"
         elif isinstance(node, ast.keyword) and node.arg == "allow_pickle":
             yield "allow_pickle"

@@ -11,7 +11,7 @@ from lth_cli.results.overrides import is_missing, lookup, parse
 from lth_cli.rundir import names, within
 from lth_cli.rundir.config import parse_config
 from lth_cli.rundir.damaged import UNREADABLE
-from lth_cli.rundir.sameness import may_change, may_grow
+from lth_cli.rundir.sameness import BEFORE, may_change, may_grow
 from lth_cli.setup.conf import conf_dir, options
 
 _ELSEWHERE = ("resume", "ticket")  # which are no longer what was typed
@@ -32,7 +32,10 @@ def _by_hydra(files: Files) -> Iterator[str]:
     except UNREADABLE:
         yield NotKnown(f"{names.HYDRA_CONFIG}: it cannot be read")
         return
+    resumed = files.run.record.get("resumed")
     for key, says, there in _differing(node, files.run.config):
+        if resumed and (key in BEFORE or key.startswith("train.")):  # as it was begun by another version
+            continue
         if not may_change(key) and not may_grow(key) and key not in _ELSEWHERE:
             yield f"{names.HYDRA_CONFIG}: {key} is {str(says)[:40]}, config.yaml has {str(there)[:40]}"
 

@@ -51,7 +51,7 @@ def parse_yaml(text: str) -> Any:
 
 
 _FOREIGN = re.compile(r"[&*!]|[\[{](?![\]}])")
-_Fast = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Fast = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same, in C, where PyYAML has it
 
 
 class _Plain(yaml.SafeLoader):

@@ -84,7 +84,7 @@ def cells(text: str, table: str, version: int = 1) -> Iterator[list[str]]:
 
 def _check_header(line: str, table: str, version: int) -> None:
     if lost := {column.name for column in of_format(table, version)}.difference(line.rstrip("\n").split(",")):
-        raise ValueError(f"no column {', '.join(sorted(lost))}")
+        raise ValueError(f"no column {', '.join(sorted(lost)[:3])}{', …' if len(lost) > 3 else ''}")
     if line not in (header(table, one).decode() for one in range(version, FORMAT + 1)):
         raise ValueError("its first line is not that of a format")
 
