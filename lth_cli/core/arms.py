@@ -13,18 +13,19 @@ OWN = (DENSE, WINNING, DENSE_RETRAINED)
 MOST = 100  # of a run: each has its line in every table and its curve in every picture
 
 _GO_ON = ("lth_cli.rewind.LearningRate", "lth_cli.rewind.FineTune")
+_BEGIN_ANEW = ("lth_cli.rewind.Early", "lth_cli.rewind.Late")
 _LEARNERS = ("lth_cli.pruners.Supermask", "lth_cli.pruners.EdgePopup")  # beside whose masks no weights are trained
 
 
 def go_on(config: Mapping[str, Any]) -> bool:
     """Whether the tickets of a config go on from trained weights, so that plain dense has trained for less than they.
 
-    Of a rewind strategy of somebody else, its config says so by asking for `DENSE_RETRAINED`.
+    Of another rewind strategy, its config says so by asking for `DENSE_RETRAINED`.
     """
     if config.get("ticket") is not None or _target(config, "pruner", "score") in _LEARNERS:
         return False
     target = _target(config, "rewind")
-    return target in _GO_ON or (not target.startswith("lth_cli.") and config.get("dense_retrained") is True)
+    return target in _GO_ON or (target not in _BEGIN_ANEW and config.get("dense_retrained") is True)
 
 
 def drawn(controls: Mapping[str, Any]) -> dict[str, tuple[str, int]]:
