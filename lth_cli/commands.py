@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from lth_cli.command.plot import add_plot
-from lth_cli.core.faults import UsageError
+from lth_cli.core.faults import UsageError, of_the_command_line
 from lth_cli.core.spelling import nearest, say
 from lth_cli.report.groups import GROUPS
 
@@ -84,14 +84,8 @@ def _compare(add: Add) -> None:
         rounds = every if given.rounds else last if given.at is None else nearest_to(given.at)
         arms = [name for name in given.arms.split(",") if name]
         shown = (rounds, given.tolerance, given.where, arms, given.sort)
-        try:
+        with of_the_command_line(NothingToCompare, ValueError):
             report(given.paths, Asked(*shown, given.format, given.output, given.plot or ()))
-        except (NothingToCompare, ValueError) as error:
-            raise UsageError(str(error)) from None
-        except OSError as error:
-            if error.filename is None:  # the terminal or pipe, not a file that the command line names
-                raise
-            raise UsageError(f"{error.filename}: {error.strerror}") from None
         return 0
 
     compare.set_defaults(call=call)

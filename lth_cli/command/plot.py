@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Callable
 
-from lth_cli.core.faults import UsageError
+from lth_cli.core.faults import of_the_command_line
 from lth_cli.core.spelling import nearest
 from lth_cli.pictures.kinds import KINDS
 
@@ -37,12 +37,6 @@ def _plot(arguments: argparse.Namespace) -> int:
     from lth_cli.report.comparison import NothingToCompare
     from lth_cli.report.plot import plot
 
-    try:
+    with of_the_command_line(NothingToCompare, ValueError):
         plot(arguments.paths, arguments.kind or [], arguments.output, arguments.by)
-    except (NothingToCompare, ValueError) as error:
-        raise UsageError(str(error)) from None
-    except OSError as error:
-        if error.filename is None:  # the terminal or pipe, not a file that the command line names
-            raise
-        raise UsageError(f"{error.filename}: {error.strerror}") from None
     return 0

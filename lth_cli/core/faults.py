@@ -2,6 +2,8 @@
 
 import errno
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 MEMORY, FILES = "out of memory", "too many open files: allow more with ulimit -n"
 _MEMORY = re.compile("out of memory|not enough memory|(can't|annot) allocate memory|bad_alloc|failed to map segment")
@@ -9,6 +11,19 @@ _MEMORY = re.compile("out of memory|not enough memory|(can't|annot) allocate mem
 
 class UsageError(Exception):
     """The command line is wrong; the text says how."""
+
+
+@contextmanager
+def of_the_command_line(*kinds: type[Exception]) -> Iterator[None]:
+    """Errors of these kinds are the command line's, as is a file that cannot be written: raises UsageError."""
+    try:
+        yield
+    except kinds as error:
+        raise UsageError(str(error)) from None
+    except OSError as error:
+        if error.filename is None:  # the terminal or pipe, not a file that the command line names
+            raise
+        raise UsageError(f"{error.filename}: {error.strerror}") from None
 
 
 class TooLarge(MemoryError):
