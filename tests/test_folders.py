@@ -59,9 +59,12 @@ import os, time
 from pathlib import Path
 from lth_cli.rundir.folders import sole_writer
 with sole_writer(Path('.')):
+    heard, told = os.pipe()
     child = os.fork()
     if child == 0:
+        os.write(told, b'begun')
         time.sleep(60)
+    os.read(heard, 5)
     print(child, flush=True)
     time.sleep(60)
 """
