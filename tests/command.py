@@ -36,7 +36,8 @@ def as_before() -> Iterator[None]:
         sys.argv, sys.path[:] = typed, searched
         os.environ.clear()
         os.environ.update(environment)
-        for name in set(sys.modules) - imported:  # a user's own, of which the next test may have another
+        # A user's own, of which the next test may have another; where the tests began lie the libraries, too.
+        for name in set(sys.modules) - imported if here != folder else ():
             if str(getattr(sys.modules[name], "__file__", None)).startswith(here):
                 del sys.modules[name]
         BaseContainer._resolvers.update(resolvers)

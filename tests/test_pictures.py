@@ -230,7 +230,7 @@ def test_a_run_that_goes_on_has_none_of_before(tmp_path: Path, monkeypatch: pyte
     for name in ("layers.svg", "mine.txt", ".accuracy.svg.12.lth-half-written"):
         (path / "pictures" / name).write_text("old")
     start(path, resume=True)
-    assert {file.name for file in (path / "pictures").iterdir()} == {*PICTURES, "mine.txt"}
+    assert {file.name for file in (path / "pictures").iterdir()} == {*PICTURES, "layers.svg", "mine.txt"}
 
 
 @pytest.mark.usefixtures("worth")

@@ -16,6 +16,8 @@ from lth_cli.rundir.manifest import Manifest, sha256
 from lth_cli.rundir.record import read_record
 from lth_cli.rundir.sameness import BEFORE
 
+_LONGEST = 1000  # characters of a value
+
 
 def as_begun(path: Path, config: DictConfig, overrides: Sequence[str]) -> None:
     """Where a run began with a version of lth that had other keys or another recipe, take what that version did.
@@ -33,8 +35,14 @@ def as_begun(path: Path, config: DictConfig, overrides: Sequence[str]) -> None:
         if any(text.startswith(("train", "+", "~")) for text in now) or not _is_as_written(path, names.CONFIG):
             return
         for key in old.keys() & new.keys():
-            if key.startswith("train.") and old[key] != new[key]:
+            if key.startswith("train.") and old[key] != new[key] and _is_plain(old[key]):
                 OmegaConf.update(config, key, old[key])
+
+
+def _is_plain(value: object) -> bool:
+    """Whether it is what a recipe has, and no interpolation: the file may be somebody else's."""
+    text = str(value)
+    return "$" not in text and len(text) < _LONGEST
 
 
 def _is_as_written(path: Path, name: str) -> bool:

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from lth_cli.core.spelling import brief
 from lth_cli.core.streams import described
+from lth_cli.rundir.names import PICTURED
 from lth_cli.rundir.pictures import save
 from lth_cli.rundir.read import Run
 
-KINDS = ("accuracy", "early_stop")
 _WORTH = 3.0  # seconds that a run must have trained: to draw takes up to one
 
 
@@ -24,7 +24,7 @@ def pictured(run: Run) -> Iterator[str]:
         from lth_cli.pictures.studies import studies
     except ImportError:
         return
-    for kind in KINDS:
+    for kind in PICTURED:
         try:
             save(run.path, kind, rendered(picture(kind, studies([run])).figure, "svg"))
         except NotDrawn:

@@ -11,6 +11,8 @@ from lth_cli.report.comparison import NothingToCompare, collect
 from lth_cli.report.terminal import Terminal
 from lth_cli.rundir.damaged import Damaged
 
+# What drawing may raise of numbers and names that no run writes.
+_BROKEN = (ArithmeticError, AttributeError, LookupError, RuntimeError, StopIteration, TypeError, ValueError)
 FORMATS = (".svg", ".png", ".pdf")
 
 
@@ -53,8 +55,9 @@ def plot(paths: Sequence[str], kinds: Sequence[str], output: str, by: str | None
             drawn = picture(kind, found, by)
         except Unknown as error:
             raise ValueError(str(error)) from None
-        except (NotDrawn, Damaged) as error:
-            say(brief(f"lth: {kind} is not drawn: {clean(str(error))}", lines=1), file=sys.stderr)
+        except (NotDrawn, Damaged, *_BROKEN) as error:
+            what = str(error) if isinstance(error, NotDrawn | Damaged) else f"{type(error).__name__}: {error}"
+            say(brief(f"lth: {kind} is not drawn: {clean(what)}", lines=1), file=sys.stderr)
             continue
         for note in drawn.notes:
             say(brief(f"lth: {path}: {clean(note)}", lines=1), file=sys.stderr)

@@ -43,9 +43,12 @@ class Place:
         return clock(self.each * others + (self.each if of_this is None else of_this))
 
 
+_LONGEST = 1e9  # seconds, thirty years: times on disk may say anything
+
+
 def clock(seconds: float) -> str:
     """As ``0:12:30``."""
-    return str(timedelta(seconds=round(seconds)))
+    return str(timedelta(seconds=round(min(max(seconds, 0.0), _LONGEST))))
 
 
 @dataclass(frozen=True)

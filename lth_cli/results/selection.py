@@ -4,6 +4,7 @@ import math
 import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,7 +52,9 @@ class Condition:
         """Of a value: as numbers where both are, as text where it is only to be equal or not."""
         number = self.number
         if number is not None and isinstance(there, int | float) and not isinstance(there, bool):
-            return _COMPARED[self.sign](there, number)
+            with suppress(OverflowError):  # of a whole number that is none of ours
+                return _COMPARED[self.sign](there, number)
+            return False
         if self.sign not in ("=", "!="):
             return False
         return (str(there).lower() == self.value.lower()) == (self.sign == "=")

@@ -46,11 +46,11 @@ def _characters(node: Any, before: int) -> int:
 
 def parse_yaml(text: str) -> Any:
     """Plain values, no aliases; raises ValueError, yaml.YAMLError."""
-    # What runs write is read by the C library, which is ten times as fast, and has no bound on how deep lists nest.
+    # What runs write is read by the C library, which is ten times as fast, and crashes where values nest without end.
     return yaml.load(text, _Plain if _FOREIGN.search(text) else _Fast)
 
 
-_FOREIGN = re.compile(r"[&*!]|[\[{](?![\]}])")
+_FOREIGN = re.compile(r"[&*!]|[\[{](?![\]}])|^\s*\?|[-?:]\s+[-?](\s|$)", re.M)
 _Fast = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same, in C, where PyYAML has it
 
 

@@ -12,11 +12,12 @@ ROUNDS, TICKETS, PARTIAL, PICTURES = "rounds", "tickets", "partial", "pictures" 
 Key = tuple[int, str, int]
 """Round, arm, seed: what one trained network is known by."""
 
+PICTURED = ("accuracy", "early_stop")  # the pictures that a run draws of itself
+
 _REWIND = "rewind"  # beside the dense networks of round 0, as if it were an arm
 _STATE = re.compile(rf"{ROUNDS}/([0-9]{{2,4}})/([\w-]+)_seed([0-9]{{1,19}})\.safetensors")
 _TICKET = re.compile(rf"{TICKETS}/seed([0-9]{{1,19}})\.safetensors")
 _PARTIAL = re.compile(rf"{PARTIAL}/[0-9]{{2,4}}_[\w-]+_seed[0-9]{{1,19}}(_and_[0-9]+)?\.safetensors")
-_PICTURE = re.compile(rf"{PICTURES}/[a-z_]{{1,40}}\.svg")
 _ARM = re.compile(r"[\w-]{1,200}")  # the name of a file has at most 255 bytes
 
 
@@ -82,8 +83,8 @@ def is_partial(name: str) -> bool:
 
 
 def is_picture(name: str) -> bool:
-    """Whether it is the file of a picture."""
-    return _PICTURE.fullmatch(name) is not None
+    """Whether it is the file of a picture that a run draws of itself."""
+    return name in map(picture, PICTURED)
 
 
 def is_written(name: str) -> bool:

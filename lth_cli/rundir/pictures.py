@@ -14,9 +14,7 @@ def save(path: Path, kind: str, content: bytes) -> None:
 
 def clear(path: Path) -> None:
     """Remove those that a run left before it went on; what somebody else put there stays."""
-    folder = path / names.PICTURES
     with suppress(OSError):
-        for file in folder.iterdir() if not folder.is_symlink() else ():
-            if names.is_picture(f"{names.PICTURES}/{file.name}"):
-                file.unlink()
-        folder.rmdir()
+        for kind in names.PICTURED:
+            within.remove(path, names.picture(kind))
+        within.remove(path, names.PICTURES)

@@ -12,6 +12,7 @@ from lth_cli.rundir.find import find, walk
 from lth_cli.rundir.record import read_record
 
 _MOST_NAMED = 5
+_MOST_EXPECTED = 10**9
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def _parse(text: str) -> tuple[int | None, list[str], str | None]:
     if not isinstance(record, dict):
         raise ValueError("not the record of a sweep")
     expected, jobs = record.get("expected"), record.get("jobs", [])
-    if expected is not None and (type(expected) is not int or expected < 0):
+    if expected is not None and (type(expected) is not int or not 0 <= expected < _MOST_EXPECTED):
         raise ValueError(f"expected is {str(expected)[:40]}")
     if not isinstance(jobs, list) or not all(isinstance(name, str) for name in jobs):
         raise ValueError(f"jobs is {str(jobs)[:40]}")

@@ -1,0 +1,83 @@
+"""Traps that readers found in run directories of somebody else, each sprung for real."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from lth_cli.rundir.config import parse_yaml
+from lth_cli.rundir.pictures import clear
+from lth_cli.rundir.within import write
+from tests.command import Lth
+from tests.interrupted import start
+from tests.lies import believed
+
+
+@pytest.mark.parametrize("nested", ["- " * 60_000, "? " * 60_000, "-\t" * 60_000, "[" * 60_000, "{a: " * 60_000])
+def test_values_that_nest_without_end_are_refused(nested: str, run: Path, lth: Lth) -> None:
+    """And do not crash the library that reads them fast."""
+    with open(run / "config.yaml", "a") as file:
+        file.write(f"deep:\n  {nested}x\n")
+    for command in (("compare", "run"), ("verify", "run"), ("run", "resume=run", "safe=true")):
+        done = lth(*command)
+        assert done.returncode != 0
+        assert len((done.stdout + done.stderr).splitlines()) < 20
+
+
+def test_what_runs_write_is_read_as_ever() -> None:
+    text = "a:\n- 1\n- - 2\n  - x - y\nb: {}\nc: []\nd: 'it: - is'\ne: 1e-3\n"
+    assert parse_yaml(text) == {"a": [1, [2, "x - y"]], "b": {}, "c": [], "d": "it: - is", "e": "1e-3"}
+
+
+def test_pictures_of_others_stay_and_nothing_behind_a_link_is_touched(run: Path) -> None:
+    elsewhere = run.parent / "elsewhere"
+    elsewhere.mkdir()
+    for name in ("accuracy.svg", "notes.svg"):
+        (elsewhere / name).write_text("mine")
+    (run / "pictures").symlink_to(elsewhere)
+    clear(run)
+    assert sorted(os.listdir(elsewhere)) == ["accuracy.svg", "notes.svg"]
+    (run / "pictures").unlink()
+    (run / "pictures").mkdir()
+    for name in ("accuracy.svg", "curves.svg", "notes.svg"):
+        write(run, f"pictures/{name}", b"<svg/>")
+    clear(run)
+    assert sorted(os.listdir(run / "pictures")) == ["curves.svg", "notes.svg"]
+
+
+@pytest.mark.parametrize("value", ["${oc.env:SECRET}", "${output}" * 100])
+def test_no_interpolation_comes_back_with_a_recipe(value: str, run: Path, lth: Lth) -> None:
+    config = (run / "config.yaml").read_text()
+    (run / "config.yaml").write_text(config.replace("iterations: 4it", f"iterations: {value}"))
+    believed(run)
+    done = lth("run", "resume=run", "safe=true", SECRET="hunter2")
+    assert done.returncode == 2
+    assert "hunter2" not in done.stdout + done.stderr
+
+
+def test_numbers_beyond_all_bounds_are_no_traceback(run: Path, lth: Lth, tmp_path: Path) -> None:
+    config = (run / "config.yaml").read_text()
+    (run / "config.yaml").write_text(config.replace("seed: 0", f"seed: {'9' * 400}"))
+    believed(run)
+    assert lth("compare", "run", "--where", "seed=1").returncode == 2
+    (tmp_path / "sweep").mkdir()
+    (tmp_path / "sweep" / "sweep.json").write_text(json.dumps({"format": 1, "expected": 10**400, "jobs": []}))
+    for command in ("watch", "verify"):
+        done = lth(command, "sweep")
+        assert len((done.stdout + done.stderr).splitlines()) < 5
+        assert max(map(len, (done.stdout + done.stderr).splitlines())) < 300
+
+
+def test_tables_that_do_not_fit_each_other_are_one_line_of_a_picture(tmp_path: Path, lth: Lth) -> None:
+    start(tmp_path / "run", "controls=[]")
+    for table in ("layers.csv", "curves.csv"):
+        text = (tmp_path / "run" / table).read_text()
+        (tmp_path / "run" / table).write_text(text.replace("winning", "other"))
+    believed(tmp_path / "run")
+    done = lth("plot", "run", "--kind", "layers,curves,accuracy")
+    assert done.returncode == 0
+    assert "wrote pictures/accuracy.svg" in done.stdout
+    assert all(line.startswith("lth: ") for line in done.stderr.splitlines())
+    assert "matplotlib" in sys.modules
