@@ -24,9 +24,7 @@ def as_begun(path: Path, config: DictConfig, overrides: Sequence[str]) -> None:
 
     What is overridden stays: a key that it lacked; and all of the recipe, where some of it is typed only now.
     """
-    with suppress(
-        Damaged, KeyError, TypeError, ValueError, OmegaConfBaseException
-    ):  # of a record, or of a config in it
+    with suppress(Damaged, KeyError, TypeError, ValueError, OmegaConfBaseException):  # what is recorded may be anything
         old, new = (dict(flat(each)) for each in (read_config(path), parse_config(OmegaConf.to_yaml(config))))
         typed = {text.lstrip("+").partition("=")[0] for text in overrides}
         for key in (BEFORE.keys() & new.keys()) - old.keys() - typed:

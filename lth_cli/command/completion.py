@@ -9,8 +9,6 @@ import shlex
 from argparse import ArgumentParser, _SubParsersAction
 from collections.abc import Callable, Iterable
 
-from lth_cli.report.listing import GROUPS
-
 BASH = r"""
 _lth() {
     local line="${COMP_LINE:0:COMP_POINT}" IFS=$'\n'
@@ -51,7 +49,6 @@ complete -c lth -f -a '(__lth)'
 """
 SCRIPTS = {"bash": BASH, "zsh": ZSH, "fish": FISH}
 
-_KINDS = {"kind": GROUPS}  # what may stand for an argument, beside its choices
 _LISTED = re.compile(r"(?P<key>[^=]+=)(?P<before>\[?([^,]*,)*)(?P<last>[^,]*)")
 
 
@@ -80,7 +77,7 @@ def proposals(parser: ArgumentParser, words: list[str], word: str) -> list[str]:
         found = options
     else:
         free = [action for action in parser._actions if not action.option_strings]
-        found = [choice for action in free for choice in action.choices or _KINDS.get(action.dest) or ()]
+        found = [choice for action in free for choice in action.choices or ()]
     return sorted(name for name in found if name.startswith(word))
 
 

@@ -34,11 +34,8 @@ def _by_hydra(files: Files) -> Iterator[str]:
         return
     resumed = files.run.record.get("resumed")
     for key, says, there in _differing(node, files.run.config):
-        begun = key.startswith("train.") or (
-            key in BEFORE and there == BEFORE[key]
-        )  # by another version, as it was then
-        if resumed and begun:
-            continue
+        if resumed and (key.startswith("train.") or (key in BEFORE and there == BEFORE[key])):
+            continue  # another version of lth began it so
         if not may_change(key) and not may_grow(key) and key not in _ELSEWHERE:
             yield f"{names.HYDRA_CONFIG}: {key} is {str(says)[:40]}, config.yaml has {str(there)[:40]}"
 
