@@ -17,7 +17,7 @@ PICTURED = ("accuracy", "early_stop")  # the pictures that a run draws of itself
 _REWIND = "rewind"  # beside the dense networks of round 0, as if it were an arm
 _STATE = re.compile(rf"{ROUNDS}/([0-9]{{2,4}})/([\w-]+)_seed([0-9]{{1,19}})\.safetensors")
 _TICKET = re.compile(rf"{TICKETS}/seed([0-9]{{1,19}})\.safetensors")
-_PARTIAL = re.compile(rf"{PARTIAL}/[0-9]{{2,4}}_[\w-]+_seed[0-9]{{1,19}}(_and_[0-9]+)?\.safetensors")
+_PARTIAL = re.compile(rf"{PARTIAL}/([0-9]{{2,4}})_([\w-]+)_seed([0-9]{{1,19}})(?:_and_([0-9]{{1,9}}))?\.safetensors")
 _ARM = re.compile(r"[\w-]{1,200}")  # the name of a file has at most 255 bytes
 
 
@@ -75,6 +75,12 @@ def ticket_seed(name: str) -> int | None:
 def is_listed(name: str) -> bool:
     """Whether a manifest may list a file of this name: none that leads out of a run."""
     return name == CONFIG or key_of(name) is not None or ticket_seed(name) is not None
+
+
+def partial_of(name: str) -> tuple[Key, int] | None:
+    """Of which network the file of a training under way is, and how many others train with it; or None."""
+    found = _PARTIAL.fullmatch(name)
+    return None if found is None else ((int(found[1]), found[2], int(found[3])), int(found[4] or 0))
 
 
 def is_partial(name: str) -> bool:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,7 +12,6 @@ from lth_cli.rundir import names, within
 
 _MOST = 200  # files below partial/ that are looked at
 _LONGEST = 2**22  # bytes of the header of one
-_PARTIAL = re.compile(r"([0-9]{2,4})_([\w-]+)_seed([0-9]{1,19})(?:_and_([0-9]{1,9}))?\.safetensors")
 
 
 @dataclass(frozen=True)
@@ -38,10 +36,10 @@ def trainings(path: Path) -> list[Training]:
     if folder.is_symlink():
         return found
     with suppress(OSError), os.scandir(folder) as entries:
-        for name in sorted(entry.name for entry in islice(entries, _MOST)):
-            if of := _PARTIAL.fullmatch(name):
-                done = _done(path, f"{names.PARTIAL}/{name}")
-                found.append(Training(int(of[1]), of[2], int(of[3]), int(of[4] or 0), done))
+        for name in sorted(f"{names.PARTIAL}/{entry.name}" for entry in islice(entries, _MOST)):
+            if (of := names.partial_of(name)) is not None:
+                key, others = of
+                found.append(Training(*key, others, _done(path, name)))
     return found
 
 
