@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from lth_cli.core.arms import WINNING
+from lth_cli.core.arms import DENSE_RETRAINED, WINNING
 from lth_cli.report.columns import COMPARE, Column
 from lth_cli.results.compare import Row
 from lth_cli.results.statistics import Beats, Verdict
@@ -30,7 +30,7 @@ def legend(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
 
 
 def _special(rows: Sequence[Row]) -> Iterator[str]:
-    if any(row.verdict and row.retrained_difference is not None for row in rows):
+    if any(DENSE_RETRAINED in row.baseline for row in rows):
         yield "Where tickets go on from trained weights, a verdict is what holds against dense and dense_retrained."
     if any(row.arm == WINNING and not row.verdict for row in rows):
         yield "No verdict where tickets go on from trained weights, and no dense network was trained as long as they."

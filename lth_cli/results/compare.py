@@ -48,6 +48,7 @@ class Row:
         search_iterations: of all training that it takes to come here, as for the three that follow; see `cost.Cost`.
         verdict: a `Verdict` of `difference`; where tickets go on from trained weights, one that holds of
             `retrained_difference`, too. Empty for dense networks, and where one of these is missing.
+        baseline: the arms that it is against, with + between them; empty without one.
         verdict_seeds: how many seeds it is of: those that all these arms have.
         beats: whether the winning ticket beats this control, a `Beats`; empty of lth's own arms.
         controls_beaten: of a ticket, how many of its controls it beats; None of other arms, or without controls.
@@ -96,6 +97,7 @@ class Row:
     search_flops: float | None
     search_seconds: float
     verdict: str
+    baseline: str
     verdict_seeds: int
     beats: str
     controls_beaten: int | None
@@ -203,6 +205,7 @@ def _row(claims: _Claims, arm: str, round: int) -> Row:
         search_flops=search.flops,
         search_seconds=search.seconds,
         verdict="" if verdict is None else verdict.said,
+        baseline="" if verdict is None else "+".join(experiment.rivals),
         verdict_seeds=0 if verdict is None else verdict.n,
         beats="" if gap is None else gap.said,
         controls_beaten=controls.count(Beats.yes) if controls else None,
