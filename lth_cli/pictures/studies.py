@@ -10,8 +10,7 @@ from typing import Any
 
 from lth_cli.core.arms import DENSE, DENSE_RETRAINED, WINNING, drawn
 from lth_cli.results.cost import cost
-from lth_cli.results.experiment import Experiment, every
-from lth_cli.results.experiments import experiments, identity
+from lth_cli.results.experiment import Experiment, every, gathered
 from lth_cli.results.statistics import Paired
 from lth_cli.rundir.names import Key
 from lth_cli.rundir.read import Run
@@ -45,11 +44,18 @@ class Point:
 
 @dataclass(frozen=True)
 class Study:
-    """An experiment, and the run of each seed, the later one of two."""
+    """An experiment with its points."""
 
-    name: str
     experiment: Experiment
-    runs: Mapping[int, Run]
+
+    @property
+    def name(self) -> str:
+        return self.experiment.name
+
+    @property
+    def runs(self) -> Mapping[int, Run]:
+        """That of each seed."""
+        return self.experiment.runs
 
     @property
     def title(self) -> str:
@@ -105,18 +111,7 @@ class Study:
 
 def studies(runs: Sequence[Run]) -> list[Study]:
     """The experiments of some runs that are done; those without a dense network are left out."""
-    groups: dict[str, list[Run]] = defaultdict(list)
-    for run in runs:
-        groups[identity(run)].append(run)
-    found = []
-    for name, members in zip(experiments([m[0] for m in groups.values()]), groups.values(), strict=True):
-        experiment = Experiment.of_runs(name, members, every)
-        dense = experiment.of(DENSE, 0)
-        later = sorted(members, key=lambda run: str(run.record.get("started")))
-        seeds = {row["seed"]: run for run in later for row in run.history if row["seed"] in dense}
-        if seeds:
-            found.append(Study(name, experiment, dict(sorted(seeds.items()))))
-    return found
+    return [Study(one.showing(every)) for one in gathered(runs) if one.runs]
 
 
 def mean_curve(curves: Sequence[Sequence[Row]], column: str) -> list[tuple[int, float]]:

@@ -1,6 +1,5 @@
 """Run records -> groups -> rows with statistics over seeds. Pure: no disk, no terminal."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,8 +9,7 @@ from lth_cli.core.arms import DENSE, DENSE_RETRAINED, WINNING
 from lth_cli.core.metrics import further
 from lth_cli.results.cost import cost
 from lth_cli.results.early_stop import early_stop
-from lth_cli.results.experiment import Experiment, Place, Rounds, last
-from lth_cli.results.experiments import experiments, identity
+from lth_cli.results.experiment import Experiment, Place, Rounds, gathered, last
 from lth_cli.results.rivals import Held, beaten, differences, judged
 from lth_cli.results.statistics import Beats, Paired, sampling_error
 from lth_cli.rundir.read import Run
@@ -108,23 +106,21 @@ class Row:
 
 
 def compare(runs: Sequence[Run], tolerance: float = 1.0, rounds: Rounds = last) -> list[Row]:
-    """A row per experiment and arm: dense, then each arm at the last round that trained it, or at others.
+    """The rows of the experiments that runs are of: of each arm the last round that trained it, or others."""
+    return [row for one in gathered(runs) for row in rows_of(one.showing(rounds), tolerance)]
 
-    Runs whose configs differ only in seeds are one experiment. A seed that was run twice counts once, the later run.
+
+def rows_of(experiment: Experiment, tolerance: float) -> list[Row]:
+    """A row for each arm and round that is shown.
+
     Of a control that was drawn several times, a seed has the mean.
     The verdicts of an arm are corrected for the rounds that are shown of it.
 
     Args:
         tolerance: points below its baseline up to which an arm is matching.
-        rounds: those that are shown of an arm.
     """
-    groups: dict[str, list[Run]] = defaultdict(list)
-    for run in runs:
-        groups[identity(run)].append(run)
-    names = experiments([members[0] for members in groups.values()])
-    found = (Experiment.of_runs(*named, rounds) for named in zip(names, groups.values(), strict=True))
-    claims = (_Claims(experiment, tolerance) for experiment in found)
-    return [_row(one, *place) for one in claims for place in one.experiment.shown]
+    claims = _Claims(experiment, tolerance)
+    return [_row(claims, *place) for place in experiment.shown]
 
 
 @dataclass(frozen=True)
