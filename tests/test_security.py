@@ -23,7 +23,7 @@ import lth_cli
 from lth_cli.command.foreign import foreign, known, resolved_targets
 from lth_cli.command.job import settled
 from lth_cli.datasets import image_folder
-from lth_cli.report.comparison import collect
+from lth_cli.report.collected import collect
 from lth_cli.results.verify import verify
 from lth_cli.rundir.intact import reopen
 from lth_cli.rundir.manifest import Manifest
@@ -138,7 +138,7 @@ def test_what_is_planted_is_refused_and_never_run(
     (run / name).write_bytes(PLANTED[what] if what in PLANTED else zip_bomb(run))
     if name != "manifest.json":
         believed(run)
-    done, skipped = collect(["run"])
+    done, skipped = collect([Path("run")])
     assert len(done) + len(skipped) == 1
     assert outcome(lambda: verify(run)) != []
     if outcome(lambda: start(run, resume=True)) is None:

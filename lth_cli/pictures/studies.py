@@ -9,7 +9,6 @@ from statistics import fmean
 from typing import Any
 
 from lth_cli.core.arms import DENSE, DENSE_RETRAINED, WINNING, drawn
-from lth_cli.results.cost import cost
 from lth_cli.results.experiment import Experiment, every, gathered
 from lth_cli.results.statistics import Paired
 from lth_cli.rundir.names import Key
@@ -105,7 +104,7 @@ class Study:
             early_stop=stop.mean,
             early_stop_margin=None if censored else stop.margin,
             censored=censored,
-            search=cost(self.experiment.cells, arm, round, list(rows), None, None).iterations,
+            search=self.experiment.search(arm, round).iterations,
         )
 
 

@@ -1,6 +1,7 @@
 """The runs of one experiment, as one: its arms, round by round, paired by seed."""
 
 import math
+import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
@@ -9,10 +10,12 @@ from statistics import fmean
 from typing import Any
 
 from lth_cli.core.arms import DENSE, DENSE_RETRAINED, OWN, WINNING, drawn, go_on
-from lth_cli.results.cost import Cells
+from lth_cli.results.cost import Cell, Cells, Cost, cost
 from lth_cli.results.experiments import experiments, identity
+from lth_cli.results.overrides import is_missing, lookup
 from lth_cli.results.statistics import Paired
 from lth_cli.rundir.read import Run
+from lth_cli.rundir.sameness import BEFORE
 
 _FRESH = ("lth_cli.controls.Reinit", "lth_cli.controls.Constant")
 _MEANS = ("early_stop_iteration", "reaches_dense_at")  # of whole numbers; a count of weights is the same in each draw
@@ -81,11 +84,11 @@ class Experiment:
 
     def showing(self, rounds: Rounds) -> "Experiment":
         """With these rounds of an arm shown, and beside a control always its ticket."""
-        arms = {arm: place for place, arm in enumerate(dict.fromkeys(arm for arm, _ in self.cells))}
-        shown = {arm: set(rounds(self, arm)) if self.densities(arm) else set() for arm in arms}
-        shown[WINNING] = shown.get(WINNING, set()).union(*(shown[arm] for arm in arms if arm not in OWN))
-        places = [(arm, round) for arm in arms for round in self.densities(arm) if round in shown[arm]]
-        return replace(self, shown=sorted(places, key=lambda place: (place[1], arms[place[0]])))
+        shown = {arm: set(rounds(self, arm)) for arm in self.arms}
+        beside = set[int]().union(*(of_arm for arm, of_arm in shown.items() if arm not in OWN))
+        shown[WINNING] = shown.get(WINNING, set()) | beside
+        places = [(arm, round) for arm in self.arms for round in self.densities(arm) if round in shown[arm]]
+        return replace(self, shown=sorted(places, key=lambda place: place[1]))  # which keeps the order of arms
 
     @cached_property
     def _densities(self) -> Mapping[str, Mapping[int, float]]:
@@ -94,6 +97,11 @@ class Experiment:
             if by_seed := self.of(arm, round):
                 found[arm][round] = next(iter(by_seed.values()))["density"]
         return found
+
+    @property
+    def arms(self) -> list[str]:
+        """Those that have a seed with a dense network, in the order of history."""
+        return list(self._densities)
 
     def densities(self, arm: str) -> Mapping[int, float]:
         """Of each round of an arm."""
@@ -140,17 +148,44 @@ class Experiment:
         train = self.config.get("train")
         return _count(train.get("batch_size")) if isinstance(train, Mapping) else None
 
-    def of(self, arm: str, round: int) -> Mapping[int, Mapping[str, Any]]:
+    def of(self, arm: str, round: int) -> Cell:
         """Rows by seed, of the seeds that have a dense network."""
         dense = self.cells.get((DENSE, 0), {})
         return {seed: row for seed, row in self.cells.get((arm, round), {}).items() if seed in dense}
 
+    def value(self, key: str) -> str | None:
+        """The choice of a config group, with what else of the group tells experiments apart; or the value of a key.
+
+        None where its config has no such key, as that of an option that was not chosen.
+        """
+        choices = self.record.get("choices", {})
+        if key in choices:
+            more = re.findall(rf"(?<!\S){re.escape(key)}\.(\S+=\S+)", self.name)
+            return " ".join([str(choices[key]), *more])
+        there = lookup(self.config, key)
+        there = BEFORE.get(key, there) if is_missing(there) else there
+        if isinstance(there, Mapping) and "_target_" in there:
+            return str(there["_target_"]).rpartition(".")[2]
+        return None if is_missing(there) else str(there)
+
+    def apart_from(self, keys: Sequence[str]) -> str:
+        """Its name without what it says of keys."""
+        any_of = "|".join(map(re.escape, keys))
+        return re.sub(rf"(?<!\S)({any_of})(\.\S*?)?=\S*\s*", "", self.name).strip()
+
+    def search(self, arm: str, round: int) -> Cost:
+        """What its training took, and all that came before it."""
+        return cost(self.cells, arm, round, list(self.of(arm, round)), self.batch, self.flops)
+
     def against(self, arm: str, round: int, other: str) -> Paired | None:
         """An arm minus another of the same round and seed, or minus dense; None where no seed has both."""
-        theirs = self.of(other, 0 if other == DENSE else round)
-        ours = self.of(arm, round)
-        points = [100 * (row["test_accuracy"] - theirs[s]["test_accuracy"]) for s, row in ours.items() if s in theirs]
-        return Paired.of(points, self.resolution) if points else None
+        return between(self.of(arm, round), self.of(other, 0 if other == DENSE else round), self.resolution)
+
+
+def between(ours: Cell, theirs: Cell, resolution: float) -> Paired | None:
+    """The test accuracy of an arm minus that of another, seed by seed, in points; None where no seed has both."""
+    points = [100 * (row["test_accuracy"] - theirs[s]["test_accuracy"]) for s, row in ours.items() if s in theirs]
+    return Paired.of(points, resolution) if points else None
 
 
 def gathered(runs: Sequence[Run]) -> list[Experiment]:
