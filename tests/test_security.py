@@ -305,6 +305,14 @@ def test_a_command_that_takes_minutes_to_read_is_refused(long: str, record: str,
     assert re.search(r"run\.json: (no command: one (of|with) |missing)", done.stderr), done.stderr
 
 
+@pytest.mark.parametrize("words", [["lth", "run"], {"lth": "run"}, 3, None])
+def test_a_command_that_is_no_text_is_none(words: object, run: Path, lth: Lth) -> None:
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**record, "command": words}))
+    refused = lth("run", f"resume={run}")
+    assert (refused.returncode, refused.stderr) == (2, f"lth: {run}/run.json: no command: no text\n")
+
+
 def test_a_safe_resume_resolves_nothing_that_only_the_record_asks_for(run: Path, lth: Lth) -> None:
     """Thirty doublings of a text fill the memory, and the environment holds secrets."""
     doubled = [f"+model.a{i}=${{.a{i - 1}}}${{.a{i - 1}}}" for i in range(1, 30)]

@@ -113,6 +113,12 @@ def test_a_record_that_its_command_contradicts_is_found(other: dict[str, object]
     assert any(words in line for line in contradictions(sweep))
 
 
+def test_a_command_of_a_sweep_is_checked_where_it_could_go_on(sweep: Path) -> None:
+    """Ten thousand values are no more than that."""
+    said(sweep, command=f"lth run -m seed={','.join(map(str, range(10_000, 20_000)))}")
+    assert "sweep.json: 4 jobs expected, its command asks for 10000" in list(contradictions(sweep))
+
+
 @pytest.mark.parametrize(
     "more", ["hydra/sweeper=mine", "seed=interval(0,1)", "model='a,b'", "seed=0,1", "x=choice(1,2)"]
 )

@@ -8,8 +8,8 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lth_cli.command.line import take_apart
 from lth_cli.rundir import names, within
+from lth_cli.rundir.command import take_apart
 from lth_cli.rundir.config import parse_config, read_config
 from lth_cli.rundir.damaged import Damaged
 from lth_cli.rundir.manifest import Manifest, sha256

@@ -11,10 +11,11 @@ from typing import Any
 
 from lth_cli.command import overrides
 from lth_cli.command.begun import flat
-from lth_cli.command.line import Line, take_apart
+from lth_cli.command.line import Line
 from lth_cli.core.counts import Counts
 from lth_cli.core.spelling import brief, clean, to_type
 from lth_cli.rundir import names, within
+from lth_cli.rundir.command import take_apart
 from lth_cli.rundir.config import parse_config, parse_yaml, read_config
 from lth_cli.rundir.damaged import UNREADABLE, Damaged, OutOfReach, parsed
 from lth_cli.rundir.intact import Intact
