@@ -11,7 +11,7 @@ from lth_cli.results.files import Files, NotKnown
 from lth_cli.results.overrides import Said, disagree, is_missing, lookup, parse
 from lth_cli.rundir import names, within
 from lth_cli.rundir.command import take_apart
-from lth_cli.rundir.config import parse_yaml
+from lth_cli.rundir.config import flat, parse_yaml
 from lth_cli.rundir.damaged import UNREADABLE
 from lth_cli.rundir.sameness import may_change, may_grow
 from lth_cli.setup.conf import conf_dir, options, own_targets
@@ -113,16 +113,8 @@ def leaves(group: str, option: str) -> dict[str, Any]:
     for first in node.pop("defaults", []):
         if isinstance(first, str) and first != "_self_":
             found |= leaves(group, first)
-    return found | dict(flat(node, "" if "@package _global_" in text else f"{group}."))
-
-
-def flat(node: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
-    """Its values by their keys with dots."""
-    for key, value in node.items():
-        if isinstance(value, Mapping):
-            yield from flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", number(value)
+    prefix = "" if "@package _global_" in text else f"{group}."
+    return found | {key: number(value) for key, value in flat(node, prefix)}
 
 
 def number(value: Any) -> Any:

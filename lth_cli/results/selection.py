@@ -11,7 +11,7 @@ from typing import Any
 from lth_cli.core.arms import DENSE, WINNING
 from lth_cli.core.spelling import nearest
 from lth_cli.results.compare import Row
-from lth_cli.results.experiments import flatten
+from lth_cli.rundir.config import flat
 from lth_cli.rundir.read import Run
 
 _CONDITION = re.compile(r"([\w.]+)(>=|<=|!=|=|>|<)(.+)")
@@ -127,4 +127,4 @@ def in_order(rows: Sequence[Row], key: str) -> list[Row]:
 
 def _values(run: Run) -> Mapping[str, Any]:
     choices: Mapping[str, str] = run.record.get("choices", {})
-    return {**dict(flatten(run.config)), **choices}
+    return {**dict(flat(run.config)), **choices}
