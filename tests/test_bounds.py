@@ -24,9 +24,10 @@ from lth_cli.datasets import vision
 from lth_cli.datasets.vision import read_idx
 from lth_cli.pictures import canvas
 from lth_cli.report import comparison
-from lth_cli.results import claims, experiments, files
-from lth_cli.results.arms import arms
-from lth_cli.results.verify import verify
+from lth_cli.results import experiments
+from lth_cli.results.checks import claims, files
+from lth_cli.results.checks.arms import arms
+from lth_cli.results.checks.verify import verify
 from lth_cli.rundir.config import parse_config, read_config
 from lth_cli.rundir.damaged import Damaged
 from lth_cli.rundir.intact import reopen

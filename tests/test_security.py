@@ -24,7 +24,7 @@ from lth_cli.command.foreign import foreign, known, resolved_targets
 from lth_cli.command.job import settled
 from lth_cli.datasets import image_folder
 from lth_cli.report.comparison import collect
-from lth_cli.results.verify import verify
+from lth_cli.results.checks.verify import verify
 from lth_cli.rundir.intact import reopen
 from lth_cli.rundir.manifest import Manifest
 from lth_cli.rundir.read import Damaged, read

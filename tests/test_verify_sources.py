@@ -11,7 +11,7 @@ import torch
 
 from lth_cli.cli import main
 from lth_cli.results import overrides
-from lth_cli.results.verify import verify
+from lth_cli.results.checks.verify import verify
 from lth_cli.rundir.tables import header, lines, parse_table
 from tests.command import Lth, as_before
 from tests.interrupted import SHORT, cut_after, start

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from lth_cli.cli import main
-from lth_cli.results import sweeps
-from lth_cli.results.sweeps import contradictions
+from lth_cli.results.checks import sweeps
+from lth_cli.results.checks.sweeps import contradictions
 from lth_cli.rundir.tables import header, lines, parse_table
 from tests.command import Lth, as_before
 from tests.lies import believed, swap, wrong

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from lth_cli.results.files import Files, NotKnown
+from lth_cli.results.checks.files import Files, NotKnown
 from lth_cli.results.overrides import Said, disagree, is_missing, lookup, parse
 from lth_cli.rundir import names, within
 from lth_cli.rundir.command import take_apart

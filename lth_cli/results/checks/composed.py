@@ -5,8 +5,8 @@ from typing import Any
 
 import yaml
 
-from lth_cli.results.chosen import OWN_YAML, leaves, number, words_of
-from lth_cli.results.files import Files, NotKnown
+from lth_cli.results.checks.chosen import OWN_YAML, leaves, number, words_of
+from lth_cli.results.checks.files import Files, NotKnown
 from lth_cli.results.overrides import is_missing, lookup, parse
 from lth_cli.rundir import names, within
 from lth_cli.rundir.config import flat, parse_config

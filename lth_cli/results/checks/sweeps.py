@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lth_cli.core.arms import DENSE
 from lth_cli.core.tensors import sha256
-from lth_cli.results.copies import dense_curve
+from lth_cli.results.checks.copies import dense_curve
 from lth_cli.results.overrides import disagree, lookup, parse
 from lth_cli.rundir import names
 from lth_cli.rundir.command import take_apart
