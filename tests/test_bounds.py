@@ -24,9 +24,10 @@ from lth_cli.datasets import vision
 from lth_cli.datasets.vision import read_idx
 from lth_cli.pictures import canvas
 from lth_cli.report import comparison
-from lth_cli.results import claims, experiments, files
-from lth_cli.results.arms import arms
-from lth_cli.results.verify import verify
+from lth_cli.results import experiments
+from lth_cli.results.checks import claims, files
+from lth_cli.results.checks.arms import arms
+from lth_cli.results.checks.verify import verify
 from lth_cli.rundir.config import parse_config, read_config
 from lth_cli.rundir.damaged import Damaged
 from lth_cli.rundir.intact import reopen
@@ -106,7 +107,7 @@ class Key(str):
 
 def test_runs_are_named_by_what_they_say_and_not_by_what_all_others_say(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two hundred runs are not each asked for the keys of all."""
-    monkeypatch.setattr(experiments, "flatten", lambda config: ((Key(key), value) for key, value in config.items()))
+    monkeypatch.setattr(experiments, "flat", lambda config: ((Key(key), value) for key, value in config.items()))
     record = [{"choices": {Key(f"g{i}"): "x"}} for i in range(200)]
     runs = [Run(Path(), "done", record[i], {f"k{i}": i, "seed": 0}, []) for i in range(200)]
     assert experiments.experiments(runs)[7] == "g7=x k7=7"

@@ -2,14 +2,14 @@
 
 import json
 import operator
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from lth_cli.core.arms import DENSE, WINNING
 from lth_cli.pictures.canvas import BAND, GREY, Axes, Style, label, styles
 from lth_cli.pictures.kinds import NotDrawn
 from lth_cli.pictures.studies import Point, Study
+from lth_cli.rundir.config import flat
 from lth_cli.rundir.read import Run
 from lth_cli.rundir.sameness import BEFORE, same_experiment
 
@@ -125,20 +125,12 @@ def _by_key(studies: Sequence[Study], key: str) -> list[Panel]:
 def _but_for(run: Run, key: str) -> str:
     """The same for runs that differ in a key, and in what follows from it, alone."""
     follows = ("dense_retrained",) if key.partition(".")[0] == "rewind" else ()
-    flat = BEFORE | dict(_flat(run.config))
+    values = BEFORE | dict(flat(run.config))
     return json.dumps(
         {
             name: value
-            for name, value in flat.items()
+            for name, value in values.items()
             if not same_experiment(name) and name not in (key, *follows) and not name.startswith(f"{key}.")
         },
         sort_keys=True,
     )
-
-
-def _flat(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in node.items():
-        if isinstance(value, Mapping) and value:
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value

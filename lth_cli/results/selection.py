@@ -12,7 +12,8 @@ from lth_cli.core.arms import DENSE, WINNING
 from lth_cli.core.spelling import nearest
 from lth_cli.results.compare import Row
 from lth_cli.results.experiment import Experiment
-from lth_cli.results.experiments import flatten, identity
+from lth_cli.results.experiments import identity
+from lth_cli.rundir.config import flat
 from lth_cli.rundir.read import Run
 from lth_cli.rundir.sameness import same_experiment
 
@@ -118,7 +119,7 @@ def check_keys(experiments: Sequence[Experiment], keys: Sequence[str]) -> None:
         if same_experiment(key):
             raise ValueError(f"--by {key}: runs that differ in it alone are one experiment")
         if experiments and all(one.value(key) is None for one in experiments):
-            known = {name for one in experiments for name in (*one.config, *dict(flatten(one.config)))}
+            known = {name for one in experiments for name in (*one.config, *dict(flat(one.config)))}
             raise ValueError(f"--by {key}: no run has that key{nearest(key, sorted(known))}")
 
 
@@ -178,4 +179,4 @@ def _natural(value: str) -> tuple[float, str]:
 
 def _values(run: Run) -> Mapping[str, Any]:
     choices: Mapping[str, str] = run.record.get("choices", {})
-    return {**dict(flatten(run.config)), **choices}
+    return {**dict(flat(run.config)), **choices}
