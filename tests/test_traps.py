@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from lth_cli.rundir import config
 from lth_cli.rundir.config import parse_yaml
 from lth_cli.rundir.pictures import clear
 from lth_cli.rundir.within import write
@@ -29,6 +30,21 @@ def test_values_that_nest_without_end_are_refused(nested: str, run: Path, lth: L
 def test_what_runs_write_is_read_as_ever() -> None:
     text = "a:\n- 1\n- - 2\n  - x - y\nb: {}\nc: []\nd: 'it: - is'\ne: 1e-3\n"
     assert parse_yaml(text) == {"a": [1, [2, "x - y"]], "b": {}, "c": [], "d": "it: - is", "e": "1e-3"}
+
+
+@pytest.mark.parametrize("step", ["{}a:\n", "{}-\n", "{}- a:\n"])
+def test_nor_do_lines_that_nest(step: str, run: Path, lth: Lth) -> None:
+    with open(run / "config.yaml", "w") as file:
+        file.write("".join(step.format(" " * 2 * i) for i in range(2000)))
+    done = lth("compare", "run")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "lth: damaged: run/config.yaml" in done.stderr
+
+
+def test_a_config_as_runs_write_it_is_read_by_the_fast_library(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config, "_Plain", None)
+    for path in (run, *Path(__file__).parent.glob("stored/*/*")):
+        assert isinstance(parse_yaml((path / "config.yaml").read_text()), dict)
 
 
 def test_pictures_of_others_stay_and_nothing_behind_a_link_is_touched(run: Path) -> None:
