@@ -192,6 +192,14 @@ def test_what_is_not_there_is_said(options: tuple[str, ...], said: str, lth: Lth
     assert said in done.stderr
 
 
+def test_a_run_of_several_seeds_ends_with_its_own(lth: Lth) -> None:
+    done = lth("run", "replicates=2", "rounds=1", "model.hidden=[8]", "train.iterations=2it")
+    assert done.returncode == 0
+    (said,) = [line for line in done.stdout.splitlines() if line.startswith("lenet_300_100 digits: ")]
+    assert "2 seeds" in said
+    assert said.endswith("times dense.")
+
+
 def test_all_of_it_on_the_command_line(lth: Lth, run: object) -> None:
     options = ("--by", "rewind,train.lr", "--baseline", "run", "--budget")
     document = json.loads(lth("compare", "run", *options, "--format", "json").stdout)

@@ -20,6 +20,7 @@ from lth_cli.core.signals import Signals
 from lth_cli.core.state import Mask
 from lth_cli.core.streams import described
 from lth_cli.lottery.imp import run_imp
+from lth_cli.report.headlines import of_run
 from lth_cli.report.progress import Display
 from lth_cli.report.sweep import Place
 from lth_cli.report.table import show, summary
@@ -92,7 +93,7 @@ def run(
             show(console, times(scope.seconds, len(experiment.way.search.keep)))
     if place is None:
         finished = read(path)
-        show(console, summary(compare([finished])), str(path), *pictured(finished))
+        show(console, summary(compare([finished])), *of_run(finished), str(path), *pictured(finished))
 
 
 @contextmanager
