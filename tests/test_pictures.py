@@ -13,7 +13,7 @@ import lth_cli
 from lth_cli.command import pictured
 from lth_cli.core import masks
 from lth_cli.core.ticket import Ticket
-from lth_cli.pictures import curves, input_mask, layers, overlap, weights
+from lth_cli.pictures import canvas, curves, input_mask, layers, overlap, weights
 from lth_cli.pictures.kinds import KINDS, NotDrawn, picture
 from lth_cli.pictures.studies import Study, studies
 from lth_cli.rundir import names
@@ -49,7 +49,7 @@ def test_curves_are_means_over_seeds_and_draws(finished: Callable[..., Path]) ->
     assert "dense" in titles[0]
     last = {str(line.get_label()): line for line in drawn.axes[3].lines}
     assert last.keys() == {"dense", "winning", "random_reinit", "random_mask"}
-    rows = study.table(names.CURVES)
+    rows = dict(study.table(names.CURVES))
     both = [rows[10, arm, 0][-1]["test_accuracy"] for arm in ("random_mask", "random_mask-2")]
     assert last["random_mask"].get_ydata()[-1] == pytest.approx(50 * sum(both))  # type: ignore[index]
     assert last["dense"].get_xdata()[0] == 0  # type: ignore[index]
@@ -59,15 +59,24 @@ def test_layers_are_shares_and_an_emptied_one_is_crossed_out(finished: Callable[
     study = of(finished(*EMPTIED))[0]
     drawn = layers.figure([study]).figure
     lines = {str(line.get_label()): list(line.get_ydata()) for line in drawn.axes[0].lines}
-    counts = {row["layer"]: row for row in study.table(names.LAYERS)[1, "winning", 0]}
+    counts = {row["layer"]: row for row in dict(study.table(names.LAYERS))[1, "winning", 0]}
     for layer, row in counts.items():
         assert lines[layer][0] == 100
         assert lines[layer][1] == pytest.approx(100 * row["remaining"] / row["total"])
-    gone = [row["layer"] for row in study.table(names.LAYERS)[2, "winning", 0] if row["remaining"] == 0]
+    gone = [row["layer"] for row in dict(study.table(names.LAYERS))[2, "winning", 0] if row["remaining"] == 0]
     assert gone
     assert drawn.legends[0].get_title().get_text() == layers.EMPTIED
     crosses = [line for line in drawn.axes[0].lines if line.get_marker() == "x" and len(line.get_xdata())]  # type: ignore[arg-type]
     assert len(crosses) == len(gone)
+
+
+def test_thousands_of_layers_are_cut_and_said_to_be(
+    finished: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(canvas, "MOST_CURVES", 2)
+    drawn = layers.figure(of(finished()))
+    assert drawn.notes == [drawn.figure.get_suptitle()] == ["the first 2 of 3 lines are drawn"]
+    assert [str(line.get_label()) for line in drawn.figure.axes[0].lines][::2] == [layers.ALL, "fc1.weight"]
 
 
 def test_the_input_mask_counts_weights_per_pixel(finished: Callable[..., Path]) -> None:

@@ -2,11 +2,11 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from statistics import fmean
-from typing import Any
 
 from lth_cli.core.arms import DENSE, DENSE_RETRAINED, WINNING, drawn
 from lth_cli.results.cost import cost
@@ -16,6 +16,9 @@ from lth_cli.results.statistics import Paired
 from lth_cli.rundir.names import Key
 from lth_cli.rundir.read import Run
 from lth_cli.rundir.tables import Row, read_table
+
+Curve = list[tuple[int, float]]
+"""By iteration, a number."""
 
 
 @dataclass(frozen=True)
@@ -64,14 +67,11 @@ class Study:
             found[arm].append(self._point(arm, round))
         return dict(found)
 
-    def table(self, name: str) -> dict[Key, list[Row]]:
-        """The rows of a table of all seeds; raises Damaged."""
-        return {
-            key: rows
-            for seed, run in self.runs.items()
-            for key, rows in read_table(run.path, name, run.record["format"]).items()
-            if key[2] == seed
-        }
+    def table(self, name: str) -> Iterator[tuple[Key, list[Row]]]:
+        """The rows of a table, one seed after the other, as all together may not fit into memory; raises Damaged."""
+        for seed, run in self.runs.items():
+            table = read_table(run.path, name, run.record["format"])
+            yield from ((key, rows) for key, rows in table.items() if key[2] == seed)
 
     def arm(self, name: str) -> str:
         """The control of which an arm is a draw, or the arm itself."""
@@ -119,11 +119,10 @@ def studies(runs: Sequence[Run]) -> list[Study]:
     return found
 
 
-def mean_curve(curves: Sequence[Sequence[Row]], column: str) -> list[tuple[int, float]]:
-    """By iteration, the mean of curves, at the iterations that all of them have."""
-    by_iteration: dict[int, list[Any]] = defaultdict(list)
-    for rows in curves:
-        for row in rows:
-            by_iteration[row["iteration"]].append(row[column])
+def mean_curve(curves: Sequence[Curve]) -> Curve:
+    """The mean of curves, at the iterations that all of them have."""
+    by_iteration: dict[int, list[float]] = defaultdict(list)
+    for iteration, value in chain.from_iterable(curves):
+        by_iteration[iteration].append(value)
     whole = {i: values for i, values in by_iteration.items() if len(values) == len(curves)}
     return [(i, fmean(values)) for i, values in sorted(whole.items()) if all(map(math.isfinite, values))]
