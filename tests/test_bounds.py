@@ -7,8 +7,9 @@ import shutil
 import struct
 import subprocess
 import sys
+import tracemalloc
 from collections import Counter
-from collections.abc import ItemsView
+from collections.abc import Callable, ItemsView
 from pathlib import Path
 
 import pytest
@@ -24,11 +25,13 @@ from lth_cli.datasets import vision
 from lth_cli.datasets.vision import read_idx
 from lth_cli.pictures import canvas
 from lth_cli.report import comparison
+from lth_cli.report.comparison import collect
 from lth_cli.results import claims, experiments, files
 from lth_cli.results.arms import arms
 from lth_cli.results.verify import verify
 from lth_cli.rundir.config import parse_config, read_config
 from lth_cli.rundir.damaged import Damaged
+from lth_cli.rundir.glance import glance
 from lth_cli.rundir.intact import reopen
 from lth_cli.rundir.read import Run
 from lth_cli.rundir.read import read as read_run
@@ -132,6 +135,41 @@ def test_a_table_for_the_eye_has_no_more_rows_than_are_drawn_in_seconds(
     drawn = lth("compare", "run").stdout
     assert "and 2 more rows, which --format=csv and json have" in drawn
     assert len(lth("compare", "run", "--format=csv").stdout.splitlines()) == 1 + 4
+
+
+def long_record(run: Path) -> None:
+    """Let run.json say megabytes, in what it is read for and in what it is not."""
+    record = json.loads((run / "run.json").read_text())
+    many = {f"layer{i}": {"kind": "linear", "weights": i} for i in range(10_000)}
+    more = {"versions": many, "resumed": [{"at": "2026", "round": many}] * 10, "error": "x" * 2**20, "host": many}
+    record["layers"].update({name: {"kind": "x" * 100} for name in many})
+    (run / "run.json").write_text(json.dumps({**record, **more, "keep": record["keep"]}))
+    believed(run)
+
+
+@pytest.mark.parametrize(("look", "most"), [(glance, 2**16), (lambda path: collect([str(path)]), 2**21)])
+def test_of_a_run_json_of_megabytes_little_is_kept(look: Callable[[Path], object], most: int, run: Path) -> None:
+    """25 names of one file took six gigabytes."""
+    long_record(run)
+    assert (run / "run.json").stat().st_size > 2**22
+    look(run)  # what is imported and compiled is not of the run
+    tracemalloc.start()
+    kept = look(run)
+    took = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert kept
+    assert took < most
+
+
+def test_runs_that_would_fill_the_memory_are_left_out_and_named(
+    run: Path, lth: Lth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(run, run.parent / "other")
+    (one,), _ = comparison.collect([str(run)])
+    monkeypatch.setattr(comparison, "_MOST_KEPT", comparison._size(one) * 3 // 2)
+    done = lth("compare", "run", "other")
+    assert done.returncode == 0
+    assert done.stderr == "lth: left out: other: too large beside 1 other runs; name fewer\n"
 
 
 def test_a_run_has_a_hundred_arms_at_most(lth: Lth) -> None:

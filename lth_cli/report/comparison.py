@@ -2,10 +2,11 @@
 
 import glob
 import io
+import json
 import sys
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lth_cli.core.files import write
@@ -21,9 +22,12 @@ from lth_cli.results.selection import conditions, in_order, rows_where, runs_whe
 from lth_cli.rundir.claims import changed_in
 from lth_cli.rundir.find import find, latest
 from lth_cli.rundir.read import Damaged, Run, read
+from lth_cli.rundir.record import of_results
 from lth_cli.rundir.sweep import Sweep, sweeps
 
 _NARROWEST = 40  # characters of a line of the legend
+_MOST_KEPT = 4 * 2**30  # bytes that all runs together take, or about
+_OF_A_ROW, _OF_A_CHARACTER = 1200, 20  # of history, and of what else is kept of a run
 _MOST_ROWS = 10_000  # in a table that is drawn for the eye, which takes a second for a thousand
 
 
@@ -106,9 +110,9 @@ def report(paths: Sequence[str], asked: Asked) -> None:
 
 
 def collect(paths: Sequence[str]) -> tuple[list[Run], list[str]]:
-    """The finished runs, and a line for each that is missing, damaged or not finished."""
+    """The finished runs, as far as there is room, and a line for each that is missing, damaged or not finished."""
     runs: dict[Path, Run] = {}
-    skipped = []
+    skipped, room = [], _MOST_KEPT
     for path in _expand(paths):
         found = find(path)
         if not found:
@@ -122,12 +126,22 @@ def collect(paths: Sequence[str]) -> tuple[list[Run], list[str]]:
             if lost := changed_in(folder, run.record):
                 skipped.append(f"damaged: {lost}")
             elif run.status == "done":
+                run = replace(run, record=of_results(run.record))
+                if (size := _size(run)) > room:
+                    skipped.append(f"left out: {folder}: too large beside {len(runs):,} other runs; name fewer")
+                    continue
+                room -= size
                 runs[folder.resolve()] = run
                 skipped += [f"diverged: {folder}: {one['what']}" for one in run.record.get("diverged", [])]
             else:
                 error = str(run.record.get("error") or "").partition("\n")[0]
                 skipped.append(f"{run.status}: {folder}{f': {error}' if error else ''}")
     return list(runs.values()), skipped
+
+
+def _size(run: Run) -> int:
+    """The bytes that it takes, or about."""
+    return len(run.history) * _OF_A_ROW + len(json.dumps([run.config, run.record])) * _OF_A_CHARACTER
 
 
 def _expand(paths: Sequence[str]) -> list[Path]:
