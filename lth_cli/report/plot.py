@@ -4,25 +4,27 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from lth_cli.core.files import write
+from lth_cli.core.files import make_dir, write
 from lth_cli.core.spelling import brief, clean, say
 from lth_cli.pictures.kinds import BY, KINDS, NotDrawn, Unknown, picture
 from lth_cli.report.comparison import NothingToCompare, collect
 from lth_cli.report.terminal import Terminal
 from lth_cli.rundir.damaged import Damaged
+from lth_cli.rundir.names import PICTURES
 
 # What drawing may raise of numbers and names that no run writes.
 _BROKEN = (ArithmeticError, AttributeError, LookupError, RuntimeError, StopIteration, TypeError, ValueError)
 FORMATS = (".svg", ".png", ".pdf")
 
 
-def plot(paths: Sequence[str], kinds: Sequence[str], output: str, by: str | None) -> None:
+def plot(paths: Sequence[str], kinds: Sequence[str], output: str | None, by: str | None) -> None:
     """Draw pictures of runs, and say which files were written, what was left out and what could not be drawn.
 
     Args:
         paths: as of `lth compare`.
         kinds: none: all there are, or all that know of `by`.
-        output: a folder, in which each is KIND.svg; or the file of one picture.
+        output: a folder, in which each is KIND.svg; or the file of one picture. None: a folder below the working
+            directory, which somebody else may have filled: there no link is followed, as where a user names one.
         by: a key of the config, see `kinds.picture`.
 
     Raises:
@@ -31,7 +33,10 @@ def plot(paths: Sequence[str], kinds: Sequence[str], output: str, by: str | None
         OSError: a file cannot be written.
     """
     asked = list(dict.fromkeys(kinds)) or list(KINDS if by is None else BY)
-    alone = output.endswith(FORMATS) and not Path(output).is_dir()
+    folder, root = Path(output or PICTURES), Path() if output is None else None
+    alone = output is not None and output.endswith(FORMATS) and not folder.is_dir()
+    if root is not None and folder.is_symlink():
+        raise ValueError(f"{folder} is a link; -o {folder} follows it")
     if output == "":
         raise ValueError("-o '': name a folder, or a file")
     if alone and len(asked) > 1:
@@ -50,9 +55,10 @@ def plot(paths: Sequence[str], kinds: Sequence[str], output: str, by: str | None
         raise NothingToCompare("nothing to plot: no finished run; name a run directory, or start with: lth run")
     console, written = Terminal(), 0
     for kind in asked:
-        path = Path(output) if alone else Path(output) / f"{kind}.svg"
+        path = folder if alone else folder / f"{kind}.svg"
         try:
             drawn = picture(kind, found, by)
+            content = rendered(drawn.figure, path.suffix[1:])
         except Unknown as error:
             raise ValueError(str(error)) from None
         except (NotDrawn, Damaged, *_BROKEN) as error:
@@ -61,8 +67,11 @@ def plot(paths: Sequence[str], kinds: Sequence[str], output: str, by: str | None
             continue
         for note in drawn.notes:
             say(brief(f"lth: {path}: {clean(note)}", lines=1), file=sys.stderr)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write(path, rendered(drawn.figure, path.suffix[1:]))
+        if root is None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        else:
+            make_dir(path.parent, root)
+        write(path, content, root)
         console.say(f"wrote {path}")
         written += 1
     if not written:
