@@ -63,8 +63,13 @@ def _compare(add: Add) -> None:
     shown = compare.add_mutually_exclusive_group()
     shown.add_argument("--rounds", action="store_true", help="a row per round, not only the last")
     shown.add_argument("--at", type=_density, metavar="DENSITY", help="the round of each arm that is nearest to it")
+    shown.add_argument("--budget", action="store_true", help="the rounds that equal search cost comes to")
     compare.add_argument("--arms", default="", metavar="ARM,…", help="these arms only")
     compare.add_argument("--where", metavar="CONDITIONS", help="such as 'rewind=late train.lr<=1e-3 sparsity>=0.9'")
+    compare.add_argument("--by", default="", metavar="KEY,…", help="lay experiments side by side by it, such as rewind")
+    compare.add_argument(
+        "--baseline", metavar="RUN", help="hold each arm to the same arm of that run's experiment, too"
+    )
     order = "order experiments by accuracy, density, …; --sort=-accuracy: best first"
     compare.add_argument("--sort", metavar="NUMBER", help=order)
     tolerance = "how far below dense is matching (default 1)"
@@ -74,7 +79,8 @@ def _compare(add: Add) -> None:
     compare.add_argument("--plot", type=_picture, action="append", metavar="FILE", help="draw it (.png, .svg, .pdf)")
 
     def call(given: argparse.Namespace) -> int:
-        from lth_cli.report.comparison import Asked, NothingToCompare, report
+        from lth_cli.report.collected import NothingToCompare
+        from lth_cli.report.comparison import Asked, report
         from lth_cli.results.experiment import every, last, nearest_to
 
         if given.output == "":
@@ -82,8 +88,8 @@ def _compare(add: Add) -> None:
         if given.format == "parquet" and given.output is None:
             raise UsageError("--format parquet: name a file with -o")
         rounds = every if given.rounds else last if given.at is None else nearest_to(given.at)
-        arms = [name for name in given.arms.split(",") if name]
-        shown = (rounds, given.tolerance, given.where, arms, given.sort)
+        arms, by = ([name for name in names.split(",") if name] for names in (given.arms, given.by))
+        shown = (rounds, given.budget, given.tolerance, given.where, arms, by, given.baseline, given.sort)
         with of_the_command_line(NothingToCompare, ValueError):
             report(given.paths, Asked(*shown, given.format, given.output, given.plot or ()))
         return 0

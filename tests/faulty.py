@@ -26,7 +26,7 @@ SELECT, BUDGET, STEP = "lth_cli/core/select.py", "lth_cli/core/budget.py", "lth_
 REWIND, TRAINER, JOBS = "lth_cli/rewind.py", "lth_cli/training/trainer.py", "lth_cli/training/jobs.py"
 MASKED, WEIGHTED = "lth_cli/controls/masked.py", "lth_cli/controls/weighted.py"
 EXPERIMENT, STATISTICS = "lth_cli/results/experiment.py", "lth_cli/results/statistics.py"
-COMPARE, VERIFY, CHECKS = "lth_cli/results/compare.py", "lth_cli/results/verify.py", "lth_cli/results/checks.py"
+COMPARE, VERIFY = "lth_cli/results/compare.py", "lth_cli/results/checks/verify.py"
 REPLICATE, FIND = "lth_cli/lottery/replicate.py", "lth_cli/lottery/find.py"
 MANIFEST, WRITE, INTACT = "lth_cli/rundir/manifest.py", "lth_cli/rundir/write.py", "lth_cli/rundir/intact.py"
 
@@ -343,13 +343,13 @@ MUTANTS = [
     Mutant(
         "verify: nesting is not checked",
         VERIFY,
-        '    ("nested", "no weight revived, round by round", checks.nested),\n',
+        '    ("nested", "no weight revived, round by round", rounds.nested),\n',
         "",
         ("tests/test_verify.py",),
     ),
     Mutant(
         "verify: the ticket's weights are not checked",
-        "lth_cli/results/tickets.py",
+        "lth_cli/results/checks/tickets.py",
         "if not _are(ticket.weights, start.state.params):",
         "if False:",
         ("tests/test_verify.py",),

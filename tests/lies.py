@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from lth_cli.results.verify import verify
+from lth_cli.results.checks.verify import verify
 from lth_cli.rundir.claims import digests
 from lth_cli.rundir.manifest import Manifest, sha256
 from lth_cli.rundir.tables import rows_by_round

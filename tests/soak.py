@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lth_cli.core.spelling import clean
-from lth_cli.results.verify import verify
+from lth_cli.results.checks.verify import verify
 from lth_cli.rundir.damaged import Damaged
 from lth_cli.rundir.intact import reopen
 from lth_cli.setup.build import build

@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -17,6 +18,7 @@ import safetensors.torch
 import torch
 import yaml
 
+import lth_cli
 from lth_cli.core.files import read
 from lth_cli.core.state import Mask, State
 from lth_cli.core.tensors import parse
@@ -24,17 +26,19 @@ from lth_cli.core.ticket import Ticket
 from lth_cli.datasets import vision
 from lth_cli.datasets.vision import read_idx
 from lth_cli.pictures import canvas
-from lth_cli.report import comparison
-from lth_cli.report.comparison import collect
-from lth_cli.results import claims, experiments, files
-from lth_cli.results.arms import arms
-from lth_cli.results.verify import verify
+from lth_cli.report import collected, comparison
+from lth_cli.report.collected import collect
+from lth_cli.results import experiments
+from lth_cli.results.checks import claims, files
+from lth_cli.results.checks.arms import arms
+from lth_cli.results.checks.verify import verify
 from lth_cli.rundir.config import parse_config, read_config
 from lth_cli.rundir.damaged import Damaged
 from lth_cli.rundir.glance import glance
 from lth_cli.rundir.intact import reopen
 from lth_cli.rundir.read import Run
 from lth_cli.rundir.read import read as read_run
+from lth_cli.rundir.record import _OF_RESULTS
 from lth_cli.rundir.restore import read_state
 from tests.command import Lth
 from tests.lies import believed, wrong
@@ -109,7 +113,7 @@ class Key(str):
 
 def test_runs_are_named_by_what_they_say_and_not_by_what_all_others_say(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two hundred runs are not each asked for the keys of all."""
-    monkeypatch.setattr(experiments, "flatten", lambda config: ((Key(key), value) for key, value in config.items()))
+    monkeypatch.setattr(experiments, "flat", lambda config: ((Key(key), value) for key, value in config.items()))
     record = [{"choices": {Key(f"g{i}"): "x"}} for i in range(200)]
     runs = [Run(Path(), "done", record[i], {f"k{i}": i, "seed": 0}, []) for i in range(200)]
     assert experiments.experiments(runs)[7] == "g7=x k7=7"
@@ -147,7 +151,7 @@ def long_record(run: Path) -> None:
     believed(run)
 
 
-@pytest.mark.parametrize(("look", "most"), [(glance, 2**16), (lambda path: collect([str(path)]), 2**21)])
+@pytest.mark.parametrize(("look", "most"), [(glance, 2**16), (lambda path: collect([path]), 2**21)])
 def test_of_a_run_json_of_megabytes_little_is_kept(look: Callable[[Path], object], most: int, run: Path) -> None:
     """25 names of one file took six gigabytes."""
     long_record(run)
@@ -161,15 +165,22 @@ def test_of_a_run_json_of_megabytes_little_is_kept(look: Callable[[Path], object
     assert took < most
 
 
+def test_what_results_and_pictures_ask_of_a_record_is_kept() -> None:
+    package = Path(lth_cli.__file__).parent
+    texts = [file.read_text() for room in ("results", "pictures") for file in (package / room).glob("*.py")]
+    asked = {key for text in texts for key in re.findall(r'record(?:\.get\(|\[)"(\w+)"', text)}
+    assert {"started", "layers", "format"} <= asked <= set(_OF_RESULTS)
+
+
 def test_runs_that_would_fill_the_memory_are_left_out_and_named(
     run: Path, lth: Lth, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(run, run.parent / "other")
-    (one,), _ = comparison.collect([str(run)])
-    monkeypatch.setattr(comparison, "_MOST_KEPT", comparison._size(one) * 3 // 2)
+    (one,), _ = collect([run])
+    monkeypatch.setattr(collected, "_MOST", collected._size(one) * 3 // 2)
     done = lth("compare", "run", "other")
     assert done.returncode == 0
-    assert done.stderr == "lth: left out: other: too large beside 1 other runs; name fewer\n"
+    assert done.stderr == "lth: left out: other: too large beside 1 others; name fewer at once\n"
 
 
 def test_a_run_has_a_hundred_arms_at_most(lth: Lth) -> None:

@@ -32,7 +32,7 @@ def by_arm(rows: list[Row]) -> dict[str, Row]:
 def test_more_training_is_no_winning_ticket() -> None:
     """Better than dense by four points, but the dense network is so too, when it is trained as long."""
     rows = by_arm(compare([run(accuracies(dense=0.90, winning=0.94, dense_retrained=0.94), **GOES_ON)]))
-    assert (rows["winning"].verdict, rows["winning"].baseline) == ("matching", "dense+dense_retrained")
+    assert (rows["winning"].verdict, rows["winning"].rivals) == ("matching", "dense+dense_retrained")
     assert any("against dense and dense_retrained" in line for line in legend(list(rows.values()), []))
     assert rows["winning"].difference == pytest.approx(4.004)
     assert rows["winning"].retrained_difference == pytest.approx(0)
@@ -88,7 +88,7 @@ def test_without_a_fair_rival_nothing_is_claimed() -> None:
 
 def test_where_tickets_start_anew_dense_is_the_rival() -> None:
     rows = by_arm(compare([run(accuracies(dense=0.90, winning=0.94, dense_retrained=0.94))]))
-    assert (rows["winning"].verdict, rows["winning"].baseline) == ("winning", "dense")
+    assert (rows["winning"].verdict, rows["winning"].rivals) == ("winning", "dense")
     assert not any("dense_retrained" in line for line in legend(list(rows.values()), []))
 
 

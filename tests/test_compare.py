@@ -135,7 +135,7 @@ def test_every_format_has_every_row() -> None:
     parsed = list(csv.DictReader(io.StringIO(formats.to_csv(rows))))
     assert [row["arm"] for row in parsed] == ["dense", "winning", "random_reinit"]
     assert float(parsed[1]["accuracy"]) == rows[1].accuracy
-    document = json.loads(formats.to_json(rows, 1.0, ["damaged: x"]))
+    document = json.loads(formats.to_json(rows, tolerance=1.0, skipped=["damaged: x"]))
     assert document["rows"][1]["verdict"] == rows[1].verdict
     assert document["skipped"] == ["damaged: x"]
     assert formats.markdown(rows).count("\n") == 2 + 3
@@ -162,7 +162,7 @@ def test_json_never_holds_nan() -> None:
     """Where dense has nothing right, nothing is retained of it."""
     rows = compare([run({(0, "dense", 0): 0.0, (1, "winning", 0): 0.5})])
     assert [row.retained for row in rows] == [None, None]
-    assert "NaN" not in formats.to_json(rows, 1.0, [])
+    assert "NaN" not in formats.to_json(rows)
     table.show(Terminal(file=io.StringIO()), table.summary(rows))
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from lth_cli.core.arms import drawn
+from lth_cli.results.checks.verify import verify
 from lth_cli.results.compare import compare
-from lth_cli.results.verify import verify
 from tests.command import Lth, history
 from tests.interrupted import results
 from tests.lies import believed, copy

@@ -17,7 +17,7 @@ import pytest
 from safetensors import safe_open
 
 from lth_cli import models
-from lth_cli.results.verify import verify
+from lth_cli.results.checks.verify import verify
 from lth_cli.rundir.folders import sole_writer
 from lth_cli.rundir.intact import reopen
 from lth_cli.rundir.read import read

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from lth_cli.results.checks.verify import verify
 from lth_cli.results.compare import compare
-from lth_cli.results.verify import verify
 from lth_cli.rundir import columns
 from lth_cli.rundir.columns import FORMAT, LAYERS, Column
 from lth_cli.rundir.intact import reopen

@@ -219,7 +219,7 @@ WRONG = [
     (("--kind=accurcy",), "did you mean accuracy?"),
     (("-o", "x.png"), "one file holds one picture"),
     (("-o", ""), "name a folder"),
-    (("--by=nope",), "--by nope: no such key"),
+    (("--by=nope",), "--by nope: no run has that key"),
     (("--by=rewind", "--kind=layers"), "--by: layers has no lines by a key"),
     (("-o", "run/run.json"), "run/run.json"),
 ]

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from lth_cli.pictures import accuracy, canvas, cost, early_stop
 from lth_cli.pictures.canvas import BAND, styles
-from lth_cli.pictures.kinds import NotDrawn, Picture, Unknown
+from lth_cli.pictures.kinds import NotDrawn, Picture
 from lth_cli.pictures.studies import Study, studies
 from lth_cli.report.comparison import Asked, report
 from lth_cli.rundir.read import Run
@@ -229,9 +229,7 @@ def test_experiments_by_a_key_are_on_one_axis_winning_only(figure: Any) -> None:
     assert legend(values)[0] == {"dense", "lr=0", "lr=1"}
 
 
-def test_a_key_that_is_not_there_is_named() -> None:
-    with pytest.raises(Unknown, match="--by nope: no such key"):
-        accuracy.figure(studies(by_rewind("init")), "nope")
+def test_without_a_ticket_nothing_is_drawn() -> None:
     with pytest.raises(NotDrawn, match="no winning ticket"):
         accuracy.figure(studies([run({(0, "dense", 0): 0.9})]), "rounds")
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from lth_cli.core.arms import DENSE, DENSE_RETRAINED, WINNING
-from lth_cli.results.verify import verify
+from lth_cli.results.checks.verify import verify
 from lth_cli.rundir.restore import read_state
 from lth_cli.training.curves import Curves
 from lth_cli.training.evaluate import Evaluation

@@ -52,6 +52,12 @@ def test_imports_run_only_downward(file: Path) -> None:
             assert theirs == ours or FLOOR[theirs] >= FLOOR[ours], f"{ours} imports {name}, which stands above it"
 
 
+def test_a_result_is_made_without_the_checks_of_lth_verify() -> None:
+    for file in FILES:
+        if file.parent == PACKAGE / "results" or file.parent == PACKAGE / "pictures":
+            assert not [name for name in imports(file) if name.startswith("lth_cli.results.checks")], file
+
+
 def test_every_room_has_its_floor() -> None:
     rooms = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
     assert rooms - {"__init__"} == set(FLOOR)

@@ -17,6 +17,7 @@ from lth_cli.controls.control import Control
 from lth_cli.core import masks
 from lth_cli.core.files import TEMPORARY
 from lth_cli.rundir import names
+from lth_cli.rundir.config import flat
 from lth_cli.rundir.find import find, latest
 from lth_cli.rundir.intact import reopen
 from lth_cli.rundir.manifest import Manifest, damage
@@ -120,6 +121,12 @@ def test_names_and_what_they_stand_for() -> None:
         "rounds/01/dense_seed0.safetensors\n", "tickets/dense_seed0.safetensors", "tickets/seed00.safetensors",
     ):  # fmt: skip
         assert (names.key_of(other), names.ticket_seed(other), names.is_listed(other)) == (None, None, False)
+
+
+def test_a_config_is_flat_with_all_that_it_says() -> None:
+    config = {"seed": 0, "train": {"lr": 0.1, "at": [1, {}], "rates": {}, "of": {"fc": 2}}, "controls": {}}
+    found = {"seed": 0, "train.lr": 0.1, "train.at": [1, {}], "train.rates": {}, "train.of.fc": 2, "controls": {}}
+    assert dict(flat(config)) == found
 
 
 def test_an_arm_may_be_called_by_any_letters(tmp_path: Path) -> None:

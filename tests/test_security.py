@@ -23,8 +23,8 @@ import lth_cli
 from lth_cli.command.foreign import foreign, known, resolved_targets
 from lth_cli.command.job import settled
 from lth_cli.datasets import image_folder
-from lth_cli.report.comparison import collect
-from lth_cli.results.verify import verify
+from lth_cli.report.collected import collect
+from lth_cli.results.checks.verify import verify
 from lth_cli.rundir.intact import reopen
 from lth_cli.rundir.manifest import Manifest
 from lth_cli.rundir.read import Damaged, read
@@ -138,7 +138,7 @@ def test_what_is_planted_is_refused_and_never_run(
     (run / name).write_bytes(PLANTED[what] if what in PLANTED else zip_bomb(run))
     if name != "manifest.json":
         believed(run)
-    done, skipped = collect(["run"])
+    done, skipped = collect([Path("run")])
     assert len(done) + len(skipped) == 1
     assert outcome(lambda: verify(run)) != []
     if outcome(lambda: start(run, resume=True)) is None:
@@ -303,6 +303,14 @@ def test_a_command_that_takes_minutes_to_read_is_refused(long: str, record: str,
     done = lth("run", "resume=run", "safe=true")
     assert (done.returncode, done.stdout) == (2, "")
     assert re.search(r"run\.json: (no command: one (of|with) |missing)", done.stderr), done.stderr
+
+
+@pytest.mark.parametrize("words", [["lth", "run"], {"lth": "run"}, 3, None])
+def test_a_command_that_is_no_text_is_none(words: object, run: Path, lth: Lth) -> None:
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**record, "command": words}))
+    refused = lth("run", f"resume={run}")
+    assert (refused.returncode, refused.stderr) == (2, f"lth: {run}/run.json: no command: no text\n")
 
 
 def test_a_safe_resume_resolves_nothing_that_only_the_record_asks_for(run: Path, lth: Lth) -> None:

@@ -14,7 +14,7 @@ import torch
 
 from lth_cli.core.faults import MEMORY, lack
 from lth_cli.core.files import TEMPORARY
-from lth_cli.results.verify import verify
+from lth_cli.results.checks.verify import verify
 from lth_cli.rundir.intact import reopen
 from lth_cli.rundir.read import read
 from lth_cli.training.curves import Curves

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from lth_cli.core.ticket import Ticket
-from lth_cli.results.verify import verify
+from lth_cli.results.checks.verify import verify
 from lth_cli.rundir.manifest import Manifest
 from tests.command import Lth
 from tests.interrupted import start

@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from lth_cli.results.verify import verify
+from lth_cli.results.checks.verify import verify
 from lth_cli.rundir.columns import FORMAT
 from lth_cli.rundir.damaged import Damaged
 from lth_cli.rundir.intact import reopen

@@ -11,7 +11,7 @@ import torch
 
 from lth_cli.cli import main
 from lth_cli.results import overrides
-from lth_cli.results.verify import verify
+from lth_cli.results.checks.verify import verify
 from lth_cli.rundir.tables import header, lines, parse_table
 from tests.command import Lth, as_before
 from tests.interrupted import SHORT, cut_after, start
@@ -168,6 +168,19 @@ def test_what_a_record_lacks_is_said_not_to_be_known(key: str, check: str, words
     (found,) = (one for one in verify(run) if one.name == check)
     assert any(line.startswith(words) for line in found.not_known)
     assert not [line for line in found.wrong if not line.endswith(f"{key} is not what was written")]
+
+
+@pytest.mark.parametrize(("characters", "is_known"), [(60_000, True), (140_000, False)])
+def test_a_command_is_checked_where_it_could_go_on(characters: int, is_known: bool, run: Path) -> None:
+    """It may say one thing again and again, and then another."""
+    said = str(record(run)["command"])
+    again = (characters - len(said)) // len(" rewind=late") * " rewind=late"
+    claim("command", f"{said}{again} train.lr=1e-2".replace("train.lr=1e-3 ", ""))(run)
+    believed(run)
+    (command,) = (one for one in verify(run) if one.name == "command")
+    lie, unknown = "says train.lr=1e-2, config.yaml has 0.001", "the command: run.json has none that can be read"
+    assert [lie in line for line in command.wrong] == [True] * is_known
+    assert command.not_known == [unknown] * (not is_known)
 
 
 def test_a_run_whose_config_names_no_rounds_for_its_controls_says_so(run: Path) -> None:

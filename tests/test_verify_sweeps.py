@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from lth_cli.cli import main
-from lth_cli.results import sweeps
-from lth_cli.results.sweeps import contradictions
+from lth_cli.results.checks import sweeps
+from lth_cli.results.checks.sweeps import contradictions
 from lth_cli.rundir.tables import header, lines, parse_table
 from tests.command import Lth, as_before
 from tests.lies import believed, swap, wrong
@@ -111,6 +111,12 @@ def test_a_folder_that_is_not_what_its_name_says_is_found(sweep: Path, lth: Lth)
 def test_a_record_that_its_command_contradicts_is_found(other: dict[str, object], words: str, sweep: Path) -> None:
     said(sweep, **other)
     assert any(words in line for line in contradictions(sweep))
+
+
+def test_a_command_of_a_sweep_is_checked_where_it_could_go_on(sweep: Path) -> None:
+    """Ten thousand values are no more than that."""
+    said(sweep, command=f"lth run -m seed={','.join(map(str, range(10_000, 20_000)))}")
+    assert "sweep.json: 4 jobs expected, its command asks for 10000" in list(contradictions(sweep))
 
 
 @pytest.mark.parametrize(

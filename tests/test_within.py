@@ -14,7 +14,7 @@ import pytest
 
 import lth_cli
 from lth_cli.core.files import TEMPORARY
-from lth_cli.report.comparison import collect
+from lth_cli.report.collected import collect
 from lth_cli.rundir.damaged import Damaged
 from lth_cli.rundir.manifest import Manifest
 from lth_cli.rundir.read import read
@@ -60,7 +60,7 @@ def test_an_odd_file_is_refused_in_a_line(odd: Callable[[Path, Path], None], nam
     verified = lth("verify", str(run))
     assert verified.returncode == 1
     assert "Traceback" not in verified.stderr + verified.stdout
-    assert len(collect([str(run)])[1]) == (1 if name in FILES[:3] else 0)
+    assert len(collect([run])[1]) == (1 if name in FILES[:3] else 0)
     resumed = lth("run", f"resume={run}", "safe=true")
     assert (resumed.returncode, resumed.stdout) == (2, "")
     assert resumed.stderr == f"lth: {run / name}: a link, a pipe or a device: a run that goes on has none\n"

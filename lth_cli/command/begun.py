@@ -1,16 +1,15 @@
 """What a run was begun with, by a version of lth that had other defaults."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lth_cli.command.line import take_apart
 from lth_cli.rundir import names, within
-from lth_cli.rundir.config import parse_config, read_config
+from lth_cli.rundir.command import take_apart
+from lth_cli.rundir.config import flat, parse_config, read_config
 from lth_cli.rundir.damaged import Damaged
 from lth_cli.rundir.manifest import Manifest, sha256
 from lth_cli.rundir.record import read_record
@@ -47,12 +46,3 @@ def _is_as_written(path: Path, name: str) -> bool:
     with suppress(OSError):
         return Manifest.load(path).files.get(name) == sha256(within.read(path, name))
     return False
-
-
-def flat(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """The values of a config by their keys, such as train.lr."""
-    for key, value in node.items():
-        if isinstance(value, Mapping):
-            yield from flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value

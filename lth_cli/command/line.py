@@ -5,18 +5,17 @@ from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from shlex import join, split
+from shlex import join
 
 from hydra._internal.utils import get_args_parser
 
 from lth_cli.command import overrides
 from lth_cli.command.paths import plain_paths
 from lth_cli.core.spelling import nearest
+from lth_cli.rundir.command import take_apart
 from lth_cli.setup.schema import Config, ConfigError
 
 _SWEEP = "hydra.mode=MULTIRUN"
-_LONGEST = 131_072  # characters of a command: ten thousand values of a sweep, and as much as Linux takes in one word
-_MOST_COMMAS = 4_000  # behind a bracket: to read a list takes Hydra time that grows with the square of its length
 
 
 @dataclass(frozen=True)
@@ -87,17 +86,6 @@ def parse(arguments: Sequence[str]) -> Line:
         overrides.rewrite(plain_paths(others)),
         [text.partition("=")[2] for text in resume],
     )
-
-
-def take_apart(command: str) -> list[str]:
-    """The words of a recorded command; raises ValueError where it is longer than is read, or is none."""
-    if len(command) > _LONGEST:
-        raise ValueError(f"one of {len(command):,} characters; at most {_LONGEST:,} are read")
-    words = split(command)
-    commas = sum(word.partition("[")[2].count(",") for word in words)
-    if commas > _MOST_COMMAS:
-        raise ValueError(f"one with {commas:,} commas in lists; at most {_MOST_COMMAS:,} are read")
-    return words
 
 
 def refuse_long(line: Line) -> None:

@@ -33,7 +33,7 @@ def _kinds(text: str) -> list[str]:
 
 
 def _plot(arguments: argparse.Namespace) -> int:
-    from lth_cli.report.comparison import NothingToCompare
+    from lth_cli.report.collected import NothingToCompare
     from lth_cli.report.plot import plot
 
     with of_the_command_line(NothingToCompare, ValueError):

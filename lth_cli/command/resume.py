@@ -10,12 +10,12 @@ from shlex import join
 from typing import Any
 
 from lth_cli.command import overrides
-from lth_cli.command.begun import flat
-from lth_cli.command.line import Line, take_apart
+from lth_cli.command.line import Line
 from lth_cli.core.counts import Counts
 from lth_cli.core.spelling import brief, clean, to_type
 from lth_cli.rundir import names, within
-from lth_cli.rundir.config import parse_config, parse_yaml, read_config
+from lth_cli.rundir.command import take_apart
+from lth_cli.rundir.config import flat, parse_config, parse_yaml, read_config
 from lth_cli.rundir.damaged import UNREADABLE, Damaged, OutOfReach, parsed
 from lth_cli.rundir.intact import Intact
 from lth_cli.rundir.manifest import Manifest, sha256
@@ -188,7 +188,8 @@ def _changed(path: Path, config: str) -> dict[str, tuple[Any, Any]]:
     with suppress(Damaged):
         if Manifest.load(path).files.get("config.yaml") == sha256(config.encode()):
             return {}
-    old, new = (BEFORE | dict(flat(each)) for each in (read_config(path), parse_config(config)))
+    both = (read_config(path), parse_config(config))  # of which what is empty has no key that could differ
+    old, new = (BEFORE | {key: value for key, value in flat(each) if value != {}} for each in both)
     added = {key for key in new if key not in old and "." not in key}
     return {
         key: (old.get(key), new.get(key))

@@ -31,10 +31,6 @@ class NotDrawn(Exception):
     """There is nothing that a picture of this kind could show; the text says why."""
 
 
-class Unknown(Exception):
-    """No config has the key that experiments are to be told apart by."""
-
-
 @dataclass(frozen=True)
 class Picture:
     """A picture, and a line for each thing that was left out of it, which it says itself, too."""
@@ -51,7 +47,6 @@ def picture(kind: str, studies: Sequence[Study], by: str | None = None) -> Pictu
 
     Raises:
         NotDrawn: nothing to show.
-        Unknown: a config lacks the key.
         Damaged: what it needs of a run cannot be read.
     """
     found = importlib.import_module(f"lth_cli.pictures.{kind}")

@@ -2,16 +2,14 @@
 
 import json
 import operator
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from lth_cli.core.arms import DENSE, WINNING
 from lth_cli.pictures.canvas import BAND, GREY, Axes, Style, few, fitting, label, left_out, styles
-from lth_cli.pictures.kinds import NotDrawn, Unknown
+from lth_cli.pictures.kinds import NotDrawn
 from lth_cli.pictures.studies import Point, Study
-from lth_cli.results.overrides import is_missing, lookup
+from lth_cli.rundir.config import flat
 from lth_cli.rundir.read import Run
 from lth_cli.rundir.sameness import BEFORE, same_experiment
 
@@ -44,7 +42,6 @@ def laid_out(studies: Sequence[Study], by: str | None) -> tuple[list[Panel], dic
 
     Raises:
         NotDrawn: no winning ticket.
-        Unknown: a config lacks the key.
     """
     every = _by_key(studies, by) if by is not None else [_of(study) for study in studies]
     return every, styles(name for panel in every for name in panel.lines)
@@ -118,13 +115,13 @@ def _by_key(studies: Sequence[Study], key: str) -> list[Panel]:
     for members in groups.values():
         values: dict[str, Study] = {}
         for study in members:
-            name = f"{key}={_chosen(study, key)}"
+            name = f"{key}={study.experiment.value(key) or ''}"
             values[name if name not in values else f"{name} ({study.name})"] = study
         lines = {name: study.points[WINNING] for name, study in values.items() if WINNING in study.points}
         dense = {name: values[name].points[DENSE][0] for name in lines}
         if len({(one.accuracy, one.early_stop, one.seeds) for one in dense.values()}) == 1:
             dense = {DENSE: next(iter(dense.values()))}
-        of = _rest(members[0].name, key) if len(groups) > 1 else ""
+        of = members[0].experiment.apart_from([key]) if len(groups) > 1 else ""
         seeds = sorted({len(study.runs) for study in members})
         title = f"winning tickets{f', {of}' if of else ''}, {'–'.join(map(str, seeds[:: max(1, len(seeds) - 1)]))} seed"
         if lines:
@@ -134,40 +131,15 @@ def _by_key(studies: Sequence[Study], key: str) -> list[Panel]:
     return found
 
 
-def _chosen(study: Study, key: str) -> str:
-    """The choice of a config group, or the value of a key, with what else of the group tells experiments apart."""
-    choices = study.experiment.record.get("choices", {})
-    if key in choices:
-        more = re.findall(rf"(?<!\S){re.escape(key)}\.(\S+=\S+)", study.name)
-        return " ".join([str(choices[key]), *more])
-    value = lookup(study.experiment.config, key)
-    if is_missing(value):
-        raise Unknown(f"--by {key}: no such key in the config of {study.name}")
-    return str(value)
-
-
 def _but_for(run: Run, key: str) -> str:
     """The same for runs that differ in a key, and in what follows from it, alone."""
     follows = ("dense_retrained",) if key.partition(".")[0] == "rewind" else ()
-    flat = BEFORE | dict(_flat(run.config))
+    values = BEFORE | dict(flat(run.config))
     return json.dumps(
         {
             name: value
-            for name, value in flat.items()
+            for name, value in values.items()
             if not same_experiment(name) and name not in (key, *follows) and not name.startswith(f"{key}.")
         },
         sort_keys=True,
     )
-
-
-def _rest(name: str, key: str) -> str:
-    """The name of an experiment without what it says of a key."""
-    return re.sub(rf"(?<!\S){re.escape(key)}(\.\S*?)?=\S*\s*", "", name).strip()
-
-
-def _flat(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in node.items():
-        if isinstance(value, Mapping) and value:
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value

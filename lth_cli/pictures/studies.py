@@ -9,9 +9,7 @@ from itertools import chain
 from statistics import fmean
 
 from lth_cli.core.arms import DENSE, DENSE_RETRAINED, WINNING, drawn
-from lth_cli.results.cost import cost
-from lth_cli.results.experiment import Experiment, every
-from lth_cli.results.experiments import experiments, identity
+from lth_cli.results.experiment import Experiment, every, gathered
 from lth_cli.results.statistics import Paired
 from lth_cli.rundir.names import Key
 from lth_cli.rundir.read import Run
@@ -48,11 +46,18 @@ class Point:
 
 @dataclass(frozen=True)
 class Study:
-    """An experiment, and the run of each seed, the later one of two."""
+    """An experiment with its points."""
 
-    name: str
     experiment: Experiment
-    runs: Mapping[int, Run]
+
+    @property
+    def name(self) -> str:
+        return self.experiment.name
+
+    @property
+    def runs(self) -> Mapping[int, Run]:
+        """That of each seed."""
+        return self.experiment.runs
 
     @property
     def title(self) -> str:
@@ -99,24 +104,13 @@ class Study:
             early_stop=stop.mean,
             early_stop_margin=None if censored else stop.margin,
             censored=censored,
-            search=cost(self.experiment.cells, arm, round, list(rows), None, None).iterations,
+            search=self.experiment.search(arm, round).iterations,
         )
 
 
 def studies(runs: Sequence[Run]) -> list[Study]:
     """The experiments of some runs that are done; those without a dense network are left out."""
-    groups: dict[str, list[Run]] = defaultdict(list)
-    for run in runs:
-        groups[identity(run)].append(run)
-    found = []
-    for name, members in zip(experiments([m[0] for m in groups.values()]), groups.values(), strict=True):
-        experiment = Experiment.of_runs(name, members, every)
-        dense = experiment.of(DENSE, 0)
-        later = sorted(members, key=lambda run: str(run.record.get("started")))
-        seeds = {row["seed"]: run for run in later for row in run.history if row["seed"] in dense}
-        if seeds:
-            found.append(Study(name, experiment, dict(sorted(seeds.items()))))
-    return found
+    return [Study(one.showing(every)) for one in gathered(runs) if one.runs]
 
 
 def mean_curve(curves: Sequence[Curve]) -> Curve:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from lth_cli.core.arms import OWN
 from lth_cli.core.metrics import Metric, further
-from lth_cli.report.numbers import density
+from lth_cli.report.numbers import density, points
 from lth_cli.results.compare import Row
 from lth_cli.results.statistics import Beats, Verdict
 
@@ -28,13 +28,6 @@ class Column:
     def left(self) -> bool:
         """Whether it holds words."""
         return self.title in ("run", "arm", "verdict")
-
-
-def _points(value: float | None, margin: float | None, digits: int = 2) -> str:
-    if value is None:
-        return ""
-    value = round(value, digits) + 0.0  # no minus before a zero
-    return f"{value:+.{digits}f}" if margin is None else f"{value:+.{digits}f} ± {margin:.{digits}f}"
 
 
 def _mean(row: Row) -> str:
@@ -91,15 +84,20 @@ def _verdict(row: Row, to_tell: str = "") -> str:
 
 
 def _vs_dense(row: Row, digits: int = 2) -> str:
-    return "" if row.arm == "dense" else _points(row.difference, row.interval, digits)
+    return "" if row.arm == "dense" else points(row.difference, row.interval, digits)
 
 
 def _vs_retrained(row: Row, digits: int = 2) -> str:
-    return _points(row.retrained_difference, row.retrained_interval, digits)
+    return points(row.retrained_difference, row.retrained_interval, digits)
 
 
 def _gap(row: Row, digits: int = 2) -> str:
-    return _points(row.gap, row.gap_interval, digits)
+    return points(row.gap, row.gap_interval, digits)
+
+
+def _vs_baseline(row: Row, digits: int = 2) -> str:
+    difference = points(row.baseline_difference, row.baseline_interval, digits)
+    return f"{difference}, {row.baseline_verdict}" if difference else ""
 
 
 def _further(metric: Metric) -> Column:
@@ -119,6 +117,7 @@ _MEASURED = (Column("test accuracy %", _accuracy, short=("acc. %", _mean)), *map
 _EARLY = Column("early stop", early_stop, keep=2)
 _VS_DENSE = Column("vs dense", _vs_dense, short=("vs dense", lambda row: _vs_dense(row, 1)))
 _VS_RETRAINED = Column("vs retrained", _vs_retrained, short=("retrained", lambda row: _vs_retrained(row, 1)))
+_VS_BASELINE = Column("vs baseline", _vs_baseline, short=("vs baseline", lambda row: _vs_baseline(row, 1)))
 _BEATS = Column("ticket − it", _gap, short=("ticket − it", lambda row: _gap(row, 1)))
 _REACHES = Column("reaches dense", _reaches, keep=2)
 _VERDICT = Column("verdict", verdict, short=("verdict", _verdict))
@@ -136,6 +135,7 @@ COMPARE = (
     _REACHES,
     Column("search", lambda row: f"{row.search_iterations:,.0f} it", keep=1),
     _VERDICT,
+    _VS_BASELINE,
 )
 """Of `lth compare`."""
 
@@ -156,6 +156,16 @@ SUMMARY = (
     _VERDICT,
 )
 """Of a run, at its end: a line each."""
+
+
+def of_comparison(rows: Sequence[Row]) -> list[Column]:
+    """Of `lth compare`; after the arm, the keys by which experiments are laid side by side."""
+    arm, *others = COMPARE
+    return [arm, *map(_key, rows[0].keys if rows else ()), *others]
+
+
+def _key(key: str) -> Column:
+    return Column(key, lambda row: row.keys[key])
 
 
 def with_content(columns: Sequence[Column], rows: Sequence[Row]) -> list[Column]:

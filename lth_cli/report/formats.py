@@ -11,12 +11,12 @@ from typing import get_args
 
 from lth_cli.core.metrics import further
 from lth_cli.core.spelling import clean
-from lth_cli.report.columns import COMPARE, Column, with_content
+from lth_cli.report.columns import Column, of_comparison, with_content
 from lth_cli.report.legend import legend
 from lth_cli.results.compare import Row
-from lth_cli.rundir.sweep import Sweep
 
-_ALL = (Column("run", lambda row: row.run), *COMPARE)
+_RUN = Column("run", lambda row: row.run)
+_NESTED = ("further", "keys")  # fields of a row that hold several
 _TEX = {
     **{c: rf"\{c}" for c in "&%$#_{}"},
     **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", '"': r"\textquotedbl{}"},
@@ -27,15 +27,16 @@ _TEX = {
 
 def markdown(rows: Sequence[Row]) -> str:
     """A GitHub table."""
-    lines = ["| " + " | ".join(column.title for column in _ALL) + " |"]
-    lines.append("|" + "|".join(" --- " if column.left else " ---: " for column in _ALL) + "|")
-    lines += ["| " + " | ".join(in_markdown(column.cell(row)) for column in _ALL) + " |" for row in rows]
+    columns = [_RUN, *of_comparison(rows)]
+    lines = ["| " + " | ".join(in_markdown(column.title) for column in columns) + " |"]
+    lines.append("|" + "|".join(" --- " if column.left else " ---: " for column in columns) + "|")
+    lines += ["| " + " | ".join(in_markdown(column.cell(row)) for column in columns) + " |" for row in rows]
     return "\n".join(lines) + "\n"
 
 
-def latex(rows: Sequence[Row]) -> str:
-    """A table for LaTeX with booktabs; a rule between experiments, and below it what its numbers mean."""
-    columns = with_content(_ALL, rows)
+def latex(rows: Sequence[Row], more: Sequence[str] = ()) -> str:
+    """A table for LaTeX with booktabs; a rule between experiments, and below it what its numbers mean, and more."""
+    columns = with_content([_RUN, *of_comparison(rows)], rows)
     lines = [
         r"% needs \usepackage{booktabs}",
         rf"\begin{{tabular}}{{{''.join('l' if column.left else 'r' for column in columns)}}}",
@@ -44,33 +45,27 @@ def latex(rows: Sequence[Row]) -> str:
     ]
     before = None
     for row in rows:
-        if row.run != before:
+        if row.group != before:
             lines.append(r"\midrule")
-        before = row.run
+        before = row.group
         lines.append(" & ".join(_in_tex(column.cell(row)) for column in columns) + r" \\")
     lines += [r"\bottomrule", r"\end{tabular}", r"\par\smallskip\noindent{\footnotesize"]
-    return "\n".join([*lines, *map(_in_tex, legend(rows, columns)), "}"]) + "\n"
+    return "\n".join([*lines, *map(_in_tex, [*legend(rows, columns), *more]), "}"]) + "\n"
 
 
 def to_csv(rows: Sequence[Row]) -> str:
     """Every field of every row, unrounded."""
     text = io.StringIO()
     # Quoted, as there are spreadsheets for which a semicolon ends a cell.
-    table = csv.DictWriter(text, _names(), lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+    table = csv.DictWriter(text, _names(rows), lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     table.writeheader()
     table.writerows({key: _in_csv(value) for key, value in _flat(row).items()} for row in rows)
     return text.getvalue()
 
 
-def to_json(rows: Sequence[Row], tolerance: float, skipped: Sequence[str], found: Sequence[Sweep] = ()) -> str:
-    """Every field of every row, with the tolerance of the verdicts, the runs that were left out, and the sweeps."""
-    document = {
-        "tolerance": tolerance,
-        "rows": [_flat(row) for row in rows],
-        "skipped": list(skipped),
-        "sweeps": [{**asdict(sweep), "path": str(sweep.path)} for sweep in found],
-    }
-    return json.dumps(document, indent=2, allow_nan=False) + "\n"
+def to_json(rows: Sequence[Row], **more: object) -> str:
+    """Every field of every row, and what else there is to say."""
+    return json.dumps({"rows": [_flat(row) for row in rows], **more}, indent=2, allow_nan=False) + "\n"
 
 
 def to_parquet(rows: Sequence[Row]) -> bytes:
@@ -79,8 +74,10 @@ def to_parquet(rows: Sequence[Row]) -> bytes:
 
     data = io.BytesIO()
     kinds = {str: polars.String, int: polars.Int64, float: polars.Float64, bool: polars.Boolean}
-    schema = {one.name: kinds[(get_args(one.type) or (one.type,))[0]] for one in fields(Row) if one.name != "further"}
-    schema |= {name: polars.Float64 for name in _names() if name not in schema}
+    schema = {one.name: kinds[(get_args(one.type) or (one.type,))[0]] for one in fields(Row) if one.name not in _NESTED}
+    schema |= {metric.column("test"): polars.Float64 for metric in further()} | dict.fromkeys(
+        _keys(rows), polars.String
+    )
     polars.DataFrame([_flat(row) for row in rows], schema=schema).write_parquet(data)
     return data.getvalue()
 
@@ -108,12 +105,18 @@ def _in_csv(value: object) -> object:
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "＝", "＋", "－", "＠", "�")) else text
 
 
-def _names() -> list[str]:
-    return [*(field.name for field in fields(Row) if field.name != "further"), *(m.column("test") for m in further())]
+def _names(rows: Sequence[Row]) -> list[str]:
+    own = [field.name for field in fields(Row) if field.name not in _NESTED]
+    return [*own, *(metric.column("test") for metric in further()), *_keys(rows)]
+
+
+def _keys(rows: Sequence[Row]) -> list[str]:
+    return list(rows[0].keys) if rows else []
 
 
 def _flat(row: Row) -> dict[str, object]:
-    """Every field, the further metrics among them."""
+    """Every field, with the further metrics and the keys among them."""
     values: dict[str, object] = asdict(row)
-    values.pop("further")
-    return values | row.further
+    for name in _NESTED:
+        del values[name]
+    return values | row.further | row.keys

@@ -17,6 +17,7 @@ _TOLD = {
     "≥: still falling when training ended.",
     "reaches dense": "reaches dense: first iteration with no more validation loss than dense at its early stop.",
     "search": "search: all training of this experiment up to here, that of dense included.",
+    "vs baseline": "vs baseline: points to the same arm and seed of the baseline, at the density that is nearest.",
     "verdict": "winning: the interval is above 0; matching: above −{0:g}; below: under −{0:g}; beaten: the ticket is "
     "above it by all of its interval; not beaten: by less than {0:g}; undecided (n): about n seeds, run at once, tell.",
 }
@@ -30,7 +31,7 @@ def legend(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
 
 
 def _special(rows: Sequence[Row]) -> Iterator[str]:
-    if any(DENSE_RETRAINED in row.baseline for row in rows):
+    if any(DENSE_RETRAINED in row.rivals for row in rows):
         yield "Where tickets go on from trained weights, a verdict is what holds against dense and dense_retrained."
     if any(row.arm == WINNING and not row.verdict for row in rows):
         yield "No verdict where tickets go on from trained weights, and no dense network was trained as long as they."

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from lth_cli.core.files import make_dir, write
 from lth_cli.core.spelling import brief, clean, say
-from lth_cli.pictures.kinds import BY, KINDS, NotDrawn, Unknown, picture
-from lth_cli.report.comparison import NothingToCompare, collect
+from lth_cli.pictures.kinds import BY, KINDS, NotDrawn, picture
+from lth_cli.report.collected import NothingToCompare, collect, expand
 from lth_cli.report.terminal import Terminal
+from lth_cli.results.selection import check_keys
 from lth_cli.rundir.damaged import Damaged
 from lth_cli.rundir.names import PICTURES
 
@@ -43,7 +44,7 @@ def plot(paths: Sequence[str], kinds: Sequence[str], output: str | None, by: str
         raise ValueError(f"-o {output}: one file holds one picture; name a folder, or one --kind")
     if by is not None and (other := next((kind for kind in asked if kind not in BY), None)):
         raise ValueError(f"--by: {other} has no lines by a key; {', '.join(BY)} have")
-    runs, skipped = collect(paths)
+    runs, skipped = collect(expand(paths))
     for line in skipped:
         say(brief(f"lth: {clean(line)}"), file=sys.stderr)
 
@@ -53,14 +54,13 @@ def plot(paths: Sequence[str], kinds: Sequence[str], output: str | None, by: str
     found = studies(runs)
     if not found:
         raise NothingToCompare("nothing to plot: no finished run; name a run directory, or start with: lth run")
+    check_keys([one.experiment for one in found], [] if by is None else [by])
     console, written = Terminal(), 0
     for kind in asked:
         path = folder if alone else folder / f"{kind}.svg"
         try:
             drawn = picture(kind, found, by)
             content = rendered(drawn.figure, path.suffix[1:])
-        except Unknown as error:
-            raise ValueError(str(error)) from None
         except (NotDrawn, Damaged, *_BROKEN) as error:
             what = str(error) if isinstance(error, NotDrawn | Damaged) else f"{type(error).__name__}: {error}"
             say(brief(f"lth: {kind} is not drawn: {clean(what)}", lines=1), file=sys.stderr)

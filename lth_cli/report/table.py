@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from lth_cli.core.spelling import clean
-from lth_cli.report.columns import COMPARE, SUMMARY, Column, with_content
+from lth_cli.report.columns import SUMMARY, Column, of_comparison, with_content
 from lth_cli.report.terminal import Terminal
 from lth_cli.results.compare import Row
 
@@ -22,7 +22,7 @@ _DEAR = 9
 
 
 def compared(console: Terminal, rows: Sequence[Row]) -> list[Column]:
-    """Print a line per row, under the name of its experiment, in columns that fit the width of the console.
+    """Print a line per row, under the name of its experiment or of several, in columns that fit the console.
 
     Where they do not, the least dear are left out, then cells are shortened, and at last lines are longer than it.
 
@@ -31,8 +31,9 @@ def compared(console: Terminal, rows: Sequence[Row]) -> list[Column]:
     """
     columns = fitting(rows, console.width)
     widths = [_width(column, rows) for column in columns]
-    for name, members in groupby(rows, key=lambda row: row.run):
-        console.say(name, style="bold")
+    for name, members in groupby(rows, key=lambda row: row.group):
+        if name:
+            console.say(name, style="bold")
         table = Table(header_style="dim", box=None, pad_edge=False, padding=(0, _GAP, 0, 0))
         for column, width in zip(columns, widths, strict=True):
             table.add_column(column.title, justify=_justify(column), no_wrap=True, min_width=width)
@@ -45,7 +46,7 @@ def compared(console: Terminal, rows: Sequence[Row]) -> list[Column]:
 
 def fitting(rows: Sequence[Row], width: int) -> list[Column]:
     """The columns that fit a width, of those that hold anything."""
-    columns = with_content(COMPARE, rows)
+    columns = with_content(of_comparison(rows), rows)
     if any(len(set(rounds)) > 1 for rounds in _rounds(rows)):
         columns = [replace(column, keep=_DEAR) if column.title == "round" else column for column in columns]
 

@@ -25,8 +25,8 @@ def report(paths: Sequence[Path]) -> int:
     found = sweeps(paths)
     if not runs and not found:
         raise ValueError(clean(f"no run directory: {', '.join(map(str, paths))}"))
-    from lth_cli.results.sweeps import contradictions, copied
-    from lth_cli.results.verify import verify
+    from lth_cli.results.checks.sweeps import contradictions, copied
+    from lth_cli.results.checks.verify import verify
 
     bad = lost = 0
     for run in runs:
@@ -60,7 +60,7 @@ def report(paths: Sequence[Path]) -> int:
 
 def _guarded(lines: Iterator[str]) -> list[str]:
     """All of them, and what ended them: one folder must not hide what is known of the others."""
-    from lth_cli.results.verify import BROKEN
+    from lth_cli.results.checks.verify import BROKEN
 
     found = list[str]()
     try:

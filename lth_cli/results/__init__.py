@@ -1,1 +1,1 @@
-"""Run records -> rows, statistics and verdicts; and the checks of a run on disk."""
+"""Run records -> rows, statistics and verdicts; in checks/, what `lth verify` consists of."""

@@ -1,6 +1,5 @@
 """Run records -> groups -> rows with statistics over seeds. Pure: no disk, no terminal."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,11 +7,9 @@ from statistics import fmean, stdev
 
 from lth_cli.core.arms import DENSE, DENSE_RETRAINED, WINNING
 from lth_cli.core.metrics import further
-from lth_cli.results.cost import cost
 from lth_cli.results.early_stop import early_stop
-from lth_cli.results.experiment import Experiment, Place, Rounds, last
-from lth_cli.results.experiments import experiments, identity
-from lth_cli.results.rivals import Held, beaten, differences, judged
+from lth_cli.results.experiment import Experiment, Place, Rounds, gathered, last
+from lth_cli.results.rivals import Held, beaten, differences, judged, versus
 from lth_cli.results.statistics import Beats, Paired, sampling_error
 from lth_cli.rundir.read import Run
 
@@ -25,6 +22,7 @@ class Row:
 
     Args:
         run: the name of the experiment.
+        group: of experiments that are laid side by side by keys, what their names have beside these; else its name.
         seeds: how many.
         remaining: prunable weights that are kept, of `total`.
         parameters_kept: all parameters but the pruned ones, of `parameters`.
@@ -48,19 +46,25 @@ class Row:
         search_iterations: of all training that it takes to come here, as for the three that follow; see `cost.Cost`.
         verdict: a `Verdict` of `difference`; where tickets go on from trained weights, one that holds of
             `retrained_difference`, too. Empty for dense networks, and where one of these is missing.
-        baseline: the arms that it is against, with + between them; empty without one.
+        rivals: the arms that it is against, with + between them; empty without one.
         verdict_seeds: how many seeds it is of: those that all these arms have.
         beats: whether the winning ticket beats this control, a `Beats`; empty of lth's own arms.
         controls_beaten: of a ticket, how many of its controls it beats; None of other arms, or without controls.
         controls: of a ticket, how many it has.
         seeds_to_tell: of a control, how many seeds would tell whether it is beaten; of another arm, how many would
             decide its verdict. None where that is decided, or nobody knows.
+        baseline_difference: to the same arm of another experiment at the same density, seed by seed, as far as there is
+            one; see `rivals.versus`.
+        baseline_interval: half of its 95% interval.
+        baseline_verdict: a `Verdict` of it; empty without one.
         tolerance: points below the baseline up to which an arm is matching.
         further: the means over seeds of the metrics beside loss and accuracy, on test, by column; None where a run is
             older than the metric.
+        keys: the values of the keys by which experiments are laid side by side.
     """
 
     run: str
+    group: str
     round: int
     arm: str
     seeds: int
@@ -97,34 +101,41 @@ class Row:
     search_flops: float | None
     search_seconds: float
     verdict: str
-    baseline: str
+    rivals: str
     verdict_seeds: int
     beats: str
     controls_beaten: int | None
     controls: int | None
     seeds_to_tell: int | None
+    baseline_difference: float | None
+    baseline_interval: float | None
+    baseline_verdict: str
     tolerance: float
     further: dict[str, float | None]
+    keys: dict[str, str]
 
 
 def compare(runs: Sequence[Run], tolerance: float = 1.0, rounds: Rounds = last) -> list[Row]:
-    """A row per experiment and arm: dense, then each arm at the last round that trained it, or at others.
+    """The rows of the experiments that runs are of: of each arm the last round that trained it, or others."""
+    return [row for one in gathered(runs) for row in rows_of(one.showing(rounds), tolerance)]
 
-    Runs whose configs differ only in seeds are one experiment. A seed that was run twice counts once, the later run.
+
+def rows_of(
+    experiment: Experiment, tolerance: float, keys: Sequence[str] = (), baseline: Experiment | None = None
+) -> list[Row]:
+    """A row for each arm and round that is shown.
+
     Of a control that was drawn several times, a seed has the mean.
     The verdicts of an arm are corrected for the rounds that are shown of it.
 
     Args:
         tolerance: points below its baseline up to which an arm is matching.
-        rounds: those that are shown of an arm.
+        keys: of the config, whose values rows have.
+        baseline: another experiment, to which each arm is held, too.
     """
-    groups: dict[str, list[Run]] = defaultdict(list)
-    for run in runs:
-        groups[identity(run)].append(run)
-    names = experiments([members[0] for members in groups.values()])
-    found = (Experiment.of_runs(*named, rounds) for named in zip(names, groups.values(), strict=True))
-    claims = (_Claims(experiment, tolerance) for experiment in found)
-    return [_row(one, *place) for one in claims for place in one.experiment.shown]
+    versus_it = {} if baseline is None else versus(experiment, baseline, tolerance)
+    claims = _Claims(experiment, tolerance, {key: experiment.value(key) or "" for key in keys}, versus_it)
+    return [_row(claims, *place) for place in experiment.shown]
 
 
 @dataclass(frozen=True)
@@ -133,6 +144,8 @@ class _Claims:
 
     experiment: Experiment
     tolerance: float
+    keys: dict[str, str]
+    versus: Mapping[Place, Held]
 
     @cached_property
     def dense(self) -> Mapping[Place, Paired]:
@@ -161,14 +174,15 @@ def _row(claims: _Claims, arm: str, round: int) -> Row:
     dense_accuracy = fmean(dense[seed]["test_accuracy"] for seed in rows)
     early = early_stop(rows, dense)
     reached = [at for row in rows.values() if (at := row.get("reaches_dense_at")) is not None]
-    search = cost(experiment.cells, arm, round, list(rows), experiment.batch, experiment.flops)
+    search = experiment.search(arm, round)
     difference, retrained = claims.dense.get(place), claims.retrained.get(place)
-    verdict, gap = claims.judged.get(place), claims.beaten.get(place)
+    verdict, gap, versus_it = (held.get(place) for held in (claims.judged, claims.beaten, claims.versus))
     fair = [held.said for (_, k), held in claims.beaten.items() if k == round and held.said != Beats.less_trained]
     controls = fair if arm == WINNING else []
     to_tell = next((held.seeds_to_tell for held in (gap, verdict) if held is not None), None)
     return Row(
         run=experiment.name,
+        group=experiment.apart_from(list(claims.keys)) if claims.keys else experiment.name,
         round=round,
         arm=arm,
         seeds=len(rows),
@@ -205,16 +219,20 @@ def _row(claims: _Claims, arm: str, round: int) -> Row:
         search_flops=search.flops,
         search_seconds=search.seconds,
         verdict="" if verdict is None else verdict.said,
-        baseline="" if verdict is None else "+".join(experiment.rivals),
+        rivals="" if verdict is None else "+".join(experiment.rivals),
         verdict_seeds=0 if verdict is None else verdict.n,
         beats="" if gap is None else gap.said,
         controls_beaten=controls.count(Beats.yes) if controls else None,
         controls=len(controls) or None,
         seeds_to_tell=to_tell,
+        baseline_difference=None if versus_it is None else versus_it.paired.mean,
+        baseline_interval=None if versus_it is None else versus_it.paired.margin,
+        baseline_verdict="" if versus_it is None else versus_it.said,
         tolerance=claims.tolerance,
         further={
             metric.column("test"): _mean([r[metric.column("test")] for r in rows.values()]) for metric in further()
         },
+        keys=claims.keys,
     )
 
 

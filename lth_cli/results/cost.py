@@ -6,8 +6,11 @@ from typing import Any
 
 from lth_cli.core.arms import DENSE, DENSE_RETRAINED, WINNING
 
-Cells = Mapping[tuple[str, int], Mapping[int, Mapping[str, Any]]]
-"""Rows of history by arm and round, and by seed."""
+Cell = Mapping[int, Mapping[str, Any]]
+"""Rows of history of one arm and round, by seed."""
+
+Cells = Mapping[tuple[str, int], Cell]
+"""By arm and round."""
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
+from lth_cli.results.cost import Cell
 from lth_cli.results.statistics import Paired
-
-Rows = Mapping[int, Mapping[str, Any]]
-"""Rows of history, by seed."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,7 @@ class EarlyStop:
     bound: str
 
 
-def early_stop(rows: Rows, dense: Rows) -> EarlyStop:
+def early_stop(rows: Cell, dense: Cell) -> EarlyStop:
     """Of the rows of an arm, whose seeds `dense` has all."""
     ours = {seed: _censored(row, dense[seed]) for seed, row in rows.items()}
     theirs = {seed: _censored(dense[seed], dense[seed]) for seed in rows}

@@ -1,16 +1,21 @@
 """The runs of one experiment, as one: its arms, round by round, paired by seed."""
 
 import math
+import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from statistics import fmean
 from typing import Any
 
 from lth_cli.core.arms import DENSE, DENSE_RETRAINED, OWN, WINNING, drawn, go_on
-from lth_cli.results.cost import Cells
+from lth_cli.results.cost import Cell, Cells, Cost, cost
+from lth_cli.results.experiments import experiments, identity
+from lth_cli.results.overrides import is_missing, lookup
 from lth_cli.results.statistics import Paired
 from lth_cli.rundir.read import Run
+from lth_cli.rundir.sameness import BEFORE
 
 _FRESH = ("lth_cli.controls.Reinit", "lth_cli.controls.Constant")
 _MEANS = ("early_stop_iteration", "reaches_dense_at")  # of whole numbers; a count of weights is the same in each draw
@@ -19,24 +24,25 @@ Place = tuple[str, int]
 """An arm, and a round."""
 
 
-Rounds = Callable[[Mapping[int, float]], Set[int]]
-"""The rounds of an arm, each with its density -> those that are shown."""
+Rounds = Callable[["Experiment", str], Set[int]]
+"""An experiment, one of its arms -> the rounds of the arm that are shown."""
 
 
-def last(densities: Mapping[int, float]) -> Set[int]:
+def last(experiment: "Experiment", arm: str) -> Set[int]:
     """The last round of an arm."""
-    return {max(densities)}
+    return {max(experiment.densities(arm))}
 
 
-def every(densities: Mapping[int, float]) -> Set[int]:
+def every(experiment: "Experiment", arm: str) -> Set[int]:
     """All of them."""
-    return densities.keys()
+    return experiment.densities(arm).keys()
 
 
 def nearest_to(density: float) -> Rounds:
     """The round of which the density is nearest, as a ratio."""
 
-    def chosen(densities: Mapping[int, float]) -> Set[int]:
+    def chosen(experiment: "Experiment", arm: str) -> Set[int]:
+        densities = experiment.densities(arm)
         return {min(densities, key=lambda round: abs(math.log(max(densities[round], 1e-300) / density)))}
 
     return chosen
@@ -47,6 +53,7 @@ class Experiment:
     """The runs of one experiment, as one.
 
     Args:
+        runs: of each seed that has a dense network, the later one of two.
         cells: rows of history.
         diverged: the seeds of arms and rounds that are left out.
         shown: the cells of which there is a row, in its order.
@@ -55,31 +62,50 @@ class Experiment:
     name: str
     record: Mapping[str, Any]
     config: Mapping[str, Any]
+    runs: Mapping[int, Run]
     cells: Cells
     diverged: Mapping[Place, set[int]]
-    shown: list[Place]
+    shown: Sequence[Place] = ()
 
     @classmethod
-    def of_runs(cls, name: str, runs: Sequence[Run], rounds: Rounds) -> "Experiment":
-        """Of which these rounds of an arm are shown, and beside a control always its ticket."""
+    def of_runs(cls, name: str, runs: Sequence[Run]) -> "Experiment":
+        """Of which all is known, and nothing is shown yet."""
         cells: dict[Place, dict[int, Mapping[str, Any]]] = defaultdict(dict)
+        of_seed = dict[int, Run]()
         for run in sorted(runs, key=lambda run: str(run.record.get("started"))):
+            of_seed |= {row["seed"]: run for row in run.history if row["arm"] == DENSE}
             for (arm, round, seed), rows in _draws(run).items():
                 cells[arm, round][seed] = rows[0] if len(rows) == 1 else _mean(rows)
         diverged: dict[Place, set[int]] = defaultdict(set)
         for one in (one for run in runs for one in run.record.get("diverged", [])):
             diverged[one["arm"], one["round"]].add(one["seed"])
-        found = cls(name, runs[0].record, runs[0].config, cells, diverged, [])
-        of_arms: dict[str, dict[int, float]] = defaultdict(dict)
-        for arm, round in cells:
-            if by_seed := found.of(arm, round):
-                of_arms[arm][round] = next(iter(by_seed.values()))["density"]
-        shown = {arm: set(rounds(densities)) for arm, densities in of_arms.items()}
-        shown[WINNING] = shown.get(WINNING, set()).union(*(shown[arm] for arm in shown if arm not in OWN))
-        order = {arm: place for place, arm in enumerate(of_arms)}
-        places = [(arm, round) for arm, densities in of_arms.items() for round in densities if round in shown[arm]]
-        found.shown.extend(sorted(places, key=lambda place: (place[1], order[place[0]])))
+        seeds = dict(sorted(of_seed.items()))
+        return cls(name, runs[0].record, runs[0].config, seeds, cells, diverged)
+
+    def showing(self, rounds: Rounds) -> "Experiment":
+        """With these rounds of an arm shown, and beside a control always its ticket."""
+        shown = {arm: set(rounds(self, arm)) for arm in self.arms}
+        beside = set[int]().union(*(of_arm for arm, of_arm in shown.items() if arm not in OWN))
+        shown[WINNING] = shown.get(WINNING, set()) | beside
+        places = [(arm, round) for arm in self.arms for round in self.densities(arm) if round in shown[arm]]
+        return replace(self, shown=sorted(places, key=lambda place: place[1]))  # which keeps the order of arms
+
+    @cached_property
+    def _densities(self) -> Mapping[str, Mapping[int, float]]:
+        found: dict[str, dict[int, float]] = defaultdict(dict)
+        for arm, round in self.cells:
+            if by_seed := self.of(arm, round):
+                found[arm][round] = next(iter(by_seed.values()))["density"]
         return found
+
+    @property
+    def arms(self) -> list[str]:
+        """Those that have a seed with a dense network, in the order of history."""
+        return list(self._densities)
+
+    def densities(self, arm: str) -> Mapping[int, float]:
+        """Of each round of an arm."""
+        return self._densities.get(arm, {})
 
     @property
     def rivals(self) -> list[str]:
@@ -122,17 +148,56 @@ class Experiment:
         train = self.config.get("train")
         return _count(train.get("batch_size")) if isinstance(train, Mapping) else None
 
-    def of(self, arm: str, round: int) -> Mapping[int, Mapping[str, Any]]:
+    def of(self, arm: str, round: int) -> Cell:
         """Rows by seed, of the seeds that have a dense network."""
         dense = self.cells.get((DENSE, 0), {})
         return {seed: row for seed, row in self.cells.get((arm, round), {}).items() if seed in dense}
 
+    def value(self, key: str) -> str | None:
+        """The choice of a config group, with what else of the group tells experiments apart; or the value of a key.
+
+        None where its config has no such key, as that of an option that was not chosen.
+        """
+        choices = self.record.get("choices", {})
+        if key in choices:
+            more = re.findall(rf"(?<!\S){re.escape(key)}\.(\S+=\S+)", self.name)
+            return " ".join([str(choices[key]), *more])
+        there = lookup(self.config, key)
+        there = BEFORE.get(key, there) if is_missing(there) else there
+        if isinstance(there, Mapping) and "_target_" in there:
+            return str(there["_target_"]).rpartition(".")[2]
+        return None if is_missing(there) else str(there)
+
+    def apart_from(self, keys: Sequence[str]) -> str:
+        """Its name without what it says of keys."""
+        any_of = "|".join(map(re.escape, keys))
+        return re.sub(rf"(?<!\S)({any_of})(\.\S*?)?=\S*\s*", "", self.name).strip()
+
+    def search(self, arm: str, round: int) -> Cost:
+        """What its training took, and all that came before it."""
+        return cost(self.cells, arm, round, list(self.of(arm, round)), self.batch, self.flops)
+
     def against(self, arm: str, round: int, other: str) -> Paired | None:
         """An arm minus another of the same round and seed, or minus dense; None where no seed has both."""
-        theirs = self.of(other, 0 if other == DENSE else round)
-        ours = self.of(arm, round)
-        points = [100 * (row["test_accuracy"] - theirs[s]["test_accuracy"]) for s, row in ours.items() if s in theirs]
-        return Paired.of(points, self.resolution) if points else None
+        return between(self.of(arm, round), self.of(other, 0 if other == DENSE else round), self.resolution)
+
+
+def between(ours: Cell, theirs: Cell, resolution: float) -> Paired | None:
+    """The test accuracy of an arm minus that of another, seed by seed, in points; None where no seed has both."""
+    points = [100 * (row["test_accuracy"] - theirs[s]["test_accuracy"]) for s, row in ours.items() if s in theirs]
+    return Paired.of(points, resolution) if points else None
+
+
+def gathered(runs: Sequence[Run]) -> list[Experiment]:
+    """The experiments that runs are of: those whose configs differ only in seeds are one.
+
+    A seed that was run twice counts once, the later run.
+    """
+    groups: dict[str, list[Run]] = defaultdict(list)
+    for run in runs:
+        groups[identity(run)].append(run)
+    names = experiments([members[0] for members in groups.values()])
+    return [Experiment.of_runs(*named) for named in zip(names, groups.values(), strict=True)]
 
 
 def _count(value: object) -> int | None:

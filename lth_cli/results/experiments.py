@@ -7,6 +7,7 @@ from typing import Any
 
 from lth_cli.core.arms import go_on
 from lth_cli.core.spelling import brief, clean
+from lth_cli.rundir.config import flat
 from lth_cli.rundir.read import Run
 from lth_cli.rundir.sameness import BEFORE, same_experiment
 
@@ -15,14 +16,14 @@ _LONGEST = 1000  # characters of the name of an experiment
 
 def identity(run: Run) -> str:
     """The same for runs whose configs differ in seeds only."""
-    flat = BEFORE | dict(flatten(run.config))
-    return json.dumps({key: value for key, value in flat.items() if not same_experiment(key)}, sort_keys=True)
+    values = BEFORE | dict(flat(run.config))
+    return json.dumps({key: value for key, value in values.items() if not same_experiment(key)}, sort_keys=True)
 
 
 def experiments(runs: Sequence[Run]) -> list[str]:
     """A name for each, of the choices that differ, and the keys that differ under the same choice."""
     choices: list[dict[str, Any]] = [run.record.get("choices", {}) for run in runs]
-    flat = [dict(flatten(_told(run.config))) for run in runs]
+    configs = [dict(flat(_told(run.config))) for run in runs]
     chosen = Counter(item for choice in choices for item in choice.items())
     choose = Counter(group for choice in choices for group in choice)
 
@@ -34,10 +35,10 @@ def experiments(runs: Sequence[Run]) -> list[str]:
         return choices[i][group], chosen[group, choices[i][group]]
 
     groups = [group for group in _differing(choices, lambda i, group: (None, len(runs))) if group != "experiment"]
-    keys = [key for key in _differing(flat, alike) if not same_experiment(key)]
+    keys = [key for key in _differing(configs, alike) if not same_experiment(key)]
     of_group, of_key = ({one: i for i, one in enumerate(ones)} for ones in (groups, keys))
     names = []
-    for choice, values in zip(choices, flat, strict=True):
+    for choice, values in zip(choices, configs, strict=True):
         name = " ".join([*_said(choice, of_group), *_said(values, of_key)])
         name = name or " ".join(str(choice.get(group, "")) for group in ("model", "dataset")).strip()
         names.append(brief(clean(name), width=_LONGEST))
@@ -76,12 +77,3 @@ def _differing(dicts: Sequence[Mapping[str, Any]], alike: Callable[[int, str], t
 def _said(one: Mapping[str, Any], places: Mapping[str, int]) -> Iterator[str]:
     """What a dict has under the keys that have a place, in their order; there may be many more keys than it has."""
     return (f"{key}={one[key]}" for key in sorted(one.keys() & places.keys(), key=places.__getitem__))
-
-
-def flatten(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """The values of a config by their keys, such as train.lr."""
-    if isinstance(node, dict) and node:
-        for key, value in node.items():
-            yield from flatten(value, f"{prefix}.{key}" if prefix else str(key))
-    else:
-        yield prefix, node

@@ -85,7 +85,8 @@ def disagree(said: Said, config: Mapping[str, Any], choices: Mapping[str, str]) 
             continue
         if group == "controls":
             names = [name for name in re.split("[][, ]+", text) if name and not said.touches(f"controls.{name}")]
-            agrees = all(name in chosen.split(",") or name not in options()[group] for name in names)
+            picked = set(chosen.split(","))
+            agrees = all(name in picked or name not in options()[group] for name in names)
         else:
             agrees = text == chosen
         if not agrees:

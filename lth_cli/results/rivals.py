@@ -1,13 +1,16 @@
 """What each arm of an experiment is held against, and what is claimed of that."""
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 
 from lth_cli.core.arms import DENSE, DENSE_RETRAINED, OWN, WINNING
-from lth_cli.results.experiment import Experiment, Place
+from lth_cli.results.experiment import Experiment, Place, between
 from lth_cli.results.statistics import LEVEL, Beats, Paired, Verdict, beats, verdicts, worse
+
+_NEAR = math.log(1.05)  # densities that are compared: N:M and whole filters round otherwise than single weights
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,31 @@ def beaten(experiment: Experiment, tolerance: float) -> dict[Place, Held]:
         place: replace(one, said=Beats.less_trained, seeds_to_tell=None) if place[0] in fresh else one
         for place, one in held.items()
     }
+
+
+def versus(experiment: Experiment, baseline: Experiment, tolerance: float) -> dict[Place, Held]:
+    """Each arm of which there is a row, minus the same arm of another experiment, seed by seed.
+
+    Of its rounds, the one whose density is nearest. Left out is what has no seed in common, whose densities are no
+    nearer than `_NEAR`, and what was tested on other data.
+    """
+
+    def decide(rounds: Sequence[Paired]) -> Sequence[Verdict]:
+        return verdicts(rounds, tolerance)
+
+    data = {one.record.get("data_sha256") for one in (experiment, baseline)} - {None}
+    if experiment.name == baseline.name or len(data) > 1:
+        return {}
+    paired = dict[Place, Paired]()
+    for arm, round in experiment.shown:
+        density, there = experiment.densities(arm)[round], baseline.densities(arm)
+        apart = {k: (abs(math.log(there[k] / density)), abs(k - round)) for k in there if min(there[k], density) > 0}
+        nearest = min(apart, key=apart.__getitem__, default=None)
+        if nearest is not None and apart[nearest][0] <= _NEAR:
+            one = between(experiment.of(arm, round), baseline.of(arm, nearest), experiment.resolution)
+            if one is not None:
+                paired[arm, round] = one
+    return _held(paired, decide, -tolerance, -tolerance)
 
 
 def _held(

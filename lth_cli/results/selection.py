@@ -11,8 +11,11 @@ from typing import Any
 from lth_cli.core.arms import DENSE, WINNING
 from lth_cli.core.spelling import nearest
 from lth_cli.results.compare import Row
-from lth_cli.results.experiments import flatten
+from lth_cli.results.experiment import Experiment
+from lth_cli.results.experiments import identity
+from lth_cli.rundir.config import flat
 from lth_cli.rundir.read import Run
+from lth_cli.rundir.sameness import same_experiment
 
 _CONDITION = re.compile(r"([\w.]+)(>=|<=|!=|=|>|<)(.+)")
 _COMPARED: dict[str, Callable[[Any, Any], bool]] = {
@@ -106,6 +109,36 @@ def rows_where(rows: Sequence[Row], asked: Sequence[Condition], arms: Sequence[s
     ]
 
 
+def check_keys(experiments: Sequence[Experiment], keys: Sequence[str]) -> None:
+    """That experiments can be told apart by these keys.
+
+    Raises:
+        ValueError: no experiment has one, or the runs of one experiment may differ in it.
+    """
+    for key in keys:
+        if same_experiment(key):
+            raise ValueError(f"--by {key}: runs that differ in it alone are one experiment")
+        if experiments and all(one.value(key) is None for one in experiments):
+            known = {name for one in experiments for name in (*one.config, *dict(flat(one.config)))}
+            raise ValueError(f"--by {key}: no run has that key{nearest(key, sorted(known))}")
+
+
+def baseline_of(experiments: Sequence[Experiment], runs: Sequence[Run], named: str) -> Experiment:
+    """The experiment that some runs are of.
+
+    Raises:
+        ValueError: they are of none, or of several.
+    """
+    of = {identity(run) for run in runs}
+    found = [one for one in experiments if any(identity(run) in of for run in one.runs.values())]
+    if len(found) != 1:
+        several = (
+            f"{len(found)} experiments, such as {found[0].name} and {found[1].name}" if found else "no finished run"
+        )
+        raise ValueError(f"--baseline {named}: it holds {several}; name a run of one")
+    return found[0]
+
+
 def in_order(rows: Sequence[Row], key: str) -> list[Row]:
     """The experiments in the order of a number of their tickets, the smallest first; ``-accuracy`` the largest first.
 
@@ -125,6 +158,25 @@ def in_order(rows: Sequence[Row], key: str) -> list[Row]:
     return sorted(rows, key=lambda row: of_tickets.get(row.run, math.inf))
 
 
+def side_by_side(rows: Sequence[Row]) -> list[Row]:
+    """Of experiments that differ in keys alone, one arm and round after the other, in the order of the keys' values."""
+    groups = {group: place for place, group in enumerate(dict.fromkeys(row.group for row in rows))}
+    arms = {arm: place for place, arm in enumerate(dict.fromkeys(row.arm for row in rows))}
+
+    def place(row: Row) -> tuple[Any, ...]:
+        return groups[row.group], row.round, arms[row.arm], [_natural(value) for value in row.keys.values()]
+
+    return sorted(rows, key=place)
+
+
+def _natural(value: str) -> tuple[float, str]:
+    """Numbers by size, and words after them."""
+    try:
+        return float(value), ""
+    except ValueError:
+        return math.inf, value
+
+
 def _values(run: Run) -> Mapping[str, Any]:
     choices: Mapping[str, str] = run.record.get("choices", {})
-    return {**dict(flatten(run.config)), **choices}
+    return {**dict(flat(run.config)), **choices}

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,15 @@ def _characters(node: Any, before: int) -> int:
     if not isinstance(node, dict) or not node:
         return before
     return sum(_characters(value, before + 1 + len(str(key))) for key, value in node.items())
+
+
+def flat(node: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The values of a config by their keys, such as train.lr; an empty mapping is a value."""
+    for key, value in node.items():
+        if isinstance(value, Mapping) and value:
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 def parse_yaml(text: str) -> Any:

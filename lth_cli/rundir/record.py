@@ -34,7 +34,7 @@ _KINDS = {
 }
 _OF_RESULTS = (
     *("format", "status", "started", "choices", "parameters", "test_examples", "flops_per_example"),
-    *("layers", "diverged"),
+    *("layers", "data_sha256", "diverged"),
 )
 _DECIDE = ("keep", "diverged")  # which rounds there are, and which arms are in them
 _MOST_CHOICES = 100

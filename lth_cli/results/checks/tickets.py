@@ -11,7 +11,7 @@ from lth_cli.core.state import Params, Start
 from lth_cli.core.tensors import sha256
 from lth_cli.core.ticket import Ticket
 from lth_cli.lottery.invariants import unchanged
-from lth_cli.results.files import Files, NotKnown
+from lth_cli.results.checks.files import Files, NotKnown
 from lth_cli.rundir import names, within
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import yaml
 
 from lth_cli.core.spelling import brief
-from lth_cli.results import arms, checks, chosen, claims, composed, copies, counted, lengths, pruned, tickets
-from lth_cli.results.files import Files, NotKnown
+from lth_cli.results.checks import arms, chosen, claims, composed, copies, counted, lengths, pruned, rounds, tickets
+from lth_cli.results.checks.files import Files, NotKnown
 from lth_cli.rundir.read import Damaged, read
 
 
@@ -32,21 +32,21 @@ class Check:
 
 
 _CHECKS: tuple[tuple[str, str, Callable[[Files], Iterator[str]]], ...] = (
-    ("files", "SHA-256 of every file and row", checks.files),
+    ("files", "SHA-256 of every file and row", rounds.files),
     ("claims", "run.json: as the manifest, the states and history", claims.claims),
     ("command", "what it says, as config.yaml and the choices", chosen.command),
     ("choices", "config.yaml as the options that were chosen", chosen.choices),
     ("composed", "config.yaml as Hydra and lth's own defaults have it", composed.composed),
     ("arms", "each that config.yaml asks for, in every table", arms.arms),
-    ("counts", "weights kept: history and layers as the masks on disk", checks.counts),
-    ("curves", "accuracies of history as the learning curves", checks.curves),
+    ("counts", "weights kept: history and layers as the masks on disk", rounds.counts),
+    ("curves", "accuracies of history as the learning curves", rounds.curves),
     ("images", "accuracies are whole numbers of the images", counted.counted),
-    ("nested", "no weight revived, round by round", checks.nested),
+    ("nested", "no weight revived, round by round", rounds.nested),
     ("pruned", "tickets keep what magnitude, or lamp, likes best", pruned.pruned),
-    ("pattern", "the masks of tickets are of the config's pattern", checks.pattern),
-    ("zeros", "pruned weights exactly zero, or what they are pruned to", checks.zeros),
-    ("weights", "weights unchanged where only masks are learned", checks.weights),
-    ("controls", "each control beside its ticket", checks.controls),
+    ("pattern", "the masks of tickets are of the config's pattern", rounds.pattern),
+    ("zeros", "pruned weights exactly zero, or what they are pruned to", rounds.zeros),
+    ("weights", "weights unchanged where only masks are learned", rounds.weights),
+    ("controls", "each control beside its ticket", rounds.controls),
     ("lengths", "iterations as rewinding and each control ask", lengths.lengths),
     ("copies", "no seed and no control is another's copy", copies.copies),
     ("tickets", "mask of the last round, weights of the rewind point", tickets.tickets),

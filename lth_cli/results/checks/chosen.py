@@ -1,6 +1,5 @@
 """Where a config comes from, as run.json has it: its command, and the options that were chosen of each config group."""
 
-import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import cache
@@ -8,15 +7,15 @@ from typing import Any
 
 import yaml
 
-from lth_cli.results.files import Files, NotKnown
+from lth_cli.results.checks.files import Files, NotKnown
 from lth_cli.results.overrides import Said, disagree, is_missing, lookup, parse
 from lth_cli.rundir import names, within
-from lth_cli.rundir.config import parse_yaml
+from lth_cli.rundir.command import take_apart
+from lth_cli.rundir.config import flat, parse_yaml
 from lth_cli.rundir.damaged import UNREADABLE
 from lth_cli.rundir.sameness import may_change, may_grow
 from lth_cli.setup.conf import conf_dir, options, own_targets
 
-_LONGEST = 32_768  # of a command, as `resume=` reads it
 OWN_YAML = ("--config-dir", "--config-name", "hydra.searchpath")
 
 
@@ -114,16 +113,8 @@ def leaves(group: str, option: str) -> dict[str, Any]:
     for first in node.pop("defaults", []):
         if isinstance(first, str) and first != "_self_":
             found |= leaves(group, first)
-    return found | dict(flat(node, "" if "@package _global_" in text else f"{group}."))
-
-
-def flat(node: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
-    """Its values by their keys with dots."""
-    for key, value in node.items():
-        if isinstance(value, Mapping):
-            yield from flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", number(value)
+    prefix = "" if "@package _global_" in text else f"{group}."
+    return found | {key: number(value) for key, value in flat(node, prefix)}
 
 
 def number(value: Any) -> Any:
@@ -139,13 +130,10 @@ def _listed(group: str, text: str) -> list[str]:
 
 def words_of(files: Files) -> list[str] | NotKnown:
     """The overrides and options of the command."""
-    said = files.run.record.get("command")
-    if not isinstance(said, str) or len(said) > _LONGEST:
-        return NotKnown("the command: run.json has none that can be read")
     try:
-        words = shlex.split(said)
+        words = take_apart(files.run.record.get("command"))
     except ValueError:
-        words = []
+        return NotKnown("the command: run.json has none that can be read")
     return words[2:] if words[:2] == ["lth", "run"] else NotKnown("the command: run.json has none of lth run")
 
 

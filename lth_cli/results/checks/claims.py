@@ -9,7 +9,7 @@ from lth_cli.core.arms import DENSE
 from lth_cli.core.budget import plan
 from lth_cli.core.counts import Counts
 from lth_cli.core.layers import Layer
-from lth_cli.results.files import Files, NotKnown, where
+from lth_cli.results.checks.files import Files, NotKnown, where
 from lth_cli.rundir import names
 from lth_cli.rundir.claims import changed
 from lth_cli.rundir.manifest import Manifest

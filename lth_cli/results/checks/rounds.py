@@ -1,4 +1,7 @@
-"""The checks of a run on disk. Each gives a line for what is wrong, and a `NotKnown` for what it cannot tell."""
+"""The checks of each round: its files, counts, curves, masks and weights.
+
+Each gives a line for what is wrong, and a `NotKnown` for what it cannot tell.
+"""
 
 import itertools
 import re
@@ -13,7 +16,7 @@ from lth_cli.core.state import Params, Start
 from lth_cli.core.tensors import sha256
 from lth_cli.lottery.invariants import pruned_are, pruned_are_zero, unchanged
 from lth_cli.pruners.learner import Learner
-from lth_cli.results.files import Files, NotKnown, where
+from lth_cli.results.checks.files import Files, NotKnown, where
 from lth_cli.rundir import names
 from lth_cli.rundir.columns import MEASURED, TABLES
 from lth_cli.rundir.manifest import Manifest, damage

@@ -9,7 +9,7 @@ from lth_cli.core.arms import DENSE, DENSE_RETRAINED, WINNING
 from lth_cli.core.state import Start, State
 from lth_cli.patterns import Unstructured
 from lth_cli.pruners.learner import Learner
-from lth_cli.results.files import Files, NotKnown, where
+from lth_cli.results.checks.files import Files, NotKnown, where
 from lth_cli.rewind import Rewind
 
 _MASK = {"weight": torch.tensor([[True, False], [False, True]])}

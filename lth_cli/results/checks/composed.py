@@ -5,11 +5,11 @@ from typing import Any
 
 import yaml
 
-from lth_cli.results.chosen import OWN_YAML, flat, leaves, number, words_of
-from lth_cli.results.files import Files, NotKnown
+from lth_cli.results.checks.chosen import OWN_YAML, leaves, number, words_of
+from lth_cli.results.checks.files import Files, NotKnown
 from lth_cli.results.overrides import is_missing, lookup, parse
 from lth_cli.rundir import names, within
-from lth_cli.rundir.config import parse_config
+from lth_cli.rundir.config import flat, parse_config
 from lth_cli.rundir.damaged import UNREADABLE
 from lth_cli.rundir.sameness import BEFORE, may_change, may_grow
 from lth_cli.setup.conf import conf_dir, options
@@ -64,8 +64,8 @@ def _primary() -> dict[str, Any]:
 
 def _differing(node: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
     """The keys that both have with plain values that differ, and these."""
-    for key, says in flat(node, ""):
-        there = lookup(config, key)
+    for key, value in flat(node):
+        says, there = number(value), lookup(config, key)
         plain = "${" not in str(says) and "???" not in str(says)
         if plain and not is_missing(there) and number(there) != says:
             yield key, says, there

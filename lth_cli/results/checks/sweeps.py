@@ -2,23 +2,23 @@
 
 import itertools
 import re
-import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from lth_cli.core.arms import DENSE
 from lth_cli.core.tensors import sha256
-from lth_cli.results.copies import dense_curve
+from lth_cli.results.checks.copies import dense_curve
 from lth_cli.results.overrides import disagree, lookup, parse
 from lth_cli.rundir import names
+from lth_cli.rundir.command import take_apart
 from lth_cli.rundir.find import find
 from lth_cli.rundir.read import Damaged, Run, read
 from lth_cli.rundir.restore import read_state
 from lth_cli.rundir.sweep import read_sweep
 from lth_cli.rundir.tables import read_table
 
-_LONGEST, _MOST_JOBS, _MOST_COUNTED = 32_768, 10_000, 1_000_000
+_MOST_JOBS, _MOST_COUNTED = 10_000, 1_000_000
 _WORD = re.compile(r"\+{0,2}([A-Za-z_][\w./-]*)=(.*)", re.DOTALL)
 _RANGE = re.compile(r"range\((-?\d{1,9}(?:, *-?\d{1,9}){0,2})\)")
 _ITEM = re.compile(r"[\w./:%+-]+")
@@ -94,7 +94,7 @@ def _planned(expected: int | None, jobs: Sequence[str], command: str) -> Iterato
 def _swept(command: str) -> dict[str, Sequence[object]] | None:
     """The values of each key that has several, in a command; None where only Hydra, or a sweeper, knows them."""
     try:
-        words = shlex.split(command) if len(command) <= _LONGEST else []
+        words = take_apart(command)
     except ValueError:
         words = []
     if words[:2] != ["lth", "run"]:

@@ -5,7 +5,7 @@ from collections.abc import Container, Iterator
 from typing import Any
 
 from lth_cli.core.arms import DENSE, DENSE_RETRAINED, WINNING, drawn
-from lth_cli.results.files import Files, NotKnown, where
+from lth_cli.results.checks.files import Files, NotKnown, where
 from lth_cli.rundir import names
 from lth_cli.rundir.manifest import Manifest
 from lth_cli.rundir.names import Key

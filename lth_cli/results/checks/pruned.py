@@ -14,7 +14,7 @@ from lth_cli.core.state import Mask
 from lth_cli.datasets.dataset import Split
 from lth_cli.lottery.prune import Pruner
 from lth_cli.lottery.replicate import Replicate
-from lth_cli.results.files import Files, NotKnown, where
+from lth_cli.results.checks.files import Files, NotKnown, where
 
 _BY_WEIGHT = ("lth_cli.pruners.magnitude", "lth_cli.pruners.lamp")
 _MOST_STEPS = 10  # of a round: a short file may ask for what takes hours

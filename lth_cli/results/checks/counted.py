@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from lth_cli.results.files import Files, where
+from lth_cli.results.checks.files import Files, where
 from lth_cli.rundir import names
 from lth_cli.setup.conf import own_targets
 

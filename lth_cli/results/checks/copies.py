@@ -11,7 +11,7 @@ from lth_cli.controls.control import Control
 from lth_cli.core.arms import DENSE, OWN
 from lth_cli.core.state import Mask, State
 from lth_cli.core.tensors import pack, sha256
-from lth_cli.results.files import Files, NotKnown, where
+from lth_cli.results.checks.files import Files, NotKnown, where
 from lth_cli.rundir import names
 from lth_cli.rundir.names import Key
 from lth_cli.rundir.tables import Row
