@@ -19,6 +19,7 @@ import torch
 import yaml
 
 import lth_cli
+from lth_cli.core.arms import MOST, drawn_by
 from lth_cli.core.files import read
 from lth_cli.core.state import Mask, State
 from lth_cli.core.tensors import parse
@@ -163,6 +164,10 @@ def test_of_a_run_json_of_megabytes_little_is_kept(look: Callable[[Path], object
     tracemalloc.stop()
     assert kept
     assert took < most
+
+
+def test_a_billion_draws_are_not_named() -> None:
+    assert len(drawn_by({"controls": {"random_mask": {"draws": 10**9}, "other": {}}})) == MOST + 1
 
 
 def test_what_results_and_pictures_ask_of_a_record_is_kept() -> None:

@@ -8,7 +8,8 @@ from functools import cached_property
 from itertools import chain
 from statistics import fmean
 
-from lth_cli.core.arms import DENSE, DENSE_RETRAINED, WINNING, drawn
+from lth_cli.core.arms import DENSE, DENSE_RETRAINED, WINNING, drawn_by
+from lth_cli.results.early_stop import censored
 from lth_cli.results.experiment import Experiment, every, gathered
 from lth_cli.results.statistics import Paired
 from lth_cli.rundir.names import Key
@@ -80,8 +81,7 @@ class Study:
 
     def arm(self, name: str) -> str:
         """The control of which an arm is a draw, or the arm itself."""
-        controls = self.experiment.config.get("controls")
-        return drawn(controls if isinstance(controls, Mapping) else {}).get(name, (name, 0))[0]
+        return drawn_by(self.experiment.config).get(name, (name, 0))[0]
 
     def rounds(self, most: int) -> list[int]:
         """The rounds of its tickets, the first and the last among them; evenly chosen where there are more."""
@@ -94,7 +94,7 @@ class Study:
         beside = self.experiment.of(WINNING, round) if arm == DENSE_RETRAINED else {}
         accuracy = Paired.of([100 * row["test_accuracy"] for row in rows.values()])
         stop = Paired.of([float(row["early_stop_iteration"]) for row in rows.values()])
-        censored = any(row["early_stop_iteration"] >= dense[seed]["iterations"] for seed, row in rows.items())
+        bound = any(censored(row, dense[seed]) for seed, row in rows.items())
         return Point(
             round=round,
             remaining=100 * next(iter((beside or rows).values()))["density"],
@@ -102,8 +102,8 @@ class Study:
             accuracy=accuracy.mean,
             accuracy_margin=accuracy.margin,
             early_stop=stop.mean,
-            early_stop_margin=None if censored else stop.margin,
-            censored=censored,
+            early_stop_margin=None if bound else stop.margin,
+            censored=bound,
             search=self.experiment.search(arm, round).iterations,
         )
 
