@@ -60,7 +60,8 @@ def figure(studies: Sequence[Study]) -> Picture:
         panel.set_xlabel("weight that the ticket starts from", fontsize=8)
         panel.set_yticks([])
         titled(panel, f"{of.study}: {of.layer}", f"{of.kept.sum():,} of {of.every.sum():,} kept", width=40)
-    seeds = "all seeds together" if any(len(study.runs) > 1 for study in studies) else ""
+    drawn = {of.study for of in found}
+    seeds = "all seeds together" if any(len(study.runs) > 1 for study in studies if study.name in drawn) else ""
     legend(picture, axes, *filter(None, [seeds]), dense="all weights")
     heading(picture, *notes)
     return Picture(picture, notes)
