@@ -3,12 +3,14 @@
 import gzip
 import json
 import os
+import re
 import shutil
 import struct
 import subprocess
 import sys
+import tracemalloc
 from collections import Counter
-from collections.abc import ItemsView
+from collections.abc import Callable, ItemsView
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,8 @@ import safetensors.torch
 import torch
 import yaml
 
+import lth_cli
+from lth_cli.core.arms import MOST, drawn_by
 from lth_cli.core.files import read
 from lth_cli.core.state import Mask, State
 from lth_cli.core.tensors import parse
@@ -23,16 +27,19 @@ from lth_cli.core.ticket import Ticket
 from lth_cli.datasets import vision
 from lth_cli.datasets.vision import read_idx
 from lth_cli.pictures import canvas
-from lth_cli.report import comparison
+from lth_cli.report import collected, comparison
+from lth_cli.report.collected import collect
 from lth_cli.results import experiments
 from lth_cli.results.checks import claims, files
 from lth_cli.results.checks.arms import arms
 from lth_cli.results.checks.verify import verify
 from lth_cli.rundir.config import parse_config, read_config
 from lth_cli.rundir.damaged import Damaged
+from lth_cli.rundir.glance import glance
 from lth_cli.rundir.intact import reopen
 from lth_cli.rundir.read import Run
 from lth_cli.rundir.read import read as read_run
+from lth_cli.rundir.record import _OF_RESULTS
 from lth_cli.rundir.restore import read_state
 from tests.command import Lth
 from tests.lies import believed, wrong
@@ -133,6 +140,52 @@ def test_a_table_for_the_eye_has_no_more_rows_than_are_drawn_in_seconds(
     drawn = lth("compare", "run").stdout
     assert "and 2 more rows, which --format=csv and json have" in drawn
     assert len(lth("compare", "run", "--format=csv").stdout.splitlines()) == 1 + 4
+
+
+def long_record(run: Path) -> None:
+    """Let run.json say megabytes, in what it is read for and in what it is not."""
+    record = json.loads((run / "run.json").read_text())
+    many = {f"layer{i}": {"kind": "linear", "weights": i} for i in range(10_000)}
+    more = {"versions": many, "resumed": [{"at": "2026", "round": many}] * 10, "error": "x" * 2**20, "host": many}
+    record["layers"].update({name: {"kind": "x" * 100} for name in many})
+    (run / "run.json").write_text(json.dumps({**record, **more, "keep": record["keep"]}))
+    believed(run)
+
+
+@pytest.mark.parametrize(("look", "most"), [(glance, 2**16), (lambda path: collect([path]), 2**21)])
+def test_of_a_run_json_of_megabytes_little_is_kept(look: Callable[[Path], object], most: int, run: Path) -> None:
+    """25 names of one file took six gigabytes."""
+    long_record(run)
+    assert (run / "run.json").stat().st_size > 2**22
+    look(run)  # what is imported and compiled is not of the run
+    tracemalloc.start()
+    kept = look(run)
+    took = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert kept
+    assert took < most
+
+
+def test_a_billion_draws_are_not_named() -> None:
+    assert len(drawn_by({"controls": {"random_mask": {"draws": 10**9}, "other": {}}})) == MOST + 1
+
+
+def test_what_results_and_pictures_ask_of_a_record_is_kept() -> None:
+    package = Path(lth_cli.__file__).parent
+    texts = [file.read_text() for room in ("results", "pictures") for file in (package / room).glob("*.py")]
+    asked = {key for text in texts for key in re.findall(r'record(?:\.get\(|\[)"(\w+)"', text)}
+    assert {"started", "layers", "format"} <= asked <= set(_OF_RESULTS)
+
+
+def test_runs_that_would_fill_the_memory_are_left_out_and_named(
+    run: Path, lth: Lth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(run, run.parent / "other")
+    (one,), _ = collect([run])
+    monkeypatch.setattr(collected, "_MOST", collected._size(one) * 3 // 2)
+    done = lth("compare", "run", "other")
+    assert done.returncode == 0
+    assert done.stderr == "lth: left out: other: too large beside 1 others; name fewer at once\n"
 
 
 def test_a_run_has_a_hundred_arms_at_most(lth: Lth) -> None:

@@ -2,6 +2,7 @@
 
 import ast
 import shutil
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,10 +13,12 @@ import torch
 import lth_cli
 from lth_cli.command import pictured
 from lth_cli.core import masks
+from lth_cli.core.state import Mask
 from lth_cli.core.ticket import Ticket
-from lth_cli.pictures import curves, input_mask, layers, overlap, weights
+from lth_cli.pictures import canvas, curves, input_mask, layers, overlap, weights
 from lth_cli.pictures.kinds import KINDS, NotDrawn, picture
 from lth_cli.pictures.studies import Study, studies
+from lth_cli.pictures.tickets import ticket_of
 from lth_cli.rundir import names
 from lth_cli.rundir.read import read
 from tests.command import Lth, only_run
@@ -49,7 +52,7 @@ def test_curves_are_means_over_seeds_and_draws(finished: Callable[..., Path]) ->
     assert "dense" in titles[0]
     last = {str(line.get_label()): line for line in drawn.axes[3].lines}
     assert last.keys() == {"dense", "winning", "random_reinit", "random_mask"}
-    rows = study.table(names.CURVES)
+    rows = dict(study.table(names.CURVES))
     both = [rows[10, arm, 0][-1]["test_accuracy"] for arm in ("random_mask", "random_mask-2")]
     assert last["random_mask"].get_ydata()[-1] == pytest.approx(50 * sum(both))  # type: ignore[index]
     assert last["dense"].get_xdata()[0] == 0  # type: ignore[index]
@@ -59,15 +62,24 @@ def test_layers_are_shares_and_an_emptied_one_is_crossed_out(finished: Callable[
     study = of(finished(*EMPTIED))[0]
     drawn = layers.figure([study]).figure
     lines = {str(line.get_label()): list(line.get_ydata()) for line in drawn.axes[0].lines}
-    counts = {row["layer"]: row for row in study.table(names.LAYERS)[1, "winning", 0]}
+    counts = {row["layer"]: row for row in dict(study.table(names.LAYERS))[1, "winning", 0]}
     for layer, row in counts.items():
         assert lines[layer][0] == 100
         assert lines[layer][1] == pytest.approx(100 * row["remaining"] / row["total"])
-    gone = [row["layer"] for row in study.table(names.LAYERS)[2, "winning", 0] if row["remaining"] == 0]
+    gone = [row["layer"] for row in dict(study.table(names.LAYERS))[2, "winning", 0] if row["remaining"] == 0]
     assert gone
     assert drawn.legends[0].get_title().get_text() == layers.EMPTIED
     crosses = [line for line in drawn.axes[0].lines if line.get_marker() == "x" and len(line.get_xdata())]  # type: ignore[arg-type]
     assert len(crosses) == len(gone)
+
+
+def test_thousands_of_layers_are_cut_and_said_to_be(
+    finished: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(canvas, "MOST_CURVES", 2)
+    drawn = layers.figure(of(finished()))
+    assert drawn.notes == [drawn.figure.get_suptitle()] == ["the first 2 of 3 lines are drawn"]
+    assert [str(line.get_label()) for line in drawn.figure.axes[0].lines][::2] == [layers.ALL, "fc1.weight"]
 
 
 def test_the_input_mask_counts_weights_per_pixel(finished: Callable[..., Path]) -> None:
@@ -78,6 +90,27 @@ def test_the_input_mask_counts_weights_per_pixel(finished: Callable[..., Path]) 
     for seed, panel in enumerate(panels):
         mask = Ticket.load(path / names.ticket(seed)).mask["fc1.weight"]
         assert np.array_equal(np.asarray(panel.images[0].get_array()), mask.sum(0).reshape(8, 8).numpy())
+
+
+@pytest.mark.parametrize(("bound", "to"), [("MOST_PANELS", 2), ("_MOST_PIXELS", 64)])
+def test_no_ticket_is_read_that_is_not_drawn(
+    bound: str, to: int, finished: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = list[int]()
+
+    def counted(study: Study, seed: int) -> Ticket:
+        read.append(seed)
+        return ticket_of(study, seed)
+
+    monkeypatch.setattr(input_mask, "ticket_of", counted)
+    monkeypatch.setattr(input_mask, bound, to)
+    assert input_mask.figure(of(finished(*SEEDS))).notes == ["the first 2 of 3 tickets are drawn"]
+    assert read == [0, 1]
+
+
+@pytest.mark.parametrize("shape", [(0, 2**20), (1024, 0, 1024, 1), (1, 0, 2**20, 1), (1024, 1, 100, 100)])
+def test_a_mask_of_no_weights_or_of_huge_kernels_is_no_image(shape: tuple[int, ...]) -> None:
+    assert input_mask._image(torch.ones((), dtype=torch.bool).expand(shape))[0] is None
 
 
 def test_a_convolution_shows_its_kernels_and_other_layers_none() -> None:
@@ -120,6 +153,50 @@ def test_weights_are_those_the_ticket_keeps(finished: Callable[..., Path]) -> No
         kept = sum(int(ticket.mask[layer].sum()) for ticket in tickets)
         every = sum(ticket.mask[layer].numel() for ticket in tickets)
         assert panel.get_title().endswith(f"{layer}\n{kept:,} of {every:,} kept")
+
+
+def test_hundreds_of_tickets_are_not_in_memory_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    alive, most = list[weakref.ref[torch.Tensor]](), 0
+
+    def made(study: Study, seed: int) -> Ticket:
+        nonlocal most
+        weights = {"w": torch.full((10,), seed + 1.0)}
+        alive.append(weakref.ref(weights["w"]))
+        most = max(most, sum(one() is not None for one in alive))
+        return Ticket({"w": torch.ones(10, dtype=torch.bool)}, weights, {}, {})
+
+    monkeypatch.setattr(weights, "with_ticket", lambda study: list(study.runs))
+    monkeypatch.setattr(weights, "ticket_of", made)
+    drawn = weights.figure(studies([record({(0, "dense", seed): 0.9 for seed in range(100)})]))
+    assert drawn.figure.axes[0].get_title().endswith("w\n1,000 of 1,000 kept")
+    assert most <= 3
+
+
+def test_masks_of_hundreds_of_seeds_are_not_in_memory_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    alive, most = list[weakref.ref[torch.Tensor]](), 0
+
+    def made(study: Study, arm: str, round: int, seed: int) -> Mask:
+        nonlocal most
+        mask = torch.arange(10) > seed % 10
+        alive.append(weakref.ref(mask))
+        most = max(most, sum(one() is not None for one in alive))
+        return {"w": mask}
+
+    monkeypatch.setattr(overlap, "mask_at", made)
+    runs = {(round, arm, seed): 0.9 for seed in range(100) for round, arm in ((0, "dense"), (1, "winning"))}
+    drawn = overlap.figure(studies([record(runs)]))
+    assert [note.partition(": ")[2] for note in drawn.notes] == ["the first 9 of 100 seeds are drawn"]
+    assert most <= 9 + 2 * 2
+
+
+def test_of_thousands_of_layers_the_first_are_drawn(
+    finished: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(weights, "MOST_PANELS", 1)
+    found = of(finished())
+    drawn = weights.figure([*found, *found])
+    name = found[0].name
+    assert drawn.notes == [f"{name}: the first 1 of 2 layers are drawn", "the first 1 of 2 experiments are drawn"]
 
 
 def test_conv4_is_drawn_too(lth: Lth, tmp_path: Path) -> None:

@@ -104,6 +104,24 @@ def test_what_does_not_fit_is_told_on_the_picture_and_on_the_terminal(
         assert len(visible(picture.figure)) == 2
 
 
+@pytest.mark.parametrize("figure", DRAWN)
+def test_one_panel_has_no_more_lines_than_are_drawn_in_seconds(figure: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(canvas, "MOST_CURVES", 3)
+    picture = figure(found(8, ["winning"]), "lr")
+    assert picture.notes == [picture.figure.get_suptitle()] == ["the first 3 of 8 lines are drawn"]
+    assert legend(picture)[0] == {"dense", "lr=0", "lr=1", "lr=2"}
+
+
+@pytest.mark.parametrize("arms", [12, 150])
+def test_a_long_legend_leaves_room_for_what_it_explains(arms: int) -> None:
+    picture = accuracy.figure(found(1, [f"control_{i}" for i in range(arms)]))
+    picture.figure.draw_without_rendering()
+    (panel,) = visible(picture.figure)
+    (explained,) = picture.figure.legends
+    assert panel.get_window_extent().height > 150
+    assert 0 <= explained.get_window_extent().y0 < explained.get_window_extent().y1 < panel.get_window_extent().y0
+
+
 @pytest.mark.parametrize("rounds", [1, 2, 3, 6, 10])
 def test_labels_of_weights_remaining_do_not_overlap(rounds: int) -> None:
     """Of three panels beside each other; a round keeps a tenth. Dense is on the left."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from lth_cli.pictures import canvas
 from lth_cli.rundir import config
 from lth_cli.rundir.config import parse_yaml
 from lth_cli.rundir.pictures import clear
@@ -84,6 +85,43 @@ def test_numbers_beyond_all_bounds_are_no_traceback(run: Path, lth: Lth, tmp_pat
         done = lth(command, "sweep")
         assert len((done.stdout + done.stderr).splitlines()) < 5
         assert max(map(len, (done.stdout + done.stderr).splitlines())) < 300
+
+
+def test_pictures_are_not_drawn_behind_a_link_that_was_there(run: Path, lth: Lth) -> None:
+    """But where the user names it."""
+    elsewhere = run.parent / "elsewhere"
+    elsewhere.mkdir()
+    (run.parent / "pictures").symlink_to(elsewhere)
+    done = lth("plot", "run", "--kind=cost")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "lth: pictures is a link; -o pictures follows it\n"
+    assert not list(elsewhere.iterdir())
+    assert lth("plot", "run", "--kind=cost", "-o", "pictures").stdout == "wrote pictures/cost.svg\n"
+    assert [file.name for file in elsewhere.iterdir()] == ["cost.svg"]
+
+
+def test_nor_behind_one_that_comes_while_they_are_drawn(run: Path, lth: Lth, monkeypatch: pytest.MonkeyPatch) -> None:
+    def planting(*arguments: object) -> bytes:
+        (run.parent / "pictures").symlink_to(run)
+        return b"<svg/>"
+
+    monkeypatch.setattr(canvas, "rendered", planting)
+    done = lth("plot", "run", "--kind=cost")
+    assert (done.returncode, done.stderr) == (2, "lth: pictures: not a folder\n")
+    assert not (run / "cost.svg").exists()
+
+
+def test_what_cannot_be_written_as_a_picture_is_one_line(run: Path, lth: Lth, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*arguments: object) -> bytes:
+        raise ValueError("Image size of 10 pixels is too large")
+
+    monkeypatch.setattr(canvas, "rendered", failing)
+    done = lth("plot", "run", "--kind=cost")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines() == [
+        "lth: cost is not drawn: ValueError: Image size of 10 pixels is too large",
+        "lth: no picture was drawn",
+    ]
 
 
 def test_tables_that_do_not_fit_each_other_are_one_line_of_a_picture(tmp_path: Path, lth: Lth) -> None:

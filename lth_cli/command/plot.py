@@ -19,9 +19,8 @@ def add_plot(add: Callable[..., argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "-o",
         "--output",
-        default="pictures",
         metavar="PATH",
-        help="a folder, or a .svg, .png or .pdf (pictures)",
+        help="a folder, or a .svg, .png or .pdf; default: pictures, unless that is a link",
     )
     parser.set_defaults(call=_plot)
 

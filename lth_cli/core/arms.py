@@ -37,8 +37,14 @@ def drawn(controls: Mapping[str, Any]) -> dict[str, tuple[str, int]]:
     for name, node in controls.items():
         draws = node.get("draws", 1) if isinstance(node, Mapping) else 1
         found[name] = (name, 0)
-        found |= {f"{name}-{i + 1}": (name, i) for i in range(1, draws if type(draws) is int else 1)}
+        found |= {f"{name}-{i + 1}": (name, i) for i in range(1, min(draws, MOST) if type(draws) is int else 1)}
     return found
+
+
+def drawn_by(config: Mapping[str, Any]) -> dict[str, tuple[str, int]]:
+    """The same of a config that somebody else may have written: none where it has no controls."""
+    controls = config.get("controls")
+    return drawn(controls) if isinstance(controls, Mapping) else {}
 
 
 def _target(config: Any, *keys: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from lth_cli.pictures import lines
-from lth_cli.pictures.canvas import fitting, heading, height_is, left_out, legend, panels, titled, weights_remaining
+from lth_cli.pictures.canvas import heading, height_is, legend, panels, titled, weights_remaining
 from lth_cli.pictures.kinds import Picture
 from lth_cli.pictures.studies import Point, Study
 
@@ -11,7 +11,7 @@ from lth_cli.pictures.studies import Point, Study
 def figure(studies: Sequence[Study], by: str | None = None) -> Picture:
     """A panel per experiment, or one for all that differ in a key."""
     every, looks = lines.laid_out(studies, by)
-    shown = every[: fitting([panel.curves for panel in every])]
+    shown, notes = lines.fitted(every)
     picture, axes = panels(len(shown), sharey=True)
     for panel, one in zip(axes, shown, strict=True):
         lines.dense_line(panel, one, looks, _value)
@@ -20,7 +20,6 @@ def figure(studies: Sequence[Study], by: str | None = None) -> Picture:
         height_is(panel, "test accuracy (%)")
         titled(panel, one.title)
     legend(picture, axes, *lines.bands(shown, _value))
-    notes = left_out(len(shown), len(every))
     heading(picture, *notes)
     return Picture(picture, notes)
 

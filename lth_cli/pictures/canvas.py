@@ -7,12 +7,12 @@ import io
 import math
 import textwrap
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import chdir
 from dataclasses import dataclass
-from itertools import chain, count
+from itertools import chain, count, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 with chdir(Path(__file__).parent):  # as a matplotlibrc of the working directory may have LaTeX run, and more
     import matplotlib as mpl
@@ -40,6 +40,9 @@ MOST_CURVES = 1_000  # of all panels together, as each takes some hundredths of 
 _LONGEST = 160  # characters of a name in a title
 _PANEL = (4.4, 3.5)  # inches
 _DPI = 150
+_LEGEND, _LINE = 8, 0.18  # lines for which there is room below the panels, and the inches of one more
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -103,9 +106,15 @@ def fitting(curves: Sequence[int]) -> int:
     return max(1, panels)
 
 
+def few(lines: Mapping[str, T]) -> tuple[dict[str, T], list[str]]:
+    """The lines for which one panel has time, and what the picture says of the others."""
+    shown = dict(islice(lines.items(), MOST_CURVES))
+    return shown, left_out(len(shown), len(lines), "lines")
+
+
 def left_out(shown: int, of: int, what: str = "experiments") -> list[str]:
     """What a picture says where it has not room for all."""
-    return [] if shown == of else [f"the first {shown} of {of} {what} are drawn"]
+    return [] if shown == of else [f"the first {shown:,} of {of:,} {what} are drawn"]
 
 
 def panels(
@@ -184,6 +193,7 @@ def legend(figure: Figure, all_panels: Sequence[Axes], *notes: str, dense: str =
         return
     longest = max(map(len, named), default=1)
     columns = max(1, min(len(named), int(figure.get_figwidth() * 12 / (longest + 8))))
+    figure.set_figheight(figure.get_figheight() + _LINE * max(0, -(-len(named) // columns) - _LEGEND))
     figure.legend(
         [entries[name] for name in named],
         named,

@@ -9,10 +9,8 @@ from lth_cli.pictures.canvas import (
     Axes,
     EngFormatter,
     MaxNLocator,
-    fitting,
     heading,
     height_is,
-    left_out,
     legend,
     panels,
     titled,
@@ -26,7 +24,7 @@ _MOST_LABELS = 6
 def figure(studies: Sequence[Study], by: str | None = None) -> Picture:
     """A panel per experiment, or one for all that differ in a key; above it, what is left of the weights there."""
     every, looks = lines.laid_out(studies, by)
-    shown = every[: fitting([panel.curves for panel in every])]
+    shown, notes = lines.fitted(every)
     picture, axes = panels(len(shown), sharey=True)
     for panel, one in zip(axes, shown, strict=True):
         lines.dense_line(panel, one, looks, _value)
@@ -41,7 +39,6 @@ def figure(studies: Sequence[Study], by: str | None = None) -> Picture:
         titled(panel, one.title)
         _remaining(panel, one.lines.get(WINNING, []))
     legend(picture, axes, *lines.bands(shown, _value))
-    notes = left_out(len(shown), len(every))
     heading(picture, *notes)
     return Picture(picture, notes)
 

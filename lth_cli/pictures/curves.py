@@ -1,12 +1,13 @@
 """Learning curves: test accuracy over iteration, of dense, of some rounds and of the last; a line of panels each."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from lth_cli.core.arms import DENSE
 from lth_cli.pictures.canvas import (
     GREY,
     MOST_PANELS,
+    fitting,
     heading,
     height_is,
     label,
@@ -17,9 +18,8 @@ from lth_cli.pictures.canvas import (
     titled,
 )
 from lth_cli.pictures.kinds import NotDrawn, Picture
-from lth_cli.pictures.studies import Study, mean_curve
+from lth_cli.pictures.studies import Curve, Study, mean_curve
 from lth_cli.rundir import names
-from lth_cli.rundir.tables import Row
 
 _COLUMNS = 4
 _MARKS = 6  # of a curve
@@ -28,21 +28,22 @@ _MARKS = 6  # of a curve
 def figure(studies: Sequence[Study]) -> Picture:
     """Of all seeds, the mean; dense is in every panel."""
     columns = min(_COLUMNS, max(len(study.rounds(_COLUMNS)) for study in studies))
-    shown = studies[: max(1, MOST_PANELS // columns)]
+    shown = studies[: MOST_PANELS // columns]
+    shown = shown[: fitting([columns * len(study.points) for study in shown])]
     looks = styles(arm for study in shown for arm in study.points)
     picture, axes = panels(columns * len(shown), columns, size=(3.4, 3.0), sharey=True)
     for i, study in enumerate(shown):
-        found = _curves(study)
+        rounds = study.rounds(columns)
+        found = _curves(study, rounds)
         for j, panel in enumerate(axes[i * columns : (i + 1) * columns]):
-            rounds = study.rounds(columns)
             if j >= len(rounds):
                 panel.set_visible(False)
                 continue
             for arm, curves in found[rounds[j]].items() if rounds[j] else ():
-                curve = mean_curve(curves, "test_accuracy")
+                curve = mean_curve(curves)
                 options = looks[arm].options | {"markersize": 4, "markevery": max(1, len(curve) // _MARKS)}
                 panel.plot(*_percent(curve), label=label(arm), **options)
-            dense = mean_curve(found[0][DENSE], "test_accuracy")
+            dense = mean_curve(found[0][DENSE])
             panel.plot(*_percent(dense), label=DENSE, color=GREY, linewidth=2.2, alpha=0.6, zorder=1.5)
             panel.set_xlabel("iteration", fontsize=9)
             height_is(panel, "test accuracy (%)")
@@ -56,11 +57,12 @@ def figure(studies: Sequence[Study]) -> Picture:
     return Picture(picture, notes)
 
 
-def _curves(study: Study) -> dict[int, dict[str, list[list[Row]]]]:
+def _curves(study: Study, rounds: Container[int]) -> dict[int, dict[str, list[Curve]]]:
     """By round and arm, those of each seed and each draw."""
-    found: dict[int, dict[str, list[list[Row]]]] = defaultdict(lambda: defaultdict(list))
-    for (round, arm, _), rows in study.table(names.CURVES).items():
-        found[round][study.arm(arm)].append(rows)
+    found: dict[int, dict[str, list[Curve]]] = defaultdict(lambda: defaultdict(list))
+    for (round, arm, _), rows in study.table(names.CURVES):
+        if round in rounds:
+            found[round][study.arm(arm)].append([(row["iteration"], row["test_accuracy"]) for row in rows])
     return found
 
 

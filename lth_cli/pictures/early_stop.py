@@ -8,10 +8,8 @@ from lth_cli.pictures.canvas import (
     Axes,
     Figure,
     ScaledTranslation,
-    fitting,
     heading,
     height_is,
-    left_out,
     legend,
     panels,
     titled,
@@ -34,7 +32,7 @@ def figure(studies: Sequence[Study], by: str | None = None) -> Picture:
         )
         for one in every
     ]
-    shown = trained[: fitting([panel.curves for panel in trained])]
+    shown, notes = lines.fitted(trained)
     if not any(one.lines or one.dense for one in shown):
         raise NotDrawn("nothing was trained")
     picture, axes = panels(len(shown))
@@ -55,7 +53,6 @@ def figure(studies: Sequence[Study], by: str | None = None) -> Picture:
         height_is(panel, "early-stop iteration")
         titled(panel, one.title)
     legend(picture, axes, *lines.bands(shown, _value), *([CENSORED] if censored else []))
-    notes = left_out(len(shown), len(every))
     heading(picture, *notes)
     return Picture(picture, notes)
 

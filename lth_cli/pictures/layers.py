@@ -7,9 +7,11 @@ from statistics import fmean
 from lth_cli.core.arms import DENSE, WINNING
 from lth_cli.pictures.canvas import (
     GREY,
+    MOST_PANELS,
     Axes,
     MaxNLocator,
     Style,
+    few,
     fitting,
     heading,
     height_is,
@@ -29,15 +31,18 @@ ALL = "all layers"
 EMPTIED = "crossed out, on the lower edge: nothing is left"
 
 Shares = Mapping[str, Mapping[int, float]]
-"""By layer and round, what is left in percent, the mean over seeds."""
+"""By layer and round, what is left in percent, the mean over seeds; all layers together come first."""
 
 
 def figure(studies: Sequence[Study]) -> Picture:
     """A panel per experiment, a line per layer; all of them together are the dashed one."""
-    found = [_shares(study) for study in studies]
+    found = [_shares(study) for study in studies[:MOST_PANELS]]
     if not any(found):
         raise NotDrawn("no row of a layer")
     shown = fitting([len(shares) for shares in found])
+    notes = left_out(shown, len(studies))
+    found[0], more = few(found[0])
+    notes += more
     looks = styles(layer for shares in found[:shown] for layer in shares if layer != ALL)
     picture, axes = panels(shown, sharey=True)
     lowest = min(share for shares in found for line in shares.values() for share in line.values() if share > 0)
@@ -53,20 +58,19 @@ def figure(studies: Sequence[Study]) -> Picture:
         height_is(panel, "weights remaining (%)")
         titled(panel, study.title)
     legend(picture, axes, *([EMPTIED] if emptied else []), dense=ALL)
-    notes = left_out(shown, len(studies))
     heading(picture, *notes)
     return Picture(picture, notes)
 
 
-def _shares(study: Study) -> dict[str, dict[int, float]]:
+def _shares(study: Study) -> Shares:
     counts: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for (round, arm, _), rows in study.table(names.LAYERS).items():
+    for (round, arm, _), rows in study.table(names.LAYERS):
         if arm not in (DENSE, WINNING):
             continue
         whole = sum(row["total"] for row in rows)
+        counts[ALL][round].append(100 * sum(row["remaining"] for row in rows) / max(1, whole))
         for row in rows:
             counts[row["layer"]][round].append(100 * row["remaining"] / max(1, row["total"]))
-        counts[ALL][round].append(100 * sum(row["remaining"] for row in rows) / max(1, whole))
     return {layer: {k: fmean(of) for k, of in sorted(rounds.items())} for layer, rounds in counts.items()}
 
 

@@ -3,10 +3,10 @@
 import json
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lth_cli.core.arms import DENSE, WINNING
-from lth_cli.pictures.canvas import BAND, GREY, Axes, Style, label, styles
+from lth_cli.pictures.canvas import BAND, GREY, Axes, Style, few, fitting, label, left_out, styles
 from lth_cli.pictures.kinds import NotDrawn
 from lth_cli.pictures.studies import Point, Study
 from lth_cli.rundir.config import flat
@@ -45,6 +45,15 @@ def laid_out(studies: Sequence[Study], by: str | None) -> tuple[list[Panel], dic
     """
     every = _by_key(studies, by) if by is not None else [_of(study) for study in studies]
     return every, styles(name for panel in every for name in panel.lines)
+
+
+def fitted(every: Sequence[Panel]) -> tuple[list[Panel], list[str]]:
+    """The panels for which one picture has room and time, and what it says of the others."""
+    first, *others = every[: fitting([panel.curves for panel in every])]
+    lines, more = few(first.lines)
+    dense = {name: point for name, point in first.dense.items() if name in (DENSE, *lines)}
+    notes = left_out(1 + len(others), len(every))
+    return [replace(first, lines=lines, dense=dense), *others], notes + more
 
 
 def draw(panel: Axes, shown: Panel, looks: Mapping[str, Style], value: Value, hollow: bool = False) -> None:

@@ -33,18 +33,19 @@ def figure(studies: Sequence[Study]) -> Picture:
         seeds = [seed for seed in study.experiment.of(*_place(rounds[-1])) if seed in study.runs]
         if len(rounds) < 2 or not seeds:
             continue
-        by_seed = {seed: [mask_at(study, *_place(k), seed) for k in rounds] for seed in seeds}
-        matrix = np.mean([_matrix(of) for of in by_seed.values()], axis=0)
+        few, last, of_seeds = seeds[:_MOST], list[Mask](), list[Matrix]()
+        for seed in seeds:
+            of_rounds = [mask_at(study, *_place(k), seed) for k in rounds]
+            of_seeds.append(_matrix(of_rounds))
+            last += of_rounds[-1:] if seed in few else []
+        matrix = np.mean(of_seeds, axis=0)
         mean = f", mean over {len(seeds)} seeds" if len(seeds) > 1 else f", seed {seeds[0]}"
         found.append((f"{study.name}: rounds{mean}", "round", [f"{k}" for k in rounds], matrix))
         if len(seeds) > 1:
-            few = seeds[:_MOST]
-            notes += (
-                [f"{study.name}: the first {len(few)} of {len(seeds)} seeds are drawn"] if len(few) < len(seeds) else []
-            )
-            kept = 100 * fmean(masks.density(by_seed[seed][-1]) for seed in few)
+            notes += [f"{study.name}: {line}" for line in left_out(len(few), len(seeds), "seeds")]
+            kept = 100 * fmean(map(masks.density, last))
             title = f"{study.name}: seeds, round {rounds[-1]}, {kept:.3g}% of weights"
-            found.append((title, "seed", [f"{seed}" for seed in few], _matrix([by_seed[seed][-1] for seed in few])))
+            found.append((title, "seed", [f"{seed}" for seed in few], _matrix(last)))
     if not found:
         raise NotDrawn("no two masks")
     notes += left_out(min(len(studies), MOST_PANELS // 2), len(studies))

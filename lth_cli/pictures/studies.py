@@ -2,18 +2,22 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from statistics import fmean
-from typing import Any
 
-from lth_cli.core.arms import DENSE, DENSE_RETRAINED, WINNING, drawn
+from lth_cli.core.arms import DENSE, DENSE_RETRAINED, WINNING, drawn_by
+from lth_cli.results.early_stop import censored
 from lth_cli.results.experiment import Experiment, every, gathered
 from lth_cli.results.statistics import Paired
 from lth_cli.rundir.names import Key
 from lth_cli.rundir.read import Run
 from lth_cli.rundir.tables import Row, read_table
+
+Curve = list[tuple[int, float]]
+"""By iteration, a number."""
 
 
 @dataclass(frozen=True)
@@ -69,19 +73,15 @@ class Study:
             found[arm].append(self._point(arm, round))
         return dict(found)
 
-    def table(self, name: str) -> dict[Key, list[Row]]:
-        """The rows of a table of all seeds; raises Damaged."""
-        return {
-            key: rows
-            for seed, run in self.runs.items()
-            for key, rows in read_table(run.path, name, run.record["format"]).items()
-            if key[2] == seed
-        }
+    def table(self, name: str) -> Iterator[tuple[Key, list[Row]]]:
+        """The rows of a table, one seed after the other, as all together may not fit into memory; raises Damaged."""
+        for seed, run in self.runs.items():
+            table = read_table(run.path, name, run.record["format"])
+            yield from ((key, rows) for key, rows in table.items() if key[2] == seed)
 
     def arm(self, name: str) -> str:
         """The control of which an arm is a draw, or the arm itself."""
-        controls = self.experiment.config.get("controls")
-        return drawn(controls if isinstance(controls, Mapping) else {}).get(name, (name, 0))[0]
+        return drawn_by(self.experiment.config).get(name, (name, 0))[0]
 
     def rounds(self, most: int) -> list[int]:
         """The rounds of its tickets, the first and the last among them; evenly chosen where there are more."""
@@ -94,7 +94,7 @@ class Study:
         beside = self.experiment.of(WINNING, round) if arm == DENSE_RETRAINED else {}
         accuracy = Paired.of([100 * row["test_accuracy"] for row in rows.values()])
         stop = Paired.of([float(row["early_stop_iteration"]) for row in rows.values()])
-        censored = any(row["early_stop_iteration"] >= dense[seed]["iterations"] for seed, row in rows.items())
+        bound = any(censored(row, dense[seed]) for seed, row in rows.items())
         return Point(
             round=round,
             remaining=100 * next(iter((beside or rows).values()))["density"],
@@ -102,8 +102,8 @@ class Study:
             accuracy=accuracy.mean,
             accuracy_margin=accuracy.margin,
             early_stop=stop.mean,
-            early_stop_margin=None if censored else stop.margin,
-            censored=censored,
+            early_stop_margin=None if bound else stop.margin,
+            censored=bound,
             search=self.experiment.search(arm, round).iterations,
         )
 
@@ -113,11 +113,10 @@ def studies(runs: Sequence[Run]) -> list[Study]:
     return [Study(one.showing(every)) for one in gathered(runs) if one.runs]
 
 
-def mean_curve(curves: Sequence[Sequence[Row]], column: str) -> list[tuple[int, float]]:
-    """By iteration, the mean of curves, at the iterations that all of them have."""
-    by_iteration: dict[int, list[Any]] = defaultdict(list)
-    for rows in curves:
-        for row in rows:
-            by_iteration[row["iteration"]].append(row[column])
+def mean_curve(curves: Sequence[Curve]) -> Curve:
+    """The mean of curves, at the iterations that all of them have."""
+    by_iteration: dict[int, list[float]] = defaultdict(list)
+    for iteration, value in chain.from_iterable(curves):
+        by_iteration[iteration].append(value)
     whole = {i: values for i, values in by_iteration.items() if len(values) == len(curves)}
     return [(i, fmean(values)) for i, values in sorted(whole.items()) if all(map(math.isfinite, values))]

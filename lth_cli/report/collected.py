@@ -1,12 +1,18 @@
 """The finished runs that paths on the command line lead to, and what is said of the others."""
 
 import glob
+import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lth_cli.rundir.claims import changed_in
 from lth_cli.rundir.find import find, latest
 from lth_cli.rundir.read import Damaged, Run, read
+from lth_cli.rundir.record import of_results
+
+_MOST = 4 * 2**30  # bytes that all runs together take, or about
+_OF_A_ROW, _OF_A_CHARACTER = 1200, 20  # of history, and of what else is kept of a run
 
 
 class NothingToCompare(Exception):
@@ -14,9 +20,9 @@ class NothingToCompare(Exception):
 
 
 def collect(paths: Sequence[Path]) -> tuple[list[Run], list[str]]:
-    """The finished runs, and a line for each that is missing, damaged or not finished."""
+    """The finished runs, as far as there is room, and a line for each that is missing, damaged or not finished."""
     runs: dict[Path, Run] = {}
-    skipped = []
+    skipped, room = [], _MOST
     for path in paths:
         found = find(path)
         if not found:
@@ -30,12 +36,22 @@ def collect(paths: Sequence[Path]) -> tuple[list[Run], list[str]]:
             if lost := changed_in(folder, run.record):
                 skipped.append(f"damaged: {lost}")
             elif run.status == "done":
+                run = replace(run, record=of_results(run.record))
+                if (size := _size(run)) > room:
+                    skipped.append(f"left out: {folder}: too large beside {len(runs):,} others; name fewer at once")
+                    continue
+                room -= size
                 runs[folder.resolve()] = run
                 skipped += [f"diverged: {folder}: {one['what']}" for one in run.record.get("diverged", [])]
             else:
                 error = str(run.record.get("error") or "").partition("\n")[0]
                 skipped.append(f"{run.status}: {folder}{f': {error}' if error else ''}")
     return list(runs.values()), skipped
+
+
+def _size(run: Run) -> int:
+    """The bytes that it takes, or about."""
+    return len(run.history) * _OF_A_ROW + len(json.dumps([run.config, run.record])) * _OF_A_CHARACTER
 
 
 def expand(paths: Sequence[str]) -> list[Path]:

@@ -14,6 +14,7 @@ from lth_cli.report.columns import of_comparison, with_content
 from lth_cli.report.formats import in_markdown, latex, markdown, to_csv, to_json, to_parquet
 from lth_cli.report.headlines import line
 from lth_cli.report.legend import legend
+from lth_cli.report.plot import drawn
 from lth_cli.report.table import compared
 from lth_cli.report.terminal import Terminal
 from lth_cli.results.budget import Budget
@@ -167,15 +168,14 @@ def _drawn(runs: Sequence[Run], plots: Sequence[str]) -> Iterator[str]:
     """The names of the pictures that were written."""
     if not plots:
         return
-    from lth_cli.pictures.accuracy import figure
-    from lth_cli.pictures.canvas import rendered
     from lth_cli.pictures.studies import studies
 
-    drawn = figure(studies(runs))
+    found = studies(runs)
     for plot in plots:
-        for note in drawn.notes:
-            say(brief(f"lth: {plot}: {note}", lines=1), file=sys.stderr)
-        write(Path(plot), rendered(drawn.figure, plot.rpartition(".")[2]))
+        content = drawn("accuracy", found, Path(plot))
+        if content is None:
+            continue
+        write(Path(plot), content)
         yield plot
 
 

@@ -4,15 +4,15 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from lth_cli.core.arms import drawn
+from lth_cli.core.arms import drawn_by
 from lth_cli.rundir.glance import Glance, seconds
 from lth_cli.rundir.shelf import Group
 
 
 def networks(config: Mapping[str, Any], rounds: int) -> list[int]:
     """How many networks of a seed each round trains, from round 0 on; 1 where the config does not say more."""
-    controls, at = config.get("controls"), config.get("controls_at")
-    beside = len(drawn(controls)) if isinstance(controls, Mapping) else 0
+    at = config.get("controls_at")
+    beside = len(drawn_by(config))
     again = 1 + (config.get("dense_retrained") is True)
 
     def has_controls(round: int) -> bool:

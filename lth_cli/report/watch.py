@@ -25,6 +25,7 @@ from lth_cli.rundir.under_way import Training, ends, trainings
 _REFRESH = 1.0  # seconds
 _MOST_ROUNDS = 10_000  # of which the times are looked at
 _MOST_TRAININGS = 3  # of a run that are shown
+_MOST_AT_WORK = 100  # runs of which the trainings are looked at
 _STYLES = {"done": "green", "running": "bold", "foreign": "dim"}
 _ORDER = ("running", "failed", "killed", "interrupted", "damaged", "done", "foreign")
 
@@ -35,6 +36,7 @@ class Watched:
 
     seen: dict[Path, tuple[object, Glance]] = field(default_factory=dict)
     trained: dict[Path, list[int]] = field(default_factory=dict)
+    kept: dict[Path, list[Training]] = field(default_factory=dict)
 
     def __call__(self, path: Path) -> Glance:
         """A run now; one that is damaged only because it is being written is as it was."""
@@ -47,6 +49,19 @@ class Watched:
             self.seen[path] = now, found
             return found
         return replace(last, status=status(last.record)) if last.status == "running" else last
+
+    def look(self, paths: Sequence[Path]) -> list[Group]:
+        """All that is there now."""
+        self.kept.clear()
+        return groups(paths, self)
+
+    def in_work(self, run: Glance) -> list[Training]:
+        """Trainings that were kept and had not ended then, read once per look."""
+        if run.status != "running" or (run.path not in self.kept and len(self.kept) >= _MOST_AT_WORK):
+            return []
+        if run.path not in self.kept:
+            self.kept[run.path] = trainings(run.path)
+        return [one for one in self.kept[run.path] if one.done is None or one.done < run.record.get("iterations", 0)]
 
     def left(self, run: Glance) -> float | None:
         """Seconds that are left of a run that works."""
@@ -87,7 +102,7 @@ def watch(paths: Sequence[Path]) -> int:
 def _looks(paths: Sequence[Path], watched: Watched) -> Iterator[list[Group]]:
     """What is there, each second, up to when nothing works any more."""
     while True:
-        found = groups(paths, watched)
+        found = watched.look(paths)
         only_foreign = all(run.status == "foreign" for group in found for run in group.runs)
         begins = only_foreign and any(not is_settled(path) for path in paths)  # a folder, just made
         if only_foreign and not begins and not any(group.path for group in found):
@@ -103,7 +118,7 @@ def _news(found: Sequence[Group], watched: Watched, said: dict[Path, object]) ->
     for group in found:
         new = group.path is not None and group.path not in said
         for run in sorted(group.runs, key=lambda run: run.when):
-            key = (run.status, run.round, [(one.round, one.arm, one.seed) for one in _in_work(run)])
+            key = (run.status, run.round, [(one.round, one.arm, one.seed) for one in watched.in_work(run)])
             if said.get(run.path) != key and not (new and run.status == "done"):
                 yield brief(f"{clean(str(run.path))}: {', '.join(_parts(run, watched))}", lines=1)
             said[run.path] = key
@@ -148,15 +163,9 @@ def _parts(run: Glance, watched: Watched) -> Iterator[str]:
         left = watched.left(run)
         if left is not None:
             yield f"left {clock(left)}"
-        for one in _in_work(run)[:_MOST_TRAININGS]:
+        for one in watched.in_work(run)[:_MOST_TRAININGS]:
             others = f" and {one.others} more" if one.others else ""
             reached = "" if one.done is None else f" it {one.done:,}/{run.record.get('iterations', 0):,}"
             yield f"round {one.round} {one.arm} seed {one.seed}{others}{reached}"
     if run.what:
         yield gist(run.what)
-
-
-def _in_work(run: Glance) -> list[Training]:
-    """Trainings that were kept and had not ended then."""
-    kept = trainings(run.path) if run.status == "running" else []
-    return [one for one in kept if one.done is None or one.done < run.record.get("iterations", 0)]

@@ -37,8 +37,8 @@ class EarlyStop:
 
 def early_stop(rows: Cell, dense: Cell) -> EarlyStop:
     """Of the rows of an arm, whose seeds `dense` has all."""
-    ours = {seed: _censored(row, dense[seed]) for seed, row in rows.items()}
-    theirs = {seed: _censored(dense[seed], dense[seed]) for seed in rows}
+    ours = {seed: censored(row, dense[seed]) for seed, row in rows.items()}
+    theirs = {seed: censored(dense[seed], dense[seed]) for seed in rows}
     iteration = fmean(row["early_stop_iteration"] for row in rows.values())
     bounds = {"≥" for one in ours.values() if one} | {"≤" for one in theirs.values() if one}
     if iteration == 0 or len(bounds) > 1:
@@ -50,5 +50,6 @@ def early_stop(rows: Cell, dense: Cell) -> EarlyStop:
     return EarlyStop(iteration, any(ours.values()), math.exp(ratio.mean), low, high, "".join(bounds))
 
 
-def _censored(row: Mapping[str, Any], dense: Mapping[str, Any]) -> bool:
+def censored(row: Mapping[str, Any], dense: Mapping[str, Any]) -> bool:
+    """Whether a seed's loss was still at its minimum when training ended."""
     return bool(row["early_stop_iteration"] >= dense["iterations"])

@@ -9,7 +9,7 @@ from functools import cached_property
 from statistics import fmean
 from typing import Any
 
-from lth_cli.core.arms import DENSE, DENSE_RETRAINED, OWN, WINNING, drawn, go_on
+from lth_cli.core.arms import DENSE, DENSE_RETRAINED, OWN, WINNING, drawn_by, go_on
 from lth_cli.results.cost import Cell, Cells, Cost, cost
 from lth_cli.results.experiments import experiments, identity
 from lth_cli.results.overrides import is_missing, lookup
@@ -207,8 +207,7 @@ def _count(value: object) -> int | None:
 
 def _draws(run: Run) -> dict[tuple[str, int, int], list[Mapping[str, Any]]]:
     """The rows of an arm, round and seed; of a control, those of all its draws."""
-    controls = run.config.get("controls")
-    names = drawn(controls) if isinstance(controls, Mapping) else {}
+    names = drawn_by(run.config)
     found: dict[tuple[str, int, int], list[Mapping[str, Any]]] = defaultdict(list)
     for row in run.history:
         name, _ = names.get(row["arm"], (row["arm"], 0))

@@ -64,7 +64,7 @@ class Checkpoints:
         """Write it."""
         tensors = {name: t.detach().to("cpu", copy=True).contiguous() for name, t in progress.tensors.items()}
         document = {
-            "jobs": _digest(jobs),
+            "jobs": _digest(jobs),  # how far it is must be among the first: `under_way` reads no more
             "tensors": sha256(tensors),
             "done": progress.done,
             "since": progress.since,

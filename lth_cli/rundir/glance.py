@@ -6,11 +6,13 @@ import os
 import shlex
 import time
 from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 from lth_cli.core.arms import DENSE, WINNING
 from lth_cli.rundir import names
@@ -25,7 +27,9 @@ _SETTLED = 3.0  # seconds without a change, after which what cannot be read was 
 _STARTING = 120.0  # seconds that a run may take until it has a record
 _ATTEMPTS, _AGAIN = 3, 0.05  # to read a file that is being written, and the seconds between them
 _MOST_ROWS = 100_000
-_LONGEST = 2000  # characters of a command that are looked at
+_LONGEST = 2000  # characters of a command and of other texts of run.json that are looked at
+_LONGEST_ERROR = 10_000
+_KEPT = ("status", "host", "pid", "started", "ended", "command", "iterations")
 _READ = ("round", "arm", "seed", "density", "val_accuracy")
 _COLUMNS = {column.name: column for column in HISTORY if column.name in _READ}
 
@@ -52,7 +56,8 @@ class Glance:
         status: one of STATUSES.
         when: when it began, in seconds since 1970; where it does not say, when its folder last changed.
         what: what is wrong with it, or what stopped it; empty if nothing.
-        record: run.json; empty where it cannot be read.
+        record: what is needed of run.json, its texts cut; empty where it cannot be read.
+        rounds: how many the run has, without round 0; None where it does not say.
         dense: round 0, once it is written.
         winning: the winning ticket of each finished round, in order.
     """
@@ -62,13 +67,9 @@ class Glance:
     when: float
     what: str = ""
     record: Record = field(default_factory=dict)
+    rounds: int | None = None
     dense: Point | None = None
     winning: tuple[Point, ...] = ()
-
-    @property
-    def rounds(self) -> int | None:
-        """How many the run has, without round 0."""
-        return len(self.record["keep"]) - 1 if self.record.get("keep") else None
 
     @property
     def round(self) -> int | None:
@@ -84,7 +85,7 @@ class Glance:
     @property
     def overrides(self) -> list[str]:
         """Of its command, which may be cut off."""
-        command = str(self.record.get("command", ""))[:_LONGEST]
+        command = str(self.record.get("command", ""))
         try:
             words = shlex.split(command)
         except ValueError:  # cut within a quote, or no command
@@ -153,14 +154,21 @@ def _read(path: Path) -> Glance:
         path,
         now,
         seconds(record.get("started"), changed(path)),
-        str(record.get("error") or ""),
-        record,
+        str(record.get("error") or "")[:_LONGEST_ERROR],
+        {**_short(record, _KEPT), "resumed": [_short(one, ("at", "round")) for one in record.get("resumed", [])[-1:]]},
+        len(record["keep"]) - 1 if record.get("keep") else None,
         dense[0] if dense else None,
         tuple(winning),
     )
     if now == "done" and not record.get("diverged") and (seen.round is None or seen.round < (seen.rounds or 0)):
         raise Damaged(f"{path / names.HISTORY}: rounds are missing, although the run is done")
     return seen
+
+
+def _short(node: Mapping[str, Any], keys: Iterable[str]) -> dict[str, str | int]:
+    """Texts and whole numbers alone, as run.json may have megabytes and there may be thousands of them."""
+    found = ((key, node.get(key)) for key in keys)
+    return {k: v[:_LONGEST] if isinstance(v, str) else v for k, v in found if isinstance(v, str | int)}
 
 
 def _points(text: str) -> dict[str, list[Point]]:

@@ -25,6 +25,7 @@ _KINDS = {
     "layers": dict,
     "pid": int,
     "test_examples": int,
+    "data_sha256": str,
     "seeds": list,
     "keep": list,
     "code": dict,
@@ -32,6 +33,10 @@ _KINDS = {
     "notes": list,
     "resumed": list,
 }
+_OF_RESULTS = (
+    *("format", "status", "started", "choices", "parameters", "test_examples", "flops_per_example"),
+    *("layers", "data_sha256", "diverged"),
+)
 _DECIDE = ("keep", "diverged")  # which rounds there are, and which arms are in them
 _MOST_CHOICES = 100
 _STATUSES = ("running", "done", "failed", "interrupted")
@@ -49,6 +54,12 @@ def read_in_part(path: Path) -> tuple[Record, list[str]]:
         Damaged: it cannot be read, or what is malformed decides something.
     """
     return parsed(path, names.RECORD, _parse_in_part)
+
+
+def of_results(record: Record) -> Record:
+    """What results are made of: the rest is as much again, and there may be thousands of runs."""
+    kept = {key: record[key] for key in _OF_RESULTS if key in record}
+    return {**kept, "layers": dict.fromkeys(kept["layers"])} if "layers" in kept else kept
 
 
 def status(record: Record) -> str:

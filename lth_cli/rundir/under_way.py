@@ -1,7 +1,7 @@
 """The round in work, as far as files show: which trainings were kept how far, and when each round ended."""
 
-import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,7 +11,8 @@ from pathlib import Path
 from lth_cli.rundir import names, within
 
 _MOST = 200  # files below partial/ that are looked at
-_LONGEST = 2**22  # bytes of the header of one
+_BEGIN = 1024  # bytes of one, in which its metadata say how far it is
+_DONE = re.compile(rb'\\"done\\": (\d{1,18})\b')  # in JSON that is text in JSON
 
 
 @dataclass(frozen=True)
@@ -57,13 +58,10 @@ def _ends(path: Path, rounds: int) -> Iterator[float]:
 
 
 def _done(path: Path, name: str) -> int | None:
-    """From the header of a file of safetensors, which begins with its length."""
+    """As the first bytes say, in the order in which `Checkpoints` writes: all of the header may be megabytes."""
     try:
         with within.opened(path, name) as file:
-            length = int.from_bytes(file.read(8), "little")
-            if length > _LONGEST:
-                return None
-            done = json.loads(json.loads(file.read(length))["__metadata__"]["progress"])["done"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            found = _DONE.search(file.read(_BEGIN))
+    except OSError:
         return None
-    return done if type(done) is int else None
+    return None if found is None else int(found[1])

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from lth_cli.core.arms import DENSE, WINNING, drawn
+from lth_cli.core.arms import DENSE, WINNING, drawn_by
 from lth_cli.core.state import Mask, Params, Start, State
 from lth_cli.lottery.replicate import last_alive
 from lth_cli.rundir import names
@@ -120,8 +120,7 @@ class Files:
 
     def control(self, arm: str) -> Any | NotKnown:
         """The control of an arm, whichever draw it is."""
-        controls = self.run.config.get("controls")
-        name, _ = drawn(controls if isinstance(controls, Mapping) else {}).get(arm, (arm, 0))
+        name, _ = drawn_by(self.run.config).get(arm, (arm, 0))
         return self.choice("controls", name)
 
     def table(self, name: str) -> dict[Key, list[Row]]:
