@@ -2,7 +2,11 @@
 
 import glob
 import json
-from collections.abc import Sequence
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +16,7 @@ from lth_cli.rundir.read import Damaged, Run, read
 from lth_cli.rundir.record import of_results
 
 _MOST = 4 * 2**30  # bytes that all runs together take, or about
+_MANY, _AT_ONCE = 500, 8  # runs that are worth several processes, and those that one is given at a time
 _OF_A_ROW, _OF_A_CHARACTER = 1200, 20  # of history, and of what else is kept of a run
 
 
@@ -22,31 +27,51 @@ class NothingToCompare(Exception):
 def collect(paths: Sequence[Path]) -> tuple[list[Run], list[str]]:
     """The finished runs, as far as there is room, and a line for each that is missing, damaged or not finished."""
     runs: dict[Path, Run] = {}
-    skipped, room = [], _MOST
+    folders, skipped, room = list[Path](), list[str](), _MOST
     for path in paths:
         found = find(path)
+        folders += found
         if not found:
             skipped.append(f"no run directory: {path}" if path.exists() else f"missing: {path}")
-        for folder in found:
-            try:
-                run = read(folder)
-            except Damaged as damaged:
-                skipped.append(f"damaged: {damaged}")
-                continue
-            if lost := changed_in(folder, run.record):
-                skipped.append(f"damaged: {lost}")
-            elif run.status == "done":
-                run = replace(run, record=of_results(run.record))
-                if (size := _size(run)) > room:
-                    skipped.append(f"left out: {folder}: too large beside {len(runs):,} others; name fewer at once")
-                    continue
-                room -= size
-                runs[folder.resolve()] = run
-                skipped += [f"diverged: {folder}: {one['what']}" for one in run.record.get("diverged", [])]
-            else:
-                error = str(run.record.get("error") or "").partition("\n")[0]
-                skipped.append(f"{run.status}: {folder}{f': {error}' if error else ''}")
+    for folder, run in zip(folders, _read(folders), strict=True):
+        if isinstance(run, str):
+            skipped.append(run)
+        elif (size := _size(run)) > room:
+            skipped.append(f"left out: {folder}: too large beside {len(runs):,} others; name fewer at once")
+        else:
+            room -= size
+            runs[folder.resolve()] = run
+            skipped += [f"diverged: {folder}: {one['what']}" for one in run.record.get("diverged", [])]
     return list(runs.values()), skipped
+
+
+def _read(folders: Sequence[Path]) -> Iterator[Run | str]:
+    """What each is, as `_examined` says; of many on all cores."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if len(folders) < _MANY or cores == 1:
+        yield from map(_examined, folders)
+        return
+    pool = ProcessPoolExecutor(cores, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN))
+    try:
+        yield from pool.map(_examined, folders, chunksize=_AT_ONCE)
+    except BrokenProcessPool:
+        raise ChildProcessError("a process that reads runs was killed, perhaps for want of memory") from None
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _examined(folder: Path) -> Run | str:
+    """What results need of a finished run, or a line of what else it is."""
+    try:
+        run = read(folder)
+    except Damaged as damaged:
+        return f"damaged: {damaged}"
+    if lost := changed_in(folder, run.record):
+        return f"damaged: {lost}"
+    if run.status == "done":
+        return replace(run, record=of_results(run.record))
+    error = str(run.record.get("error") or "").partition("\n")[0]
+    return f"{run.status}: {folder}{f': {error}' if error else ''}"
 
 
 def _size(run: Run) -> int:
