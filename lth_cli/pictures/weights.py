@@ -42,8 +42,8 @@ def figure(studies: Sequence[Study]) -> Picture:
         panel.set_xlabel("weight that the ticket starts from", fontsize=8)
         panel.set_yticks([])
         titled(panel, f"{study.name}: {layer}", f"{kept.size:,} of {every.size:,} kept", width=40)
-    seeds = "all seeds together" if any(len(study.runs) > 1 for study, _, _ in shown) else ""
-    legend(picture, axes, *filter(None, [seeds]), dense="all weights")
+    seeds = "all seeds together; " if any(len(study.runs) > 1 for study, _, _ in shown) else ""
+    legend(picture, axes, f"{seeds}each distribution has an area of 1", dense="all weights")
     notes = left_out(len(shown), len(found), "layers")
     heading(picture, *notes)
     return Picture(picture, notes)
