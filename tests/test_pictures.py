@@ -96,6 +96,18 @@ def test_a_convolution_shows_its_kernels_and_other_layers_none() -> None:
     assert input_mask._image(torch.ones(4, 3, 3, dtype=torch.bool))[0] is None
 
 
+@pytest.mark.parametrize("changes", [SEEDS, TEN], ids=["seeds", "ten"])
+def test_overlap_names_its_axes_within_the_picture_and_no_text_is_on_another(
+    changes: tuple[str, ...], finished: Callable[..., Path]
+) -> None:
+    drawn = overlap.figure(of(finished(*changes))).figure
+    drawn.draw_without_rendering()
+    heading = drawn._suptitle.get_window_extent()  # type: ignore[attr-defined]
+    for panel in drawn.axes:
+        assert panel.xaxis.label.get_window_extent().y0 >= 0
+        assert panel.title.get_window_extent().y1 <= heading.y0
+
+
 def test_overlap_is_that_of_the_masks_and_chance_is_that_of_random_ones(finished: Callable[..., Path]) -> None:
     path = finished(*SEEDS)
     drawn = overlap.figure(of(path)).figure
