@@ -124,6 +124,11 @@ def test_overlap_is_that_of_the_masks_and_chance_is_that_of_random_ones(finished
     assert overlap.chance(none, none) == 1.0
 
 
+def test_weights_of_each_experiment_begin_a_line() -> None:
+    assert weights._places([3], 3) == [0, 1, 2]
+    assert weights._places([5, 2, 4], 4) == [0, 1, 2, 3, 4, 8, 9, 12, 13, 14, 15]
+
+
 def test_weights_are_those_the_ticket_keeps(finished: Callable[..., Path]) -> None:
     path = finished(*SEEDS)
     drawn = weights.figure(of(path)).figure

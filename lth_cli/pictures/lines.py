@@ -16,6 +16,7 @@ from lth_cli.rundir.read import Run
 from lth_cli.rundir.sameness import BEFORE, same_experiment
 
 _ALPHA, _OF_ALL = 0.16, 0.7  # of a band, and of all that may lie on each other, through which lines are seen
+_EDGE = 0.6  # of a band, by which those on each other are told apart
 _ASIDE, _ALL_ASIDE = 6, 48  # printer's points between two bars at the same place, and between the first and the last
 
 Value = Callable[[Point], tuple[float, float, float | None]]
@@ -92,7 +93,10 @@ def line(
     moved = panel.transData + ScaledTranslation(aside / 72, 0, panel.figure.dpi_scale_trans)
     panel.plot(x, y, label=label(name), markevery=filled, zorder=order, transform=moved, **look.options)
     if any(map(operator.and_, known, known[1:])):
-        panel.fill_between(x, low, high, where=known, color=look.colour, alpha=alpha, linewidth=0)
+        area, edge = (look.colour, alpha), (look.colour, _EDGE)
+        panel.fill_between(
+            x, low, high, where=known, facecolor=area, edgecolor=edge, linestyle=look.line, linewidth=0.6
+        )
     for i, here in enumerate(known):
         if here and not any(known[max(0, i - 1) : i] + known[i + 1 : i + 2]):  # of which there is no area
             panel.errorbar(x[i], y[i], yerr=margins[i], color=look.colour, capsize=3, linewidth=1, transform=moved)

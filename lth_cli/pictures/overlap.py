@@ -51,7 +51,7 @@ def figure(studies: Sequence[Study]) -> Picture:
     picture, axes = panels(len(found), columns=2, size=(4.4, 4.2), least=5.0)
     for panel, (title, what, labels, matrix) in zip(axes, found, strict=True):
         _draw(panel, labels, matrix)
-        panel.set_title(text(title, 50), fontsize=9)
+        panel.set_title(text(title, 56), fontsize=9)
         panel.set_xlabel(what, fontsize=9)
         panel.set_ylabel(what, fontsize=9)
     heading(picture, EXPLAINED, *notes)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lth_cli.pictures.canvas import COLOURS, MOST_PANELS, heading, left_out, legend, panels, titled
+from lth_cli.pictures.canvas import COLOURS, MOST_PANELS, MaxNLocator, heading, left_out, legend, panels, titled
 from lth_cli.pictures.kinds import NotDrawn, Picture
 from lth_cli.pictures.studies import Study
 from lth_cli.pictures.tickets import tickets
@@ -26,8 +26,13 @@ def figure(studies: Sequence[Study]) -> Picture:
     if not found:
         raise NotDrawn("no ticket")
     shown = found[:MOST_PANELS]
-    columns = len(_of(shown)[0]) if len(_of(shown)[0]) <= _COLUMNS else _COLUMNS
-    picture, axes = panels(len(shown), columns, size=(3.5, 2.9))
+    of_each = [len(layers) for layers in _of(shown)]
+    columns = min(_COLUMNS, max(of_each))
+    places = _places(of_each, columns)
+    picture, every_axes = panels(places[-1] + 1, columns, size=(3.5, 2.9))
+    for unused in set(range(len(every_axes))) - set(places):
+        every_axes[unused].set_visible(False)
+    axes = [every_axes[place] for place in places]
     for panel, (study, layer, of) in zip(axes, shown, strict=True):
         every, kept = (np.concatenate(each) for each in zip(*of, strict=True))
         top = float(np.abs(every).max()) if every.size else 0.0
@@ -41,12 +46,22 @@ def figure(studies: Sequence[Study]) -> Picture:
             panel.text(0.03, 0.92, "nothing is kept", transform=panel.transAxes, fontsize=8)
         panel.set_xlabel("weight that the ticket starts from", fontsize=8)
         panel.set_yticks([])
+        panel.xaxis.set_major_locator(MaxNLocator(6))
         titled(panel, f"{study.name}: {layer}", f"{kept.size:,} of {every.size:,} kept", width=40)
     seeds = "all seeds together; " if any(len(study.runs) > 1 for study, _, _ in shown) else ""
     legend(picture, axes, f"{seeds}each distribution has an area of 1", dense="all weights")
     notes = left_out(len(shown), len(found), "layers")
     heading(picture, *notes)
     return Picture(picture, notes)
+
+
+def _places(of_each: Sequence[int], columns: int) -> list[int]:
+    """Where the panels are of experiments that have so many each: each experiment begins a line."""
+    places, start = list[int](), 0
+    for several in of_each:
+        places += range(start, start + several)
+        start += -(-several // columns) * columns
+    return places
 
 
 def _of(found: Sequence[tuple[Study, str, Layer]]) -> list[list[str]]:
