@@ -129,6 +129,18 @@ def test_a_convolution_shows_its_kernels_and_other_layers_none() -> None:
     assert input_mask._image(torch.ones(4, 3, 3, dtype=torch.bool))[0] is None
 
 
+@pytest.mark.parametrize("changes", [SEEDS, TEN], ids=["seeds", "ten"])
+def test_overlap_names_its_axes_within_the_picture_and_no_text_is_on_another(
+    changes: tuple[str, ...], finished: Callable[..., Path]
+) -> None:
+    drawn = overlap.figure(of(finished(*changes))).figure
+    drawn.draw_without_rendering()
+    heading = drawn._suptitle.get_window_extent()  # type: ignore[attr-defined]
+    for panel in drawn.axes:
+        assert panel.xaxis.label.get_window_extent().y0 >= 0
+        assert panel.title.get_window_extent().y1 <= heading.y0
+
+
 def test_overlap_is_that_of_the_masks_and_chance_is_that_of_random_ones(finished: Callable[..., Path]) -> None:
     path = finished(*SEEDS)
     drawn = overlap.figure(of(path)).figure
@@ -143,6 +155,11 @@ def test_overlap_is_that_of_the_masks_and_chance_is_that_of_random_ones(finished
     assert overlap.chance(a, b) == pytest.approx(masks.overlap(a, b), abs=0.005)
     none = {"w": torch.zeros(3, dtype=torch.bool)}
     assert overlap.chance(none, none) == 1.0
+
+
+def test_weights_of_each_experiment_begin_a_line() -> None:
+    assert weights._places([3], 3) == [0, 1, 2]
+    assert weights._places([5, 2, 4], 4) == [0, 1, 2, 3, 4, 8, 9, 12, 13, 14, 15]
 
 
 def test_weights_are_those_the_ticket_keeps(finished: Callable[..., Path]) -> None:

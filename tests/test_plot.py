@@ -172,6 +172,17 @@ def test_an_arm_of_one_round_has_a_bar_in_place_of_a_band() -> None:
     assert len(panel.containers) == 1
 
 
+def test_bars_at_the_same_place_stand_side_by_side_and_are_seen_whole() -> None:
+    picture = accuracy.figure(found(1, ["winning", "random_reinit", "random_mask"], rounds=1, seeds=3))
+    picture.figure.draw_without_rendering()
+    (panel,) = visible(picture.figure)
+    bars = [container[2][0] for container in panel.containers]
+    ends = [bar.get_transform().transform(bar.get_segments()[0]).tolist() for bar in bars]
+    assert len(ends) == 3
+    assert all(b[0][0] - a[0][0] > 5 for a, b in pairwise(ends))
+    assert all(panel.bbox.y0 < low < high < panel.bbox.y1 for (_, low), (_, high) in ends)
+
+
 def test_a_dense_network_that_is_trained_again_stands_beside_its_ticket() -> None:
     one = run({(0, "dense", 0): 0.9, **{(k, arm, 0): 0.9 for k in (1, 2) for arm in ("winning", "dense_retrained")}})
     for row in one.history:

@@ -34,7 +34,7 @@ _MARKERS = ("o", "s", "^", "D", "v", "X", "P", "*", "<")
 LINES = ("-", "--", "-.", ":")
 GREY = "#666666"
 SHADES = "Greys"  # of images: white is none, and print keeps their order
-BAND = "shaded band: 95% Student interval of the mean over seeds"
+BAND = "band, or bar of a single round: 95% Student interval of the mean over seeds"
 MOST_PANELS = 120  # more are too tall for one picture: 40 lines of 600 pixels
 MOST_CURVES = 1_000  # of all panels together, as each takes some hundredths of a second
 _LONGEST = 160  # characters of a name in a title
@@ -178,7 +178,8 @@ def _ticks(low: float) -> list[float]:
     powers = range(math.floor(math.log10(low)), 3)
     factors = (1, 2, 5) if decades <= 2.2 else (1,)
     every = [factor * 10.0**power for power in powers for factor in factors]
-    return [tick for tick in every if low * 0.98 <= tick <= 100][:: 1 + int(decades) // 8]
+    least = low * 0.98 * (low / 100) ** 0.04  # beyond the last point an axis has a twentieth more
+    return [tick for tick in every if least <= tick <= 100][:: 1 + int(decades) // 8]
 
 
 def legend(figure: Figure, all_panels: Sequence[Axes], *notes: str, dense: str = DENSE) -> None:
@@ -192,7 +193,8 @@ def legend(figure: Figure, all_panels: Sequence[Axes], *notes: str, dense: str =
     if not named and not notes:
         return
     longest = max(map(len, named), default=1)
-    columns = max(1, min(len(named), int(figure.get_figwidth() * 12 / (longest + 8))))
+    room = max(1, min(len(named), int(figure.get_figwidth() * 13.5 / (longest + 8))))
+    columns = max(1, math.ceil(len(named) / math.ceil(max(1, len(named)) / room)))  # as many in each line
     figure.set_figheight(figure.get_figheight() + _LINE * max(0, -(-len(named) // columns) - _LEGEND))
     figure.legend(
         [entries[name] for name in named],

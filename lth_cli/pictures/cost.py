@@ -47,7 +47,7 @@ def _remaining(panel: Axes, points: Sequence[Point]) -> None:
     """What is left of the weights of the tickets, on an axis above."""
     if not points:
         return
-    labelled = points[:: -(-len(points) // _MOST_LABELS)]
+    labelled = points[::-1][:: -(-len(points) // _MOST_LABELS)]  # the last one among them
     above = panel.secondary_xaxis("top")
     above.set_xticks([point.search for point in labelled], labels=[f"{point.remaining:.2g}" for point in labelled])
     above.tick_params(axis="x", labelsize=8)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from lth_cli.core.arms import DENSE, WINNING
-from lth_cli.pictures.canvas import BAND, GREY, Axes, Style, few, fitting, label, left_out, styles
+from lth_cli.pictures.canvas import BAND, GREY, Axes, ScaledTranslation, Style, few, fitting, label, left_out, styles
 from lth_cli.pictures.kinds import NotDrawn
 from lth_cli.pictures.studies import Point, Study
 from lth_cli.rundir.config import flat
@@ -14,6 +14,8 @@ from lth_cli.rundir.read import Run
 from lth_cli.rundir.sameness import BEFORE, same_experiment
 
 _ALPHA, _OF_ALL = 0.16, 0.7  # of a band, and of all that may lie on each other, through which lines are seen
+_EDGE = 0.6  # of a band, by which those on each other are told apart
+_ASIDE, _ALL_ASIDE = 6, 48  # printer's points between two bars at the same place, and between the first and the last
 
 Value = Callable[[Point], tuple[float, float, float | None]]
 """Of a point: where it is drawn, and half of its interval."""
@@ -59,30 +61,51 @@ def fitted(every: Sequence[Panel]) -> tuple[list[Panel], list[str]]:
 def draw(panel: Axes, shown: Panel, looks: Mapping[str, Style], value: Value, hollow: bool = False) -> None:
     """All lines of a panel, but for dense; arguments as of `line`."""
     alpha = min(_ALPHA, _OF_ALL / max(1, len(shown.lines)))
+    single: dict[float, list[str]] = {}
     for name, points in shown.lines.items():
-        line(panel, name, points, looks[name], value, alpha, hollow)
+        if len(points) == 1:
+            single.setdefault(value(points[0])[0], []).append(name)
+    aside = dict[str, float]()
+    for names in single.values():
+        step = min(_ASIDE, _ALL_ASIDE / len(names))
+        aside |= {name: step * (i - (len(names) - 1) / 2) for i, name in enumerate(names)}
+    for name, points in shown.lines.items():
+        line(panel, name, points, looks[name], value, alpha, hollow, aside.get(name, 0.0))
 
 
 def line(
-    panel: Axes, name: str, points: Sequence[Point], look: Style, value: Value, alpha: float, hollow: bool
+    panel: Axes,
+    name: str,
+    points: Sequence[Point],
+    look: Style,
+    value: Value,
+    alpha: float,
+    hollow: bool,
+    aside: float,
 ) -> None:
     """One line and its band; of one point, which has no band, a bar.
 
     Args:
         alpha: of the band.
         hollow: whether markers of censored points are drawn by somebody else.
+        aside: how far to the right of where it belongs, in printer's points.
     """
     x, y, margins = zip(*map(value, points), strict=True)
     filled = [i for i, point in enumerate(points) if not (hollow and point.censored)]
     order = 2.2 if name == WINNING else 2.0
-    panel.plot(x, y, label=label(name), markevery=filled, zorder=order, **look.options)
     known = [margin is not None for margin in margins]
     low, high = ([at + side * (m or 0.0) for at, m in zip(y, margins, strict=True)] for side in (-1, 1))
+    panel.update_datalim([*zip(x, low, strict=True), *zip(x, high, strict=True)])  # as what is moved has no say in it
+    moved = panel.transData + ScaledTranslation(aside / 72, 0, panel.figure.dpi_scale_trans)
+    panel.plot(x, y, label=label(name), markevery=filled, zorder=order, transform=moved, **look.options)
     if any(map(operator.and_, known, known[1:])):
-        panel.fill_between(x, low, high, where=known, color=look.colour, alpha=alpha, linewidth=0)
+        area, edge = (look.colour, alpha), (look.colour, _EDGE)
+        panel.fill_between(
+            x, low, high, where=known, facecolor=area, edgecolor=edge, linestyle=look.line, linewidth=0.6
+        )
     for i, here in enumerate(known):
         if here and not any(known[max(0, i - 1) : i] + known[i + 1 : i + 2]):  # of which there is no area
-            panel.errorbar(x[i], y[i], yerr=margins[i], color=look.colour, capsize=3, linewidth=1)
+            panel.errorbar(x[i], y[i], yerr=margins[i], color=look.colour, capsize=3, linewidth=1, transform=moved)
 
 
 def dense_line(panel: Axes, shown: Panel, looks: Mapping[str, Style], value: Value) -> None:

@@ -49,10 +49,10 @@ def figure(studies: Sequence[Study]) -> Picture:
     if not found:
         raise NotDrawn("no two masks")
     notes += left_out(min(len(studies), MOST_PANELS // 2), len(studies))
-    picture, axes = panels(len(found), columns=2, size=(4.4, 4.2))
+    picture, axes = panels(len(found), columns=2, size=(4.4, 4.2), least=5.0)
     for panel, (title, what, labels, matrix) in zip(axes, found, strict=True):
         _draw(panel, labels, matrix)
-        panel.set_title(text(title, 50), fontsize=9)
+        panel.set_title(text(title, 56), fontsize=9)
         panel.set_xlabel(what, fontsize=9)
         panel.set_ylabel(what, fontsize=9)
     heading(picture, EXPLAINED, *notes)
@@ -81,7 +81,8 @@ def chance(a: Mask, b: Mask) -> float:
 
 
 def _draw(panel: Axes, labels: Sequence[str], matrix: Matrix) -> None:
-    panel.imshow(matrix, cmap=SHADES, vmin=0, vmax=2)  # so that the darkest still carries black print
+    # The darkest still carries black print; a layout of cells that must be square would cut off what is below them.
+    panel.imshow(matrix, cmap=SHADES, vmin=0, vmax=2, aspect="auto")
     for i, j in np.ndindex(matrix.shape):
         style = "italic" if j > i else "normal"
         value = float(matrix[i, j])

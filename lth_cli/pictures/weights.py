@@ -1,14 +1,14 @@
 """The weights that a ticket starts from: those it keeps, among all there are, layer by layer."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lth_cli.pictures.canvas import COLOURS, MOST_PANELS, heading, left_out, legend, panels, titled
+from lth_cli.pictures.canvas import COLOURS, MOST_PANELS, MaxNLocator, heading, left_out, legend, panels, titled
 from lth_cli.pictures.kinds import NotDrawn, Picture
 from lth_cli.pictures.studies import Study
 from lth_cli.pictures.tickets import ticket_of, with_ticket
@@ -48,8 +48,13 @@ def figure(studies: Sequence[Study]) -> Picture:
         notes += [f"{study.name}: {line}" for line in left_out(len(spreads), several, "layers")]
     if not found:
         raise NotDrawn("no ticket")
-    columns = min(_COLUMNS, Counter(spread.study for spread in found)[found[0].study])
-    picture, axes = panels(len(found), columns, size=(3.5, 2.9))
+    of_each = Counter(spread.study for spread in found).values()
+    columns = min(_COLUMNS, max(of_each))
+    places = _places(of_each, columns)
+    picture, every = panels(places[-1] + 1, columns, size=(3.5, 2.9))
+    for unused in set(range(len(every))) - set(places):
+        every[unused].set_visible(False)
+    axes = [every[place] for place in places]
     for panel, of in zip(axes, found, strict=True):
         filled, line = {"color": "#BBBBBB"}, {"histtype": "step", "linewidth": 1.6, "color": _BLUE}
         for counts, label, look in ((of.every, "all weights", filled), (of.kept, "kept by the ticket", line)):
@@ -59,12 +64,22 @@ def figure(studies: Sequence[Study]) -> Picture:
             panel.text(0.03, 0.92, "nothing is kept", transform=panel.transAxes, fontsize=8)
         panel.set_xlabel("weight that the ticket starts from", fontsize=8)
         panel.set_yticks([])
+        panel.xaxis.set_major_locator(MaxNLocator(6))
         titled(panel, f"{of.study}: {of.layer}", f"{of.kept.sum():,} of {of.every.sum():,} kept", width=40)
     drawn = {of.study for of in found}
-    seeds = "all seeds together" if any(len(study.runs) > 1 for study in studies if study.name in drawn) else ""
-    legend(picture, axes, *filter(None, [seeds]), dense="all weights")
+    seeds = "all seeds together; " if any(len(study.runs) > 1 for study in studies if study.name in drawn) else ""
+    legend(picture, axes, f"{seeds}each distribution has an area of 1", dense="all weights")
     heading(picture, *notes)
     return Picture(picture, notes)
+
+
+def _places(of_each: Iterable[int], columns: int) -> list[int]:
+    """Where the panels are of experiments that have so many each: each experiment begins a line."""
+    places, start = list[int](), 0
+    for several in of_each:
+        places += range(start, start + several)
+        start += -(-several // columns) * columns
+    return places
 
 
 def _spreads(study: Study, most: int) -> tuple[list[Spread], int]:
