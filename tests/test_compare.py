@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import polars
 import pytest
 
 from lth_cli.pictures.accuracy import figure
@@ -143,6 +144,17 @@ def test_every_format_has_every_row() -> None:
     table.compared(Terminal(file=text, width=200), rows)
     assert "93.00 ± 2.83" in text.getvalue()
     assert "…" not in text.getvalue()
+
+
+def test_csv_and_parquet_are_read_back_as_the_same_frame() -> None:
+    """Of numbers as numbers, also where a cell is empty, and of names with commas and quotes as they are."""
+    rows = compare([run(PAIR, record={"choices": {"model": 'a,"b"', "dataset": "d"}})])
+    frame = polars.read_parquet(io.BytesIO(formats.to_parquet(rows)))
+    text = polars.read_csv(io.StringIO(formats.to_csv(rows)), infer_schema_length=None)
+    filled = [name for name in frame.columns if frame[name].null_count() < len(frame)]
+    assert {name for name in frame.columns if frame[name].null_count() > 0} & set(filled) >= {"gap", "interval"}
+    assert text[filled].equals(frame[filled])
+    assert frame["run"][0] == text["run"][0] == 'a,"b" d'
 
 
 @pytest.mark.parametrize("seconds", ["1e308", "inf", "nan", "-1.0", "9" * 400])

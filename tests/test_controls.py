@@ -96,6 +96,17 @@ def test_fresh_weights_start_at_iteration_0_and_others_where_the_ticket_does() -
         assert control.start.iterations == (6 if fresh else ticket.start.iterations)
 
 
+@pytest.mark.parametrize("name", ["random_mask", "invert", "smart_ratio", "reshuffle", "random_reinit"])
+def test_what_an_optimizer_remembers_of_other_weights_is_not_taken_over(name: str) -> None:
+    """The squared gradients of the dense network would make the steps of another mask too small to learn."""
+    _, ticket = pair(name, Early(3))
+    params, buffers = ticket.start.state.params, ticket.start.state.buffers
+    state = State(params, buffers, {"exp_avg_sq/fc1.weight": torch.ones_like(params["fc1.weight"])})
+    ticket = Arm(replace(ticket.start, state=state), ticket.mask)
+    context = Context(0, 1, lambda stream: State(params, buffers), 5, select, lambda: ticket.mask)
+    assert ALL[name].make(ticket, context).start.state.moments == {}
+
+
 def test_invert_keeps_what_the_criterion_likes_least() -> None:
     rounds = imp(rounds=1, target=0.75, controls={"invert": Invert()}, iterations=4)
     trained = arm(rounds[0], "dense").state.params

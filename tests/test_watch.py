@@ -149,7 +149,7 @@ def test_on_a_terminal_it_is_one_live_screen(start: Start, tmp_path: Path) -> No
 def test_what_has_ended_is_said_at_once(lth: Lth, tmp_path: Path) -> None:
     done = lth("watch", str(STORED / "done"))
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"{STORED / 'done'}: done, round 3/3, dense 2.5%, winning 12.5% at 0.1014\n"
+    assert done.stdout == f"{STORED / 'done'}: done, round 3/3, dense 2.5% val, winning 12.5% val at 0.1014\n"
     both = lth("watch", str(STORED))
     assert both.returncode == 1
     assert "cut: interrupted, round 1/3" in both.stdout

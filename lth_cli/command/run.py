@@ -34,7 +34,7 @@ from lth_cli.rundir.read import read
 from lth_cli.rundir.restore import answer_from_disk
 from lth_cli.rundir.write import Writer
 from lth_cli.setup.build import Experiment, build
-from lth_cli.training.convergence import not_converged
+from lth_cli.training.convergence import Curves, curves, unconverged
 from lth_cli.training.curves import Diverged
 from lth_cli.training.evaluate import Evaluation
 from lth_cli.training.hooks import Hooks, Scope
@@ -136,7 +136,7 @@ def _rounds(
         fit=fit if intact is None else answer_from_disk(intact, fit),
         iterations=experiment.recipe.iterations,
     )
-    falling = dict[str, float]()
+    ends = list[Curves]()
     began = time.perf_counter()
     for round in range(last + 1):
         with scope("pruning and checks"):
@@ -154,11 +154,10 @@ def _rounds(
         if round >= done:
             display.round(fitted, time.perf_counter() - began)
         if round in (0, last):
-            falling |= not_converged(fitted)
+            ends.append(curves(fitted))
         began = time.perf_counter()
-    if falling:
-        arms = ", ".join(f"{arm} by {100 * fall:.0f}%" for arm, fall in falling.items())
-        display.say(f"not converged, as validation loss still fell in the last fifth of training: {arms}")
+    for line in unconverged(ends):
+        display.say(line)
 
 
 def _fit(

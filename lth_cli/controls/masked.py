@@ -1,9 +1,11 @@
 """Controls that start from the ticket's weights under another mask, of the same pattern and the same number of weights.
 
 Where a rewind strategy keeps trained weights, a weight that an earlier round pruned starts from the last value it had.
+The optimizer starts fresh: what it remembers is of the dense network or of the ticket, and Adam's squared gradients of
+these can make the steps of another mask too small to learn at all.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -12,7 +14,7 @@ from lth_cli.core import masks
 from lth_cli.core.budget import spread, whole
 from lth_cli.core.counts import Counts
 from lth_cli.core.layers import Layer
-from lth_cli.core.state import Mask
+from lth_cli.core.state import Mask, State
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class RandomMask:
 
     def make(self, ticket: Arm, context: Context) -> Arm:
         stream = context.stream("mask")
-        return Arm(ticket.start, {name: _elsewhere(name, m, context, stream) for name, m in ticket.mask.items()})
+        return _under({name: _elsewhere(name, m, context, stream) for name, m in ticket.mask.items()}, ticket)
 
     def wrong_mask(self, mask: Mask, ticket: Mask) -> str | None:
         """Each layer must keep its count at other places."""
@@ -58,7 +60,7 @@ class Invert:
 
     def make(self, ticket: Arm, context: Context) -> Arm:
         assert context.inverted is not None
-        return Arm(ticket.start, context.inverted())
+        return _under(context.inverted(), ticket)
 
     def wrong_mask(self, mask: Mask, ticket: Mask) -> str | None:
         """Another mask of the same total; only a mask that prunes nothing is its own inverse."""
@@ -95,7 +97,7 @@ class SmartRatio:
         stream = context.stream("smart_ratio")
         counts = self._counts(ticket.mask)
         scores = {name: torch.rand(m.shape, generator=stream) for name, m in ticket.mask.items()}
-        return Arm(ticket.start, context.select(scores, _dense(ticket.mask), Counts.each(counts)))
+        return _under(context.select(scores, _dense(ticket.mask), Counts.each(counts)), ticket)
 
     def wrong_mask(self, mask: Mask, ticket: Mask) -> str | None:
         """The total must be the ticket's, the counts those of the formula."""
@@ -118,6 +120,12 @@ class SmartRatio:
             fixed[linear[-1]] = max(self.output * last.size, total - sum(layer.size for layer in layers.values()))
         target = spread(densities, layers, total - sum(fixed.values())) | fixed
         return whole({name: target[name] for name in mask}, total)
+
+
+def _under(mask: Mask, ticket: Arm) -> Arm:
+    """From the ticket's weights, with a fresh optimizer."""
+    state = ticket.start.state
+    return Arm(replace(ticket.start, state=State(state.params, state.buffers)), mask)
 
 
 def _elsewhere(name: str, m: torch.Tensor, context: Context, stream: torch.Generator) -> torch.Tensor:

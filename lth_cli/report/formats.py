@@ -1,6 +1,5 @@
 """Rows of a comparison as markdown, LaTeX, CSV, JSON or Parquet."""
 
-import csv
 import html
 import io
 import json
@@ -54,13 +53,10 @@ def latex(rows: Sequence[Row], more: Sequence[str] = ()) -> str:
 
 
 def to_csv(rows: Sequence[Row]) -> str:
-    """Every field of every row, unrounded."""
-    text = io.StringIO()
-    # Quoted, as there are spreadsheets for which a semicolon ends a cell.
-    table = csv.DictWriter(text, _names(rows), lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
-    table.writeheader()
-    table.writerows({key: _in_csv(value) for key, value in _flat(row).items()} for row in rows)
-    return text.getvalue()
+    """Every field of every row, unrounded; what there is none of is empty."""
+    names = _names(rows)
+    lines: list[list[object]] = [[*names], *([values[name] for name in names] for values in map(_flat, rows))]
+    return "".join(",".join(_in_csv(value) for value in line) + "\n" for line in lines)
 
 
 def to_json(rows: Sequence[Row], **more: object) -> str:
@@ -97,12 +93,13 @@ def _in_tex(text: str) -> str:
     return "".join(_TEX.get(c, c) for c in clean(text))
 
 
-def _in_csv(value: object) -> object:
-    """A cell that no spreadsheet takes for a formula."""
+def _in_csv(value: object) -> str:
+    """A cell that no spreadsheet takes for a formula; texts are quoted, as for some a semicolon ends a cell."""
     if not isinstance(value, str):
-        return value
+        return "" if value is None else str(value).lower()
     text = clean(value)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "＝", "＋", "－", "＠", "�")) else text
+    text = f"'{text}" if text.startswith(("=", "+", "-", "@", "＝", "＋", "－", "＠", "�")) else text
+    return '"' + text.replace('"', '""') + '"'
 
 
 def _names(rows: Sequence[Row]) -> list[str]:

@@ -18,7 +18,7 @@ _WIDE = 100  # characters of a terminal, from which on dates have their year and
 _ENDLESS = 100_000  # characters of a line where nobody looks: nothing is cut off
 _NARROWEST = 30  # characters of a name and of what was overridden
 _GAP = "  "
-_TITLES = ("status", "when", "round", "val %", "density")
+_TITLES = ("status", "when", "round", "best val", "at")
 
 Cells = tuple[str, ...]
 

@@ -156,9 +156,9 @@ def _parts(run: Glance, watched: Watched) -> Iterator[str]:
     if round_of(run):
         yield f"round {round_of(run)}"
     if run.dense is not None:
-        yield f"dense {100 * run.dense.val_accuracy:.1f}%"
+        yield f"dense {100 * run.dense.val_accuracy:.1f}% val"
     if run.winning:
-        yield f"winning {100 * run.winning[-1].val_accuracy:.1f}% at {density(run.winning[-1].density)}"
+        yield f"winning {100 * run.winning[-1].val_accuracy:.1f}% val at {density(run.winning[-1].density)}"
     if run.status == "running":
         left = watched.left(run)
         if left is not None:
