@@ -10,6 +10,7 @@ from lth_cli.results.statistics import Beats, Verdict
 
 _TOLD = {
     "test accuracy %": "test accuracy: at the end of training, ± standard deviation over seeds.",
+    "acc. %": "acc.: test accuracy at the end of training, the mean over seeds.",
     "vs dense": "vs dense: points, seed by seed, ± half of the 95% interval.",
     "vs retrained": "vs retrained: the same to dense_retrained, the dense network trained as long as the tickets.",
     "ticket − it": "ticket − it: the same of the winning ticket minus this control.",
@@ -26,7 +27,7 @@ _LONG = {column.short[0]: column.title for column in COMPARE if column.short is 
 
 def legend(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
     """Of these columns, and of what is special in these rows."""
-    titles = {_LONG.get(column.title, column.title) for column in columns}
+    titles = {column.title if column.title in _TOLD else _LONG.get(column.title, column.title) for column in columns}
     return [*(told.format(rows[0].tolerance) for title, told in _TOLD.items() if title in titles), *_special(rows)]
 
 

@@ -31,10 +31,11 @@ def compared(console: Terminal, rows: Sequence[Row]) -> list[Column]:
     """
     columns = fitting(rows, console.width)
     widths = [_width(column, rows) for column in columns]
+    gap = _GAP if sum(widths) + _GAP * (len(widths) - 1) <= console.width else 1
     for name, members in groupby(rows, key=lambda row: row.group):
         if name:
             console.say(name, style="bold")
-        table = Table(header_style="dim", box=None, pad_edge=False, padding=(0, _GAP, 0, 0))
+        table = Table(header_style="dim", box=None, pad_edge=False, padding=(0, gap, 0, 0))
         for column, width in zip(columns, widths, strict=True):
             table.add_column(column.title, justify=_justify(column), no_wrap=True, min_width=width)
         for row in members:
