@@ -161,7 +161,7 @@ def test_a_list_is_of_short_lines(lth: Lth, tmp_path: Path) -> None:
 def test_a_cell_is_what_it_says(run: Path) -> None:
     row = compare([read(run)])[0]
     text = io.StringIO()
-    compared(Terminal(file=text), [row.__class__(**{**row.__dict__, "run": ":skull: [red]x[/] \\"})])
+    compared(Terminal(file=text), [row.__class__(**{**row.__dict__, "group": ":skull: [red]x[/] \\"})])
     assert ":skull: [red]x[/] \\" in text.getvalue()
     assert in_markdown("$x$ ~~y~~ http://z www.z") == "\\$x\\$ \\~\\~y\\~\\~ http\\://z www\\.z"
 

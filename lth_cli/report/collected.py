@@ -62,11 +62,12 @@ def _read(folders: Sequence[Path]) -> Iterator[Run | str]:
 
 def _examined(folder: Path) -> Run | str:
     """What results need of a finished run, or a line of what else it is."""
+    texts = dict[str, bytes]()
     try:
-        run = read(folder)
+        run = read(folder, texts)
     except Damaged as damaged:
         return f"damaged: {damaged}"
-    if lost := changed_in(folder, run.record):
+    if lost := changed_in(folder, run.record, texts):
         return f"damaged: {lost}"
     if run.status == "done":
         return replace(run, record=of_results(run.record))

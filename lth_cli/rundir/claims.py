@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lth_cli.rundir import names, within
+from lth_cli.rundir import names
 from lth_cli.rundir.damaged import Damaged, OutOfReach
-from lth_cli.rundir.manifest import Manifest, sha256, wrong_rows
+from lth_cli.rundir.manifest import Manifest, other_rows, sha256
 from lth_cli.rundir.tables import rows_by_round
 
 _MAY_CHANGE = ("status", "ended", "notes", "resumed", "diverged", "error")
@@ -29,25 +29,30 @@ def changed(record: Mapping[str, Any], manifest: Manifest) -> list[str]:
     return [key for key, digest in manifest.claims.items() if found.get(key) != digest]
 
 
-def changed_in(path: Path, record: Mapping[str, Any]) -> str | None:
+def changed_in(path: Path, record: Mapping[str, Any], texts: Mapping[str, bytes]) -> str | None:
     """What a comparison would show of a run directory that is not as it was written, of its tables only history.csv.
 
     None where its manifest cannot be read.
+
+    Args:
+        record: run.json.
+        texts: config.yaml and, where there is one, history.csv, as `read.read` keeps them.
     """
+    history = texts.get(names.HISTORY, b"")
     try:
         manifest = Manifest.load(path)
         if lost := changed(record, manifest):
             return f"{path / names.RECORD}: {', '.join(lost)}: not what was written"
         config = manifest.files.get(names.CONFIG)
-        if config is not None and sha256(within.read(path, names.CONFIG)) != config:
+        if config is not None and sha256(texts[names.CONFIG]) != config:
             return f"{path / names.CONFIG}: not the bytes that were written"
         listed = {b"%d" % round for round in manifest.rows}
-        for place, what in wrong_rows(path, names.HISTORY, manifest):
+        for place, what in other_rows(history, names.HISTORY, manifest):
             return f"{path / place}: {what}"
-        if record.get("status") == "done" and (more := rows_by_round(within.read(path, names.HISTORY)).keys() - listed):
+        if record.get("status") == "done" and (more := rows_by_round(history).keys() - listed):
             return f"{path / names.HISTORY}: round {min(more).decode()} is not in {names.MANIFEST}"
     except OutOfReach as out:
         return str(out)
-    except (Damaged, OSError):
+    except Damaged:
         pass
     return None

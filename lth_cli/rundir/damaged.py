@@ -32,10 +32,17 @@ class OutOfReach(Damaged):
     """What cannot be read here and now, as by this version, this user or this disk: nothing takes its place."""
 
 
-def parsed(root: Path, name: str, parser: Callable[[str], T]) -> T:
-    """What is in a file of a run directory; raises Damaged."""
+def parsed(root: Path, name: str, parser: Callable[[str], T], kept: dict[str, bytes] | None = None) -> T:
+    """What is in a file of a run directory; raises Damaged.
+
+    Args:
+        kept: where its bytes are to be put, by its name.
+    """
     try:
-        return parser(within.read(root, name).decode())
+        data = within.read(root, name)
+        if kept is not None:
+            kept[name] = data
+        return parser(data.decode())
     except (*UNREADABLE, OutOfReach) as error:
         raise Damaged(f"{root / name}: {why(root / name, error)}") from None
 

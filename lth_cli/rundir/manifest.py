@@ -99,6 +99,11 @@ def wrong_rows(path: Path, table: str, manifest: Manifest) -> Iterator[tuple[str
             pass
     except UNREADABLE as error:
         yield table, why(path / table, error)
+    yield from other_rows(text, table, manifest)
+
+
+def other_rows(text: bytes, table: str, manifest: Manifest) -> Iterator[tuple[str, str]]:
+    """The same of the text of a table whose lines are all rows."""
     rows, lacking = rows_by_round(text), younger(table, text)
     for round, digests in manifest.rows.items():
         written = rows.get(b"%d" % round, b"")

@@ -8,7 +8,7 @@ from typing import Any
 from lth_cli.core.arms import DENSE, MOST, WINNING
 from lth_cli.rundir import names
 from lth_cli.rundir.columns import HISTORY
-from lth_cli.rundir.config import read_config
+from lth_cli.rundir.config import parse_config
 from lth_cli.rundir.damaged import Damaged, OutOfReach, parsed
 from lth_cli.rundir.record import Record, read_record, status
 from lth_cli.rundir.tables import Row, parse_table
@@ -34,17 +34,20 @@ class Run:
     history: list[Row]
 
 
-def read(path: Path) -> Run:
+def read(path: Path, kept: dict[str, bytes] | None = None) -> Run:
     """Read a run directory; nothing in it is executed.
+
+    Args:
+        kept: where the bytes of config.yaml and history.csv are to be put, by their names.
 
     Raises:
         Damaged: a file is missing, cannot be parsed, says what cannot be, or needs a newer version of lth.
     """
-    record, config = read_record(path), read_config(path)
+    record, config = read_record(path), parsed(path, names.CONFIG, parse_config, kept)
     file = path / names.HISTORY
     history = list[Row]()
     if os.path.lexists(file):
-        history = parsed(path, names.HISTORY, lambda text: _checked(text, record["format"]))
+        history = parsed(path, names.HISTORY, lambda text: _checked(text, record["format"]), kept)
     if record["status"] == "done":
         _check_complete(file, record, history)
     return Run(path, status(record), record, config, history)
