@@ -1,7 +1,7 @@
 """The format of run directories: its version, and the columns of each table with the version that brought them."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -33,9 +33,13 @@ class Column:
     default: int | float | str | None = None
     empty: bool = False
 
-    def parse(self, cell: str) -> Any:
-        """The value of a cell; raises ValueError, TypeError."""
-        return None if cell == "" and self._may_be_empty else self.kind(cell)
+    @cached_property
+    def parser(self) -> Callable[[str], Any]:
+        """A cell -> its value; raises ValueError, TypeError."""
+        return self._parse if self._may_be_empty else self.kind
+
+    def _parse(self, cell: str) -> Any:
+        return None if cell == "" else self.kind(cell)
 
     def allows(self, value: Any) -> bool:
         """Whether it can be that; a number that is not finite cannot."""

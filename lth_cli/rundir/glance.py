@@ -186,7 +186,7 @@ def _points(text: str) -> dict[str, list[Point]]:
             raise ValueError(f"line {rows.line_num}: {len(row)} cells of {len(header)}")
         cells = dict(zip(_READ, (row[place] for place in places), strict=True))
         if cells["arm"] in (DENSE, WINNING):
-            typed = {name: _COLUMNS[name].parse(cell) for name, cell in cells.items()}
+            typed = {name: _COLUMNS[name].parser(cell) for name, cell in cells.items()}
             if wrong := [name for name in _READ if not _COLUMNS[name].allows(typed[name])]:
                 raise ValueError(f"line {rows.line_num}: {wrong[0]} is {cells[wrong[0]][:40]}")
             found[typed["arm"], typed["round"]].append((typed["density"], typed["val_accuracy"]))

@@ -1,6 +1,7 @@
 """What makes two configs the same experiment: the keys that may differ, what each is, and the questions asked of it."""
 
 from enum import Enum, auto
+from functools import lru_cache
 
 
 class Role(Enum):
@@ -45,6 +46,7 @@ BEFORE = {
 """What an older version did that had no such key."""
 
 
+@lru_cache(maxsize=4096)
 def same_experiment(key: str) -> bool:
     """Whether runs of one experiment may differ in a key, as `lth compare` groups them."""
     return _role(key) in (Role.REPLICATE, Role.MANNER)

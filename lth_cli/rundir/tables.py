@@ -49,15 +49,11 @@ def parse_table(text: str, table: str, version: int) -> list[Row]:
     """
     if (lines := text.count("\n")) > _MOST_ROWS[table]:
         raise ValueError(f"{lines:,} rows; at most {_MOST_ROWS[table]:,} are read")
-    found = list[Row]()
-    for number, row in enumerate(cells(text, table, version)):
-        if number == 0:
-            there = {name: place for place, name in enumerate(row)}
-            continue
-        found.append(
-            {one.name: one.parse(row[there[one.name]]) if one.name in there else one.default for one in TABLES[table]}
-        )
-    return found
+    rows = cells(text, table, version)
+    size = len(next(rows, ()))
+    there = [(column.name, column.parser) for column in TABLES[table][:size]]  # younger ones come last
+    younger = {column.name: column.default for column in TABLES[table][size:]}
+    return [{name: parse(cell) for (name, parse), cell in zip(there, row, strict=True)} | younger for row in rows]
 
 
 def cells(text: str, table: str, version: int = 1) -> Iterator[list[str]]:
