@@ -92,7 +92,7 @@ def test_the_input_mask_counts_weights_per_pixel(finished: Callable[..., Path]) 
         assert np.array_equal(np.asarray(panel.images[0].get_array()), mask.sum(0).reshape(8, 8).numpy())
 
 
-@pytest.mark.parametrize(("bound", "to"), [("MOST_PANELS", 2), ("_MOST_PIXELS", 64)])
+@pytest.mark.parametrize(("bound", "to"), [("_MOST_IMAGES", 2), ("_MOST_PIXELS", 64)])
 def test_no_ticket_is_read_that_is_not_drawn(
     bound: str, to: int, finished: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

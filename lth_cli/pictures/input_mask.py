@@ -7,11 +7,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lth_cli.pictures.canvas import MOST_PANELS, SHADES, MaxNLocator, heading, left_out, panels, text
+from lth_cli.pictures.canvas import SHADES, MaxNLocator, heading, left_out, panels, text
 from lth_cli.pictures.kinds import NotDrawn, Picture
 from lth_cli.pictures.studies import Study
 from lth_cli.pictures.tickets import ticket_of, with_ticket
 
+_MOST_IMAGES = 40  # with their scales, that many are laid out in some seconds, thrice as many in minutes
 _MOST_FILTERS = 1024
 _MOST_PIXELS = 2**23  # of all images together, each of which takes some 20 bytes
 
@@ -27,7 +28,7 @@ def figure(studies: Sequence[Study]) -> Picture:
     found, why = list[tuple[str, Image, str]](), list[str]()
     most: dict[str, float] = {}  # one scale for all images of one kind
     tickets = [(study, seed) for study in studies for seed in with_ticket(study)]
-    for study, seed in tickets[:MOST_PANELS]:
+    for study, seed in tickets[:_MOST_IMAGES]:
         if sum(image.size for _, image, _ in found) > _MOST_PIXELS:
             break
         image, what = _first_layer(study, seed)
