@@ -106,6 +106,75 @@ def test_rounds_of_equal_search_cost() -> None:
     assert shown["rewind=late"] == [("dense", 0), ("winning", 2), ("random_reinit", 2)]
 
 
+def test_a_control_is_shown_with_its_ticket_whatever_it_took_and_pulls_in_no_dearer_one() -> None:
+    """A reinitialised control trains for longer than a late ticket, one beside learned masks for nothing."""
+    for iterations in (1000, 0):
+        experiments = both()
+        for run_of in experiments[0].runs.values():
+            for row in run_of.history:
+                if row["arm"] == "random_reinit":
+                    row["iterations"] = iterations
+        budget = Budget.least(experiments)
+        shown = {one.name: one.showing(budget.rounds).shown for one in experiments}
+        assert max(round for _, round in shown["rewind=init"]) == 2
+        assert ("random_reinit", 2) in shown["rewind=late"]
+
+
+def test_an_experiment_for_which_it_is_never_enough_shows_dense() -> None:
+    cheap, dear = both()[::-1]
+    budget = Budget(150, "iterations", "x")
+    assert (budget.last(cheap), budget.last(dear)) == (None, None)
+    assert cheap.showing(budget.rounds).shown == [("dense", 0)]
+
+
+def test_of_a_seed_that_was_run_twice_all_is_of_the_later_run() -> None:
+    """Also where that one diverged, or was cut short."""
+    early = made({1: 0.9, 2: 0.9}, {2: 0.5}, range(2), record={"started": "2026-01-01"})
+    lost = [{"round": 2, "arm": "winning", "seed": 1, "what": "nan"}]
+    late = made({1: 0.3}, {}, range(1, 2), record={"started": "2026-01-02", "diverged": lost})
+    (experiment,) = gathered([late, early])
+    assert experiment.twice == {1}
+    assert set(experiment.of("winning", 2)) == {0}
+    assert experiment.of("winning", 1)[1]["test_accuracy"] == pytest.approx(0.2995)
+    assert experiment.lost("winning", 2) == 1
+    gone = made(
+        {}, {}, range(1, 2), record={"started": "2026-01-03", "diverged": [{**lost[0], "arm": "dense", "round": 0}]}
+    )
+    gone.history.clear()
+    (experiment,) = gathered([late, early, gone])
+    assert set(experiment.of("dense", 0)) == {0}
+    assert (experiment.alone, experiment.lost("winning", 2)) == (set(), 1)
+
+
+def test_seeds_without_a_dense_network_are_named() -> None:
+    one = made({1: 0.9}, {}, range(3))
+    one.history[:] = [row for row in one.history if row["arm"] != "dense" or row["seed"] != 2]
+    (experiment,) = gathered([one])
+    assert (experiment.alone, sorted(experiment.runs)) == ({2}, [0, 1])
+
+
+def test_runs_on_other_data_are_no_seeds_of_one_experiment() -> None:
+    runs = [made({1: 0.9}, {}, range(seed, seed + 1), record={"data_sha256": 60 * f"{seed}"}) for seed in (1, 2)]
+    assert [one.name for one in gathered(runs)] == ["dataset.sha256=11111111", "dataset.sha256=22222222"]
+
+
+def test_values_with_blanks_are_told_apart_whole() -> None:
+    runs = [
+        made({1: 0.9}, {}, model={"hidden": hidden}, rewind=rewind, record={"choices": {"model": "m", "rewind": name}})
+        for hidden in ([8, 4], [8, 5], [8])
+        for name, rewind in (("init", INIT), ("late", LATE))
+    ]
+    experiments = gathered(runs)
+    assert {one.apart_from(["model.hidden"]) for one in experiments} == {"rewind=init", "rewind=late"}
+    assert {one.apart_from(["model"]) for one in experiments} == {"rewind=init", "rewind=late"}
+    assert {one.value("model") for one in experiments} == {"m hidden=[8, 4]", "m hidden=[8, 5]", "m hidden=[8]"}
+
+
+def test_no_two_experiments_have_one_name() -> None:
+    runs = [made({1: 0.9}, {}, z=z) for z in (1, "1", "1 #1")]
+    assert len({one.name for one in gathered(runs)}) == 3
+
+
 def test_the_unit_is_the_one_that_all_know() -> None:
     known = run(
         {(0, "dense", 0): 0.9, (1, "winning", 0): 0.9}, train={"batch_size": 10}, record={"flops_per_example": 7}
@@ -162,7 +231,7 @@ def test_experiments_side_by_side() -> None:
     ]
     experiments = gathered(runs)
     check_keys(experiments, ["train.lr", "rewind"])
-    rows = side_by_side([row for one in experiments for row in rows_of(one.showing(last), 1.0, ["train.lr"])])
+    rows = side_by_side([row for one in experiments for row in rows_of(one.showing(last), 1.0, ["train.lr"])], True)
     assert [(row.group, row.arm, row.keys["train.lr"]) for row in rows[:4]] == [
         ("rewind=init", "dense", "0.002"),
         ("rewind=init", "dense", "0.01"),

@@ -3,7 +3,7 @@
 import io
 import sys
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from lth_cli.report.table import compared
 from lth_cli.report.terminal import Terminal
 from lth_cli.results.budget import Budget
 from lth_cli.results.compare import Row, rows_of
-from lth_cli.results.experiment import Rounds, gathered, last
+from lth_cli.results.experiment import Experiment, Rounds, gathered, last
 from lth_cli.results.headline import Headline, headline
 from lth_cli.results.selection import (
     baseline_of,
@@ -35,7 +35,7 @@ from lth_cli.rundir.sweep import Sweep, sweeps
 
 _NARROWEST = 40  # characters of a line of the legend
 _MOST_ROWS = 10_000  # in a table that is drawn for the eye, which takes a second for a thousand
-_MOST_HEADLINES = 20  # below a table
+_MOST_HEADLINES, _MOST_SEEDS = 20, 10  # below a table, and of a line
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,8 @@ def _compared(paths: Sequence[str], asked: Asked) -> tuple[list[Run], _Compared]
     places = expand(paths)
     runs, skipped = collect(places)
     runs = runs_where(runs, needed)
-    against = collect([Path(asked.baseline)])[0] if asked.baseline is not None else []
+    against, lost = collect([Path(asked.baseline)] if asked.baseline is not None else [])
+    skipped += [line for line in lost if line not in skipped]
     there = {run.path.resolve() for run in runs}
     runs += [run for run in against if run.path.resolve() not in there]
     found = sweeps(places)
@@ -140,28 +141,44 @@ def _compared(paths: Sequence[str], asked: Asked) -> tuple[list[Run], _Compared]
     for text in skipped:
         say(brief(f"lth: {clean(text)}"), file=sys.stderr)
 
-    experiments, notes = gathered(runs), list[str]()
+    experiments = gathered(runs)
+    notes = list(_left_out(experiments))
     check_keys(experiments, asked.by)
     rounds, baseline = asked.rounds, None
     if asked.baseline is not None:
         baseline = baseline_of(experiments, against, asked.baseline)
-        notes.append(f"The baseline is {baseline.name}.")
+        notes.append(f"The baseline is {baseline.name}{', whatever --where says' if needed else ''}.")
     if asked.budget:
         budget = Budget.least(experiments)
         rounds = budget.rounds
         notes.append(f"Rounds of equal search cost: the last for which {budget}, is enough.")
+        notes += [f"{one.name}: its first round takes more." for one in experiments if budget.last(one) is None]
     experiments = [one.showing(rounds) for one in experiments]
     rows = [row for one in experiments for row in rows_of(one, asked.tolerance, asked.by, baseline)]
     rows = rows_where(rows, needed, asked.arms)
     if asked.sort is not None:
         rows = in_order(rows, asked.sort)
     if asked.by:
-        rows = side_by_side(rows)
+        rows = side_by_side(rows, by_keys=asked.sort is None)
     if not rows:
-        raise NothingToCompare("nothing to compare: no finished run" + _where(paths))
+        raise NothingToCompare(f"nothing to compare: {notes[0] if notes else 'no finished run' + _where(paths)}")
     kept = {row.run for row in rows}
     headlines = [one for one in (headline(each, asked.tolerance) for each in experiments if each.name in kept) if one]
     return runs, _Compared(rows, headlines, notes, skipped, found, asked.tolerance)
+
+
+def _left_out(experiments: Sequence[Experiment]) -> Iterator[str]:
+    """Seeds that are not in the rows, as there is a later run of them, or no dense network."""
+    for one in experiments:
+        if one.twice:
+            yield f"{one.name}: {_seeds(one.twice)}: of two runs the later counts."
+        if one.alone:
+            yield f"{one.name}: {_seeds(one.alone)}: left out, without a dense network."
+
+
+def _seeds(seeds: Collection[int]) -> str:
+    named = ", ".join(map(str, sorted(seeds)[:_MOST_SEEDS]))
+    return f"seed{'s' * (len(seeds) > 1)} {named}{', …' * (len(seeds) > _MOST_SEEDS)}"
 
 
 def _drawn(runs: Sequence[Run], plots: Sequence[str]) -> Iterator[str]:

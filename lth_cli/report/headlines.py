@@ -28,7 +28,8 @@ def _parts(one: Headline) -> Iterator[str]:
         yield f"smallest density that matches {rivals}: {density(one.density)} ({figures}){below}"
     if one.gaps_at is not None:
         yield f"at {density(one.gaps_at)} it {', '.join(_gaps(one))}"
-    yield f"search: {one.iterations:,.0f} iterations, {one.times_dense:.1f} times dense"
+    times = "" if one.times_dense is None else f", {one.times_dense:.1f} times dense"
+    yield f"search: {one.iterations:,.0f} iterations{times}"
 
 
 def _gaps(one: Headline) -> Iterator[str]:

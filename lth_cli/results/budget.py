@@ -39,12 +39,20 @@ class Budget:
         return cls(amount, unit, of)
 
     def rounds(self, experiment: Experiment, arm: str) -> Set[int]:
-        """The last round of an arm for which there is enough, and dense, whatever it took. A `Rounds`."""
-        spent = {round: _UNITS[self.unit](experiment.search(arm, round)) for round in experiment.densities(arm)}
-        enough = [
-            round for round, amount in spent.items() if amount is not None and (arm == DENSE or amount <= self.amount)
-        ]
-        return {max(enough)} if enough else set()
+        """Up to the last ticket for which there is enough, the last round of an arm. A `Rounds`.
+
+        What a control takes is no part of the search, and it is shown with its ticket, whatever it took.
+        """
+        if arm == DENSE:
+            return {0}
+        last = self.last(experiment)
+        found = [round for round in experiment.densities(arm) if last is not None and round <= last]
+        return {max(found)} if found else set()
+
+    def last(self, experiment: Experiment) -> int | None:
+        """The round of the last ticket for which there is enough; None where the first is too dear."""
+        spent = {round: _UNITS[self.unit](experiment.search(WINNING, round)) for round in experiment.densities(WINNING)}
+        return max((k for k, amount in spent.items() if amount is not None and amount <= self.amount), default=None)
 
     def __str__(self) -> str:
         return f"{self.amount:.3g} {self.unit}, the whole search of {self.of}"

@@ -1,7 +1,6 @@
 """The runs of one experiment, as one: its arms, round by round, paired by seed."""
 
 import math
-import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
@@ -11,7 +10,7 @@ from typing import Any
 
 from lth_cli.core.arms import DENSE, DENSE_RETRAINED, OWN, WINNING, drawn_by, go_on
 from lth_cli.results.cost import Cell, Cells, Cost, cost
-from lth_cli.results.experiments import experiments, identity
+from lth_cli.results.experiments import Said, experiments, identity, named
 from lth_cli.results.overrides import is_missing, lookup
 from lth_cli.results.statistics import Paired
 from lth_cli.rundir.read import Run
@@ -53,7 +52,10 @@ class Experiment:
     """The runs of one experiment, as one.
 
     Args:
+        said: what tells it from others, by key.
         runs: of each seed that has a dense network, the later one of two.
+        twice: the seeds of which an earlier run is left out.
+        alone: the seeds that have no dense network to be held against, and are left out.
         cells: rows of history.
         diverged: the seeds of arms and rounds that are left out.
         shown: the cells of which there is a row, in its order.
@@ -62,25 +64,36 @@ class Experiment:
     name: str
     record: Mapping[str, Any]
     config: Mapping[str, Any]
+    said: Said
     runs: Mapping[int, Run]
+    twice: Set[int]
+    alone: Set[int]
     cells: Cells
     diverged: Mapping[Place, set[int]]
     shown: Sequence[Place] = ()
 
     @classmethod
-    def of_runs(cls, name: str, runs: Sequence[Run]) -> "Experiment":
-        """Of which all is known, and nothing is shown yet."""
-        cells: dict[Place, dict[int, Mapping[str, Any]]] = defaultdict(dict)
-        of_seed = dict[int, Run]()
+    def of_runs(cls, name: str, said: Said, runs: Sequence[Run]) -> "Experiment":
+        """Of which all is known, and nothing is shown yet. Of a seed that was run twice, all is of the later run."""
+        of_seed, twice = dict[int, Run](), set[int]()
         for run in sorted(runs, key=lambda run: str(run.record.get("started"))):
-            of_seed |= {row["seed"]: run for row in run.history if row["arm"] == DENSE}
-            for (arm, round, seed), rows in _draws(run).items():
-                cells[arm, round][seed] = rows[0] if len(rows) == 1 else _mean(rows)
+            lost = {one["seed"] for one in run.record.get("diverged", [])}
+            for seed in {row["seed"] for row in run.history} | lost:
+                twice |= {seed} & of_seed.keys()
+                of_seed[seed] = run
+        cells: dict[Place, dict[int, Mapping[str, Any]]] = defaultdict(dict)
         diverged: dict[Place, set[int]] = defaultdict(set)
-        for one in (one for run in runs for one in run.record.get("diverged", [])):
-            diverged[one["arm"], one["round"]].add(one["seed"])
-        seeds = dict(sorted(of_seed.items()))
-        return cls(name, runs[0].record, runs[0].config, seeds, cells, diverged)
+        for run in runs:
+            for (arm, round, seed), rows in _draws(run).items():
+                if of_seed[seed] is run:
+                    cells[arm, round][seed] = rows[0] if len(rows) == 1 else _mean(rows)
+            for one in run.record.get("diverged", []):
+                if of_seed[one["seed"]] is run:
+                    diverged[one["arm"], one["round"]].add(one["seed"])
+        dense = cells.get((DENSE, 0), {}).keys()
+        alone = of_seed.keys() - dense - diverged.get((DENSE, 0), set())
+        found = {seed: run for seed, run in sorted(of_seed.items()) if seed in dense}
+        return cls(name, runs[0].record, runs[0].config, said, found, twice, alone, cells, diverged)
 
     def showing(self, rounds: Rounds) -> "Experiment":
         """With these rounds of an arm shown, and beside a control always its ticket."""
@@ -160,8 +173,9 @@ class Experiment:
         """
         choices = self.record.get("choices", {})
         if key in choices:
-            more = re.findall(rf"(?<!\S){re.escape(key)}\.(\S+=\S+)", self.name)
-            return " ".join([str(choices[key]), *more])
+            inner = f"{key}."
+            more = {name.removeprefix(inner): text for name, text in self.said.items() if name.startswith(inner)}
+            return f"{choices[key]} {named(more)}".strip()
         there = lookup(self.config, key)
         there = BEFORE.get(key, there) if is_missing(there) else there
         if isinstance(there, Mapping) and "_target_" in there:
@@ -170,8 +184,8 @@ class Experiment:
 
     def apart_from(self, keys: Sequence[str]) -> str:
         """Its name without what it says of keys."""
-        any_of = "|".join(map(re.escape, keys))
-        return re.sub(rf"(?<!\S)({any_of})(\.\S*?)?=\S*\s*", "", self.name).strip()
+        inner = tuple(f"{key}." for key in keys)
+        return named({name: text for name, text in self.said.items() if not f"{name}.".startswith(inner)})
 
     def search(self, arm: str, round: int) -> Cost:
         """What its training took, and all that came before it."""
@@ -189,15 +203,12 @@ def between(ours: Cell, theirs: Cell, resolution: float) -> Paired | None:
 
 
 def gathered(runs: Sequence[Run]) -> list[Experiment]:
-    """The experiments that runs are of: those whose configs differ only in seeds are one.
-
-    A seed that was run twice counts once, the later run.
-    """
+    """The experiments that runs are of: those on the same data whose configs differ only in seeds are one."""
     groups: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
         groups[identity(run)].append(run)
     names = experiments([members[0] for members in groups.values()])
-    return [Experiment.of_runs(*named) for named in zip(names, groups.values(), strict=True)]
+    return [Experiment.of_runs(*name, members) for name, members in zip(names, groups.values(), strict=True)]
 
 
 def _count(value: object) -> int | None:

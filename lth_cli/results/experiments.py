@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from lth_cli.core.arms import go_on
@@ -12,18 +12,23 @@ from lth_cli.rundir.read import Run
 from lth_cli.rundir.sameness import BEFORE, same_experiment
 
 _LONGEST = 1000  # characters of the name of an experiment
+_DATA = "dataset.sha256"  # under which the data itself tells experiments apart, as a key of its config
+_DIGITS = 8  # of it, in a name
+
+Said = Mapping[str, str]
+"""What tells an experiment from others, by key."""
 
 
 def identity(run: Run) -> str:
-    """The same for runs whose configs differ in seeds only."""
-    values = BEFORE | dict(flat(run.config))
+    """The same for runs on the same data, whose configs differ in seeds only."""
+    values = BEFORE | dict(_flat(run))
     return json.dumps({key: value for key, value in values.items() if not same_experiment(key)}, sort_keys=True)
 
 
-def experiments(runs: Sequence[Run]) -> list[str]:
-    """A name for each, of the choices that differ, and the keys that differ under the same choice."""
+def experiments(runs: Sequence[Run]) -> list[tuple[str, Said]]:
+    """A name for each, of the choices that differ, and the keys that differ under the same choice; and these."""
     choices: list[dict[str, Any]] = [run.record.get("choices", {}) for run in runs]
-    configs = [dict(flat(_told(run.config))) for run in runs]
+    configs = [dict(_told(run)) for run in runs]
     chosen = Counter(item for choice in choices for item in choice.items())
     choose = Counter(group for choice in choices for group in choice)
 
@@ -37,23 +42,53 @@ def experiments(runs: Sequence[Run]) -> list[str]:
     groups = [group for group in _differing(choices, lambda i, group: (None, len(runs))) if group != "experiment"]
     keys = [key for key in _differing(configs, alike) if not same_experiment(key)]
     of_group, of_key = ({one: i for i, one in enumerate(ones)} for ones in (groups, keys))
-    names = []
-    for choice, values in zip(choices, configs, strict=True):
-        name = " ".join([*_said(choice, of_group), *_said(values, of_key)])
-        name = name or " ".join(str(choice.get(group, "")) for group in ("model", "dataset")).strip()
-        names.append(brief(clean(name), width=_LONGEST))
-    # Texts may still coincide, as of 1 and "1": number those.
-    several, so_far = Counter(names), Counter[str]()
-    for i, name in enumerate(names):
-        so_far[name] += 1
-        names[i] = name if several[name] == 1 else f"{name} #{so_far[name]}"
-    return names
+    every = [
+        {**_said(choice, of_group), **_said(values, of_key)} for choice, values in zip(choices, configs, strict=True)
+    ]
+    names = [
+        named(said) or named_by(choice.get(group, "") for group in ("model", "dataset"))
+        for said, choice in zip(every, choices, strict=True)
+    ]
+    return list(zip(_numbered(names), every, strict=True))
 
 
-def _told(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Without what follows from the choice of a rewind strategy."""
-    follows = config.get("dense_retrained") == go_on(config)
-    return {key: value for key, value in config.items() if key != "dense_retrained" or not follows}
+def named(said: Said) -> str:
+    """As ``rewind=init train.lr=0.01``."""
+    return named_by(f"{key}={value}" for key, value in said.items())
+
+
+def named_by(words: Iterable[object]) -> str:
+    """Words as one name of a readable length."""
+    return brief(clean(" ".join(map(str, words)).strip()), width=_LONGEST)
+
+
+def _numbered(names: Sequence[str]) -> list[str]:
+    """Texts may coincide, as of 1 and "1": those have a number, too."""
+    several, so_far, taken = Counter(names), Counter[str](), {name for name, n in Counter(names).items() if n == 1}
+    found = []
+    for name in names:
+        own = name
+        while several[name] > 1 and (own in taken or own == name):
+            so_far[name] += 1
+            own = f"{name} #{so_far[name]}"
+        taken.add(own)
+        found.append(own)
+    return found
+
+
+def _flat(run: Run) -> Iterator[tuple[str, Any]]:
+    """The values of its config by their keys, and what its data is, as far as it says so."""
+    yield from flat(run.config)
+    if (data := run.record.get("data_sha256")) is not None:
+        yield _DATA, data
+
+
+def _told(run: Run) -> Iterator[tuple[str, Any]]:
+    """The same without what follows from the choice of a rewind strategy, and of data a few digits."""
+    follows = run.config.get("dense_retrained") == go_on(run.config)
+    for key, value in _flat(run):
+        if key != "dense_retrained" or not follows:
+            yield key, str(value)[:_DIGITS] if key == _DATA else value
 
 
 def _differing(dicts: Sequence[Mapping[str, Any]], alike: Callable[[int, str], tuple[Any, int]]) -> list[str]:
@@ -74,6 +109,6 @@ def _differing(dicts: Sequence[Mapping[str, Any]], alike: Callable[[int, str], t
     return [key for key, differs in found.items() if differs or key in missing]
 
 
-def _said(one: Mapping[str, Any], places: Mapping[str, int]) -> Iterator[str]:
+def _said(one: Mapping[str, Any], places: Mapping[str, int]) -> dict[str, str]:
     """What a dict has under the keys that have a place, in their order; there may be many more keys than it has."""
-    return (f"{key}={one[key]}" for key in sorted(one.keys() & places.keys(), key=places.__getitem__))
+    return {key: str(one[key]) for key in sorted(one.keys() & places.keys(), key=places.__getitem__)}

@@ -27,7 +27,7 @@ class Headline:
         gaps_at: the density of that round; None without a control that is held fair.
         beaten: those that the ticket beats.
         iterations: of all training up to there.
-        times_dense: that, over the training of the dense network.
+        times_dense: that, over the training of the dense network; None where it was not trained.
     """
 
     run: str
@@ -41,7 +41,7 @@ class Headline:
     gaps_at: float | None
     beaten: tuple[str, ...]
     iterations: float
-    times_dense: float
+    times_dense: float | None
 
 
 def headline(experiment: Experiment, tolerance: float) -> Headline | None:
@@ -75,5 +75,5 @@ def headline(experiment: Experiment, tolerance: float) -> Headline | None:
         gaps_at=None if at is None else densities[at],
         beaten=tuple(arm for arm, held in gaps.items() if held.said == Beats.yes),
         iterations=iterations,
-        times_dense=iterations / one if one else 0.0,
+        times_dense=iterations / one if one else None,
     )

@@ -158,13 +158,17 @@ def in_order(rows: Sequence[Row], key: str) -> list[Row]:
     return sorted(rows, key=lambda row: of_tickets.get(row.run, math.inf))
 
 
-def side_by_side(rows: Sequence[Row]) -> list[Row]:
-    """Of experiments that differ in keys alone, one arm and round after the other, in the order of the keys' values."""
+def side_by_side(rows: Sequence[Row], by_keys: bool) -> list[Row]:
+    """Of experiments that differ in keys alone, one arm and round after the other.
+
+    Args:
+        by_keys: whether they are in the order of the keys' values, or stay in theirs.
+    """
     groups = {group: place for place, group in enumerate(dict.fromkeys(row.group for row in rows))}
     arms = {arm: place for place, arm in enumerate(dict.fromkeys(row.arm for row in rows))}
 
     def place(row: Row) -> tuple[Any, ...]:
-        return groups[row.group], row.round, arms[row.arm], [_natural(value) for value in row.keys.values()]
+        return groups[row.group], row.round, arms[row.arm], [_natural(value) for value in row.keys.values() if by_keys]
 
     return sorted(rows, key=place)
 
