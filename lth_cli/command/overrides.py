@@ -22,7 +22,7 @@ from lth_cli.setup.schema import ConfigError
 
 _LONGEST = 100
 _MOST_JOBS = 10_000
-_REACHES_OUT = ("dataset.root", "dataset.download", "dataset.debian", "ticket")
+_REACHES_OUT = frozenset(("root", "download", "debian", "ticket", "_args_"))
 _ALLOWED = "the fraction of weights removed, in [0, 1)"
 
 
@@ -52,16 +52,19 @@ def interpolates(override: str) -> bool:
 
 
 def reaches_out(override: str) -> bool:
-    """Whether it says where data or a ticket is read from, or that data is downloaded."""
-    (parsed,) = _parsed([override])
-    values = _flat(parsed.key_or_group, parsed.value())  # of a deletion None, of a sweep what stands for its values
-    return any(values.get(key) not in (None, False) for key in _REACHES_OUT)
+    """Whether it says, at any depth, where data or a ticket is read from, or to download; or an argument by no name."""
+    (parsed,) = _parsed([override])  # of a deletion the value is None
+    said = _said(tuple(parsed.key_or_group.split(".")), parsed.value())
+    return any(value not in (None, False) and not _REACHES_OUT.isdisjoint(keys) for keys, value in said)
 
 
-def _flat(key: str, value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        return {key: value}
-    return {name: one for inner in value for name, one in _flat(f"{key}.{inner}", value[inner]).items()}
+def _said(keys: tuple[str, ...], value: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Each value in a value, also of each of several, with the keys that it is under."""
+    yield keys, value
+    for key, one in value.items() if isinstance(value, dict) else ():
+        yield from _said((*keys, *str(key).split(".")), one)
+    for one in value.list if isinstance(value, ChoiceSweep) else value if isinstance(value, list) else ():
+        yield from _said(keys, one)
 
 
 def swept(overrides: list[str]) -> list[str]:
