@@ -36,7 +36,7 @@ def foreign(named: Mapping[str, str], safe: bool) -> dict[str, str]:
 
 
 def _allowed(key: str) -> frozenset[str]:
-    """The targets that conf/ and Hydra name at a place: a data set that is a model's would read what no one looks at."""
+    """The targets that conf/ and Hydra name at a place: a data set as a model's would read what nobody looks at."""
     group, _, inner = key.partition(".")
     if group == "hydra":
         return own_targets(group).union(_OF_HYDRA)
