@@ -303,7 +303,9 @@ def test_a_safe_resume_imports_nothing_but_lth(words: str, run: Path, lth: Lth) 
 
 
 @pytest.mark.parametrize("record", ["run.json", ".hydra/overrides.yaml"])
-@pytest.mark.parametrize("long", ["x" * 200_000, "[" + "1," * 10_000 + "1]"])
+@pytest.mark.parametrize(
+    "long", ["x" * 200_000, "[" + "1," * 10_000 + "1]", "{" + "a:1," * 5_000 + "b:1}", "choice(" + "1," * 20_000 + "1)"]
+)
 def test_a_command_that_takes_minutes_to_read_is_refused(long: str, record: str, run: Path, lth: Lth) -> None:
     if record == "run.json":
         command(run, f"lth run +x={long}")
@@ -314,6 +316,19 @@ def test_a_command_that_takes_minutes_to_read_is_refused(long: str, record: str,
     done = lth("run", "resume=run", "safe=true")
     assert (done.returncode, done.stdout) == (2, "")
     assert re.search(r"run\.json: (no command: one (of|with) |missing)", done.stderr), done.stderr
+
+
+@pytest.mark.parametrize("record", ["run.json", ".hydra/overrides.yaml"])
+def test_so_is_one_of_thousands_of_overrides(record: str, run: Path, lth: Lth) -> None:
+    if record == "run.json":
+        command(run, f"lth run {'+a=1 ' * 499}")
+    else:
+        (run / "run.json").unlink()
+        (run / ".hydra").mkdir()
+        (run / record).write_text("- +a=1\n" * 501)
+    done = lth("run", "resume=run", "safe=true")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.search(r"run\.json: (no command: one of 501 words; at most 500 are read|missing)", done.stderr)
 
 
 @pytest.mark.parametrize("words", [["lth", "run"], {"lth": "run"}, 3, None])
