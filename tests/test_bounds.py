@@ -19,6 +19,7 @@ import torch
 import yaml
 
 import lth_cli
+from lth_cli.command.overrides import job_name, jobs
 from lth_cli.core.arms import MOST, drawn_by
 from lth_cli.core.files import read
 from lth_cli.core.state import Mask, State
@@ -41,6 +42,7 @@ from lth_cli.rundir.read import Run
 from lth_cli.rundir.read import read as read_run
 from lth_cli.rundir.record import _OF_RESULTS
 from lth_cli.rundir.restore import read_state
+from lth_cli.setup.schema import ConfigError
 from tests.command import Lth
 from tests.lies import believed, wrong
 
@@ -343,3 +345,42 @@ def test_tensors_that_do_not_fit_into_memory_are_a_lack_of_it(first: str) -> Non
     )
     assert (done.returncode, done.stdout) == (0, "MemoryError\n")
     assert first or done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["controls=range(0,1e400)"],
+        ["controls=range(0,100000000000)"],
+        ["controls=range(1,nan)"],
+        ["-m", "controls=range(0,100000000000)"],
+        ["-m", "sparsity=range(0,inf)"],
+        ["-m", "seed=range(1,nan)"],
+        ["-m", "seed=range(1e308,-1e308)"],
+        ["-m", "rounds=range(0)", "seed=range(0,100000000000)"],
+        ["-m", f"seed=range({10**30},{10**30 + 10**13})"],
+        ["-m", f"seed=range({10**40},{10**40 + 10},1.0)"],
+    ],
+)
+def test_a_range_without_end_is_refused_before_it_is_made(words: list[str], tmp_path: Path, limited: Lth) -> None:
+    done = limited("run", *words, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.search(r"a sweep of more than 10,000 jobs|a range of numbers up to", done.stderr), done.stderr
+
+
+class Unsearched(list[str]):
+    def __contains__(self, key: object) -> bool:
+        raise AssertionError(f"{key} is searched, for each override of each job")
+
+
+def test_thousands_of_keys_are_not_each_searched_for_each_job() -> None:
+    assert job_name(["b=2", "seed=1", "a=3"], Unsearched(["a", "seed"])) == "a=3,seed=1"
+
+
+def test_jobs_and_their_overrides_are_bounded_together() -> None:
+    """Either number may be what a sweep may have, and what they make together no work of seconds."""
+    keys = [f"k{i}=range(1)" for i in range(399)]
+    assert sum(1 for _ in jobs([*keys, "seed=range(500)"])) == 500
+    with pytest.raises(ConfigError, match="200,400 overrides in all jobs of the sweep together: at most 200,000"):
+        jobs([*keys, "seed=range(501)"])
+    assert sum(1 for _ in jobs([*keys[:19], "seed=range(10000)"])) == 10_000

@@ -49,7 +49,7 @@ WRONG = [
     (("run", "output="), "output=: a folder"),
     (("run", "lr=0.01"), "lr: there is no such key; did you mean train.lr?"),
     (("run", f"model.hidden={'[' * 3000}1{']' * 3000}"), "maximum recursion depth exceeded"),
-    (("run", "-m", f"seed=range(0,1{'0' * 320})"), "a range from start to stop by a step that is not 0"),
+    (("run", "-m", f"seed=range(0,1{'0' * 320})"), "a range of numbers up to 9,007,199,254,740,992, by a step"),
     (("run", "device=gpu"), "did you mean cuda?"),
     (("run", "pruner.scope=local"), "did you mean layerwise?"),
     (("sweep", "seed=0,1"), "list, watch, completion; a sweep is lth run -m"),

@@ -112,7 +112,7 @@ def test_the_pace_is_that_of_the_jobs_that_ended_since_the_command_began(tmp_pat
     ended(tmp_path, "e", "interrupted", "1999-12-31T23:59:59+00:00")
     (tmp_path / "f").mkdir()
     (tmp_path / "f" / "run.json").write_text("damaged")
-    sweep = Sweep(tmp_path, 6, ["seed"], began=946_684_800)
+    sweep = Sweep(tmp_path, 6, ["seed"], (0, 0), began=946_684_800)
     place = sweep.place(4, ["seed=3", "rounds=1"])
     assert (str(place), place.ended) == ("job 4/6 seed=3", 3)
     assert place.each is not None
@@ -120,7 +120,7 @@ def test_the_pace_is_that_of_the_jobs_that_ended_since_the_command_began(tmp_pat
 
 
 def test_a_long_label_loses_its_middle() -> None:
-    label = Sweep(Path("nowhere"), 9, ["model.hidden"]).place(1, [f"model.hidden=[{'10,' * 50}7]"]).label
+    label = Sweep(Path("nowhere"), 9, ["model.hidden"], (0, 0)).place(1, [f"model.hidden=[{'10,' * 50}7]"]).label
     assert (len(label), label[:20], label[-7:]) == (40, "model.hidden=[10,10,", "10,10,7]"[-7:])
 
 

@@ -14,13 +14,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import hydra
 import pytest
 import torch
 from omegaconf import OmegaConf
 from PIL import Image, UnidentifiedImageError
 
 import lth_cli
-from lth_cli.command.foreign import foreign, known, resolved_targets
+from lth_cli.command.compose import Composer, split
+from lth_cli.command.foreign import foreign, known, resolved_targets, targets
 from lth_cli.command.job import settled
 from lth_cli.datasets import image_folder
 from lth_cli.report.collected import collect
@@ -28,6 +30,7 @@ from lth_cli.results.checks.verify import verify
 from lth_cli.rundir.intact import reopen
 from lth_cli.rundir.manifest import Manifest
 from lth_cli.rundir.read import Damaged, read
+from lth_cli.setup.conf import conf_dir, options
 from lth_cli.setup.schema import ConfigError
 from tests.command import Lth, only_run
 from tests.interrupted import SHORT, results, start
@@ -275,6 +278,14 @@ REFUSED = (
         "lth run +dataset@_global_._global_.hydra.callbacks.x=digits",
         "lth run hydra.mode=2 hydra.sweep.dir=victim",
         "lth run '--config-dir=own\n'",
+        "lth run '+dataset.foo={_target_:lth_cli.datasets.mnist}'",
+        "lth run '+model.x=[{_target_:lth_cli.datasets.mnist}]'",
+        "lth run rewind._target_=lth_cli.datasets.mnist '~rewind.iteration'",
+        "lth run '+controls.a.b={_target_:lth_cli.controls.Invert}'",
+        "lth run '+controls.a={_target_:lth_cli.datasets.mnist}'",
+        "lth run pruner.score._target_=lth_cli.models.mlp",
+        "lth run model._target_=lth_cli.report.terminal.Log",
+        "lth run +dataset@model.x=mnist",
     ],
 )
 def test_a_safe_resume_imports_nothing_but_lth(words: str, run: Path, lth: Lth) -> None:
@@ -292,7 +303,9 @@ def test_a_safe_resume_imports_nothing_but_lth(words: str, run: Path, lth: Lth) 
 
 
 @pytest.mark.parametrize("record", ["run.json", ".hydra/overrides.yaml"])
-@pytest.mark.parametrize("long", ["x" * 200_000, "[" + "1," * 10_000 + "1]"])
+@pytest.mark.parametrize(
+    "long", ["x" * 200_000, "[" + "1," * 10_000 + "1]", "{" + "a:1," * 5_000 + "b:1}", "choice(" + "1," * 20_000 + "1)"]
+)
 def test_a_command_that_takes_minutes_to_read_is_refused(long: str, record: str, run: Path, lth: Lth) -> None:
     if record == "run.json":
         command(run, f"lth run +x={long}")
@@ -303,6 +316,19 @@ def test_a_command_that_takes_minutes_to_read_is_refused(long: str, record: str,
     done = lth("run", "resume=run", "safe=true")
     assert (done.returncode, done.stdout) == (2, "")
     assert re.search(r"run\.json: (no command: one (of|with) |missing)", done.stderr), done.stderr
+
+
+@pytest.mark.parametrize("record", ["run.json", ".hydra/overrides.yaml"])
+def test_so_is_one_of_thousands_of_overrides(record: str, run: Path, lth: Lth) -> None:
+    if record == "run.json":
+        command(run, f"lth run {'+a=1 ' * 499}")
+    else:
+        (run / "run.json").unlink()
+        (run / ".hydra").mkdir()
+        (run / record).write_text("- +a=1\n" * 501)
+    done = lth("run", "resume=run", "safe=true")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.search(r"run\.json: (no command: one of 501 words; at most 500 are read|missing)", done.stderr)
 
 
 @pytest.mark.parametrize("words", [["lth", "run"], {"lth": "run"}, 3, None])
@@ -332,6 +358,13 @@ def test_a_safe_resume_resolves_nothing_that_only_the_record_asks_for(run: Path,
         "dataset.download=true",
         "dataset.debian=elsewhere",
         "ticket=elsewhere/ticket",
+        "+dataset.foo={_target_:lth_cli.datasets.image_folder,root:elsewhere}",
+        "+dataset.foo=[[{a:{root:elsewhere}}]]",
+        "+dataset._args_=[elsewhere]",
+        "+dataset={_args_:[elsewhere]}",
+        "dataset={root:elsewhere},{root:elsewhere}",
+        "+rewind.root=elsewhere",
+        "+model.x={_target_:lth_cli.datasets.mnist,download:true}",
     ],
 )
 def test_a_safe_resume_reads_and_downloads_nothing_that_only_the_record_names(word: str, run: Path, lth: Lth) -> None:
@@ -345,6 +378,22 @@ def test_a_safe_resume_reads_and_downloads_nothing_that_only_the_record_names(wo
     assert "type it again" not in typed.stderr
     command(run, shlex.join(["lth", "run", *SHORT, "ticket=null"]))
     assert lth("run", "resume=run", "safe=true").returncode == 0
+
+
+@pytest.mark.parametrize("group", [group for group in options() if group not in ("experiment", "train")])
+def test_each_choice_of_lths_own_is_safe_where_it_stands_and_nowhere_else(group: str) -> None:
+    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        composer = Composer("config", None)
+        for option in options()[group]:
+            chosen = f"controls=[{option}]" if group == "controls" else f"{group}={option}"
+            config = OmegaConf.to_container(split(composer.whole([chosen])).config)
+            named = {key: target for key, target in targets(config).items() if key.endswith("_target_")}
+            assert any(key.startswith(group) for key in named)
+            assert foreign(named, safe=True) == {}
+            for key, target in named.items():
+                for place in (f"x.{key}", f"model.{key}", f"dataset.x.{key}", "/home._target_"):
+                    with pytest.raises(ConfigError, match="names there"):
+                        foreign({place: target}, safe=True)
 
 
 @pytest.mark.parametrize("flag", ["--version", "--vers", "--help", "-h", "--hydra-help", "--shell-completion"])
@@ -398,7 +447,7 @@ def test_what_a_config_imports_is_said(lth: Lth, tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stderr.startswith("lth: model._target_ imports mine.net\n")
     refused = lth("run", "--config-dir=conf", "model=mine", "safe=true")
-    assert refused.stderr == "lth: model._target_=mine.net: safe=true allows only what lth's own conf/ names\n"
+    assert refused.stderr == "lth: model._target_=mine.net: safe=true allows only what lth's own conf/ names there\n"
     assert "lth_cli.models.conv" in known()
     assert "os.system" not in known()
 

@@ -87,6 +87,20 @@ def test_numbers_beyond_all_bounds_are_no_traceback(run: Path, lth: Lth, tmp_pat
         assert max(map(len, (done.stdout + done.stderr).splitlines())) < 300
 
 
+@pytest.mark.parametrize("rounds", [1, 2])
+def test_a_record_of_other_rounds_is_refused_in_a_line(rounds: int, run: Path, lth: Lth) -> None:
+    """Also where it has the dense one only, from which no schedule goes on."""
+    record = json.loads((run / "run.json").read_text())
+    keep = [record["keep"][0] + 1, *record["keep"][1:rounds]]
+    (run / "run.json").write_text(json.dumps({**record, "keep": keep, "status": "interrupted"}))
+    believed(run)
+    done = lth("run", "resume=run", "safe=true")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"lth: rounds, sparsity: round 0 is done and keeps {keep[0]} weights; here")
+    assert len(done.stderr.splitlines()) == 2
+    assert ("sparsity.target=" in done.stderr) == (rounds > 1)
+
+
 def test_pictures_are_not_drawn_behind_a_link_that_was_there(run: Path, lth: Lth) -> None:
     """But where the user names it."""
     elsewhere = run.parent / "elsewhere"

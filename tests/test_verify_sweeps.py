@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -103,7 +104,10 @@ def test_a_folder_that_is_not_what_its_name_says_is_found(sweep: Path, lth: Lth)
     ("other", "words"),
     [
         ({"expected": 2}, "sweep.json: 2 jobs expected, its command asks for 4"),
-        ({"jobs": ["rewind=init,seed=0"]}, "its jobs are not those of its command, such as rewind=init,seed=1"),
+        ({"jobs": ["rewind=init,seed=0"]}, "1 jobs named, its command asks for 4"),
+        ({"jobs": [f"rewind=init,seed={i}" for i in range(4)]}, "not those of its command, such as rewind=init,seed=2"),
+        ({"jobs": ["rewind=init,seed=0"] * 4}, "not those of its command, such as rewind=init,seed=0"),
+        ({"jobs": ["seed=0,seed=1"] * 4}, "not those of its command, such as seed=0,seed=1"),
         ({"command": "lth run -m seed=0,1,2 rewind=init,none"}, "4 jobs expected, its command asks for 6"),
         ({"command": "lth run -m seed=1,2 rewind=init,none"}, "its jobs are not those of its command"),
     ],
@@ -167,7 +171,7 @@ def test_runs_that_are_copies_are_found_in_any_folder(sweep: Path, lth: Lth) -> 
 
 def test_commands_that_ask_for_more_than_can_be_counted_cost_nothing(sweep: Path, limited: Lth) -> None:
     """And what one folder makes of it hides nothing of the others."""
-    words = " ".join(f"k{i}=range(10000)" for i in range(1500))
+    words = " ".join(f"k{i}=range(10000)" for i in range(400))
     for i in range(20):
         (sweep.parent / f"s{i}").mkdir()
         (sweep.parent / f"s{i}" / "sweep.json").write_text(json.dumps({"command": f"lth run {words}", "expected": 1}))
@@ -175,6 +179,19 @@ def test_commands_that_ask_for_more_than_can_be_counted_cost_nothing(sweep: Path
     assert (verified.returncode, verified.stderr) == (1, "")
     assert verified.stdout.count("1 jobs expected, its command asks for more than 1,000,000") == 20
     assert verified.stdout.endswith("4 of 4 runs are in order\n")
+
+
+@pytest.mark.parametrize(("expected", "jobs"), [(9999, ["x"]), (10_000, ["x"]), (10_000, ["x"] * 10_000)])
+def test_the_jobs_that_a_short_command_asks_for_are_not_all_listed(expected: int, jobs: list[str], sweep: Path) -> None:
+    """Ten thousand of hundreds of overrides each, of which gigabytes can be made."""
+    words = " ".join(f"k{i}=range(1)" for i in range(400))
+    said(sweep, command=f"lth run -m z=range(10000) {words}", expected=expected, jobs=jobs)
+    tracemalloc.start()
+    found = list(contradictions(sweep))
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found[0].startswith("sweep.json: ")
+    assert most < 2**25
 
 
 def test_a_folder_whose_check_breaks_hides_no_other(sweep: Path, lth: Lth, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -387,6 +387,27 @@ def test_what_becomes_a_link_while_a_sweep_goes_on_leads_nowhere(
     assert held(victim) == {"file": b"precious"}
 
 
+def test_nor_does_the_sweep_itself_in_the_workers_of_joblib(
+    run: Path, victim: Path, lth: Lth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which did not hold it from the beginning; what Hydra makes by name there are the empty folders of the jobs."""
+    sweep = run.parent / "sweep"
+    words = ["lth", "run", "-m", *SHORT, "rounds=1", "seed=0,1", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    for seed in (0, 1):
+        (sweep / f"seed={seed}").mkdir(parents=True)
+    (sweep / "sweep.json").write_text(json.dumps({"format": 1, "command": shlex.join(words)}))
+    later(HYDRAS, lambda: replaced("", sweep, victim), monkeypatch)
+    done = lth("run", "resume=sweep", "safe=true")
+    assert done.returncode != 0
+    assert "lth: seed=0: " in done.stderr
+    assert "sweep: another folder has taken its name" in done.stderr
+    assert held(victim) == {"file": b"precious", "seed=0": None, "seed=1": None}
+    monkeypatch.undo()
+    sweep.unlink()
+    (run.parent / "was").rename(sweep)
+    assert lth("run", "resume=sweep", "safe=true").returncode == 0
+
+
 def test_a_resume_keeps_hydras_record_of_it(run: Path, lth: Lth) -> None:
     """As `lth verify` compares it with run.json; of a run that is done it stays as it is."""
     (run / "rounds" / "03" / "winning_seed0.safetensors").unlink()

@@ -8,12 +8,13 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from lth_cli.core.spelling import brief, clean, say
-from lth_cli.setup.conf import own_targets
+from lth_cli.setup.conf import options, own_targets
 from lth_cli.setup.schema import ConfigError
 
 _KEYS = ("_target_", "class", "()")  # the last two are those of Python's logging
 _CALLED = ("hydra.launcher", "hydra.sweeper", "hydra.callbacks", "hydra.job_logging", "hydra.hydra_logging")
 _IMPORTS = re.compile(r"\s*ext://")
+_PLACES = {"pruner": r"score\._target_", "controls": r"[^.]+\._target_"}  # of other groups it is their own
 _OF_HYDRA = (
     "hydra._internal.core_plugins.basic_launcher.BasicLauncher",
     "hydra._internal.core_plugins.basic_sweeper.BasicSweeper",
@@ -25,14 +26,22 @@ def foreign(named: Mapping[str, str], safe: bool) -> dict[str, str]:
     """Of targets by key, those that neither lth's own YAML nor Hydra names; nothing is imported here.
 
     Raises:
-        ConfigError: there is one, under ``safe=true``.
+        ConfigError: there is one, or one of lth's own in another place, under ``safe=true``.
     """
+    for key, target in named.items() if safe else ():
+        if target not in _allowed(key):
+            raise ConfigError(f"{clean(f'{key}={target}')}: safe=true allows only what lth's own conf/ names there")
     own = known()
-    found = {key: target for key, target in named.items() if target not in own}
-    if safe and found:
-        key, target = next(iter(found.items()))
-        raise ConfigError(f"{clean(f'{key}={target}')}: safe=true allows only what lth's own conf/ names")
-    return found
+    return {key: target for key, target in named.items() if target not in own}
+
+
+def _allowed(key: str) -> frozenset[str]:
+    """The targets that conf/ and Hydra name at a place: a data set as a model's would read what nobody looks at."""
+    group, _, inner = key.partition(".")
+    if group == "hydra":
+        return own_targets(group).union(_OF_HYDRA)
+    is_there = group in options() and re.fullmatch(_PLACES.get(group, "_target_"), inner)
+    return own_targets(group) if is_there else frozenset()
 
 
 def tell(imported: Mapping[str, str]) -> None:

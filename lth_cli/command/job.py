@@ -65,7 +65,7 @@ def job(config: DictConfig, resumed: bool, said: Collection[str], sweep: Sweep |
         with Signals().in_order():
             if multirun and Path(hydra.sweep.dir).resolve() not in path.resolve().parents:
                 raise ConfigError(f"hydra.sweep.subdir={hydra.sweep.subdir}: the name of a folder within the sweep")
-            with _alone(path, Path(hydra.sweep.dir), resumed) if multirun else contextlib.nullcontext():
+            with _alone(path, Path(hydra.sweep.dir), resumed, sweep) if multirun else contextlib.nullcontext():
                 if resumed:
                     as_begun(path, config, hydra.overrides.task)
                 _run(settled(config, said), path, sweep, said_by_hydra if resumed else None)
@@ -77,9 +77,17 @@ def job(config: DictConfig, resumed: bool, said: Collection[str], sweep: Sweep |
 
 
 @contextlib.contextmanager
-def _alone(path: Path, sweep: Path, resumed: bool) -> Iterator[None]:
+def _alone(path: Path, above: Path, resumed: bool, sweep: Sweep | None) -> Iterator[None]:
     """Hold a job's folder, as the one that it is now where the sweep goes on: no link leads out of the sweep."""
-    with held(path, Path(os.path.abspath(sweep))) if resumed else contextlib.nullcontext(), sole_writer(path):
+    with contextlib.ExitStack() as stack:
+        try:
+            if resumed and sweep is not None:
+                stack.enter_context(sweep.held_by_workers())
+            if resumed:
+                stack.enter_context(held(path, Path(os.path.abspath(above))))
+        except OSError as error:
+            raise error if lack(error) else Damaged(f"{error.filename}: {error.strerror}") from None
+        stack.enter_context(sole_writer(path))
         yield
 
 

@@ -20,7 +20,7 @@ from lth_cli.command.job import spin_less, task
 from lth_cli.command.line import Line, parse, refuse_long
 from lth_cli.command.room import check_room
 from lth_cli.core.faults import lack
-from lth_cli.core.files import held
+from lth_cli.core.files import held, identity
 from lth_cli.core.signals import Signals
 from lth_cli.core.spelling import brief, clean, gist, say
 from lth_cli.core.streams import give_up_stdout
@@ -139,8 +139,9 @@ def _sweep(folder: Folder, line: Line, words: list[str], resumed: bool, said: se
         subdir = f"${{lth.job_name:${{hydra.overrides.task}},[{','.join(keys)}]}}"
         words = [*words, overrides.quoted("hydra.sweep.subdir", subdir)]
     stopped = list[Exception]()
+    whole = sweep.Sweep(folder.path, len(known) or None, keys, identity(folder.path))
     try:
-        hand_to_hydra(words, task(resumed, stopped, said, sweep.Sweep(folder.path, len(known) or None, keys)))
+        hand_to_hydra(words, task(resumed, stopped, said, whole))
     except Exception as error:
         if not (folder.path / names.HYDRA_SWEEP).exists():
             if isinstance(error, OF_HYDRA):

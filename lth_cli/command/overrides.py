@@ -22,7 +22,9 @@ from lth_cli.setup.schema import ConfigError
 
 _LONGEST = 100
 _MOST_JOBS = 10_000
-_REACHES_OUT = ("dataset.root", "dataset.download", "dataset.debian", "ticket")
+_MOST_OVERRIDES = 200_000  # of all jobs of a sweep together
+_LARGEST = 2**53  # number in a range
+_REACHES_OUT = frozenset(("root", "download", "debian", "ticket", "_args_"))
 _ALLOWED = "the fraction of weights removed, in [0, 1)"
 
 
@@ -52,16 +54,19 @@ def interpolates(override: str) -> bool:
 
 
 def reaches_out(override: str) -> bool:
-    """Whether it says where data or a ticket is read from, or that data is downloaded."""
-    (parsed,) = _parsed([override])
-    values = _flat(parsed.key_or_group, parsed.value())  # of a deletion None, of a sweep what stands for its values
-    return any(values.get(key) not in (None, False) for key in _REACHES_OUT)
+    """Whether it says, at any depth, where data or a ticket is read from, or to download; or an argument by no name."""
+    (parsed,) = _parsed([override])  # of a deletion the value is None
+    said = _said(tuple(parsed.key_or_group.split(".")), parsed.value())
+    return any(value not in (None, False) and not _REACHES_OUT.isdisjoint(keys) for keys, value in said)
 
 
-def _flat(key: str, value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        return {key: value}
-    return {name: one for inner in value for name, one in _flat(f"{key}.{inner}", value[inner]).items()}
+def _said(keys: tuple[str, ...], value: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Each value in a value, also of each of several, with the keys that it is under."""
+    yield keys, value
+    for key, one in value.items() if isinstance(value, dict) else ():
+        yield from _said((*keys, *str(key).split(".")), one)
+    for one in value.list if isinstance(value, ChoiceSweep) else value if isinstance(value, list) else ():
+        yield from _said(keys, one)
 
 
 def swept(overrides: list[str]) -> list[str]:
@@ -86,10 +91,12 @@ def jobs(overrides: list[str], loader: ConfigLoader | None = None) -> Iterator[l
         if not override.is_sweep_override():
             choices[key] = [override.input_line or ""]  # of a key that is named twice, the last one counts
         elif isinstance(override.value(), ChoiceSweep | RangeSweep) or (loader is not None and _is_glob(override)):
-            others = math.prod(len(values) for other, values in choices.items() if other != key)
-            if others * _count(override) > _MOST_JOBS:
+            count = _count(override)
+            if count * math.prod(len(values) for other, values in choices.items() if other != key) > _MOST_JOBS:
                 raise ConfigError(f"{override.input_line}: a sweep of more than {_MOST_JOBS:,} jobs")
             choices[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
+    if (all_of_them := len(choices) * math.prod(map(len, choices.values()))) > _MOST_OVERRIDES:
+        raise ConfigError(f"{all_of_them:,} overrides in all jobs of the sweep together: at most {_MOST_OVERRIDES:,}")
     return (list(job) for job in itertools.product(*choices.values()))
 
 
@@ -134,8 +141,8 @@ def job_name(overrides: Sequence[str], keys: Sequence[str] = ()) -> str:
 
     A name that had to be changed or cut ends in a hash of the whole, so that two jobs never share one.
     """
-    key = {text: text.lstrip("+~").partition("=")[0] for text in overrides}
-    named = sorted(text for text in overrides if not keys or key[text] in keys)
+    wanted = frozenset(keys)
+    named = sorted(text for text in overrides if not wanted or text.lstrip("+~").partition("=")[0] in wanted)
     whole = ",".join(named) or "job"
     safe = re.sub(r"[^\w.,=+~\[\]-]", "_", whole, flags=re.ASCII)[:_LONGEST]
     return safe if safe == whole else f"{safe}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
@@ -159,21 +166,25 @@ def _readable(text: str) -> Iterator[None]:
 
 
 def _count(override: Override) -> int:
-    """How many values a sweep of one key has, without making them: a range may have any number, or no end."""
-    value = override.value()
+    """How many values a sweep of one key has, without making them: a range may have any number, or no end.
+
+    Raises:
+        ConfigError: more than a sweep may have jobs.
+    """
+    value, count = override.value(), 1
     if isinstance(value, ChoiceSweep):
-        return len(value.list)
-    if _is_glob(override) and override.config_loader is not None:
-        return sum(1 for _ in override.sweep_iterator())
-    if not isinstance(value, RangeSweep):
-        return 1
-    try:
-        start, stop, step = float(value.start or 0), float(value.stop or 0), float(value.step)
-    except OverflowError:
-        start = stop = step = math.inf
-    if step == 0 or not all(map(math.isfinite, (start, stop, step))):
-        raise ConfigError(f"{override.input_line}: a range from start to stop by a step that is not 0")
-    return max(0, math.ceil(min((stop - start) / step, _MOST_JOBS + 1)))
+        count = len(value.list)
+    elif _is_glob(override) and override.config_loader is not None:
+        count = sum(1 for _ in override.sweep_iterator())
+    elif isinstance(value, RangeSweep):
+        start, stop, step = value.start or 0, value.stop or 0, value.step
+        # Beyond, to add a step may change nothing; and of nan, no comparison is true.
+        if step == 0 or not all(abs(end) <= _LARGEST for end in (start, stop, step)):
+            raise ConfigError(f"{override.input_line}: a range of numbers up to {_LARGEST:,}, by a step that is not 0")
+        count = math.ceil(max(0, min((stop - start) / step, _MOST_JOBS + 1)))
+    if count > _MOST_JOBS:
+        raise ConfigError(f"{override.input_line}: a sweep of more than {_MOST_JOBS:,} jobs")
+    return count
 
 
 def _refuse_repetition(text: str) -> None:
@@ -190,8 +201,6 @@ def _rewrite(text: str) -> str:
         override = OverridesParser.create().parse_override(text)
     if override.key_or_group not in ("sparsity", "sparsity.target") or override.is_delete():
         return text
-    if _count(override) > _MOST_JOBS:
-        raise ConfigError(f"{text}: a sweep of more than {_MOST_JOBS:,} jobs")
     values = _values(override)
     numbers = [value for value in values if _is_number(value)]
     for number in numbers:
@@ -215,6 +224,7 @@ def _values(override: Override) -> list[Any]:
     if isinstance(value, ChoiceSweep):
         return [getattr(item, "text", item) for item in value.list]
     if isinstance(value, RangeSweep):
+        _count(override)  # refuses what has no end
         # range(0.5,0.9,0.2) would yield 0.7000000000000001.
         return [round(float(item), 10) for item in value.range()]
     if isinstance(value, IntervalSweep):

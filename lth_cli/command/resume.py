@@ -166,9 +166,9 @@ def check_rounds(intact: Intact, keep: Sequence[Counts], data_sha256: str | None
 
 def _same_rounds(path: Path, rounds: int, more: int) -> str:
     """``: sparsity.target=…``, where the schedule of a run of `rounds` has a target for it."""
-    with suppress(ValueError, TypeError):  # of a config that was edited
+    with suppress(ValueError, TypeError, ArithmeticError):  # of a config or a record that was edited
         target_of = getattr(own("sparsity", read_config(path).get("sparsity")), "target_of", None)
-        if target_of is not None and (target := target_of(more, rounds)) < 1:
+        if target_of is not None and 0 <= (target := target_of(more, rounds)) < 1:
             return f": sparsity.target={target}"
     return ""
 

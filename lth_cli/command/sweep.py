@@ -1,14 +1,17 @@
 """A sweep: where a job stands in it; how its jobs ended, what is told of it, and whether anything is left to keep."""
 
 import os
+import platform
 import re
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from lth_cli.command.explain import failure, first_line
+from lth_cli.core.files import held
 from lth_cli.core.spelling import brief, clean
 from lth_cli.report.sweep import Ended, Place, summary
 from lth_cli.rundir.damaged import Damaged
@@ -30,15 +33,25 @@ class Sweep:
         path: its folder.
         jobs: how many there are, or None where only Hydra knows.
         keys: what is swept.
+        folder: what tells the folder, on this machine, from one that takes its name while the sweep goes on.
         began: when this command began, in seconds since 1970: clocks of several machines have no other zero.
         pid: of the process that hands out the jobs.
+        host: its machine.
     """
 
     path: Path
     jobs: int | None
     keys: Sequence[str]
+    folder: tuple[int, int]
     began: float = field(default_factory=time.time)
     pid: int = field(default_factory=os.getpid)
+    host: str = field(default_factory=platform.node)
+
+    def held_by_workers(self) -> AbstractContextManager[None]:
+        """Hold its folder in a process that does not hold it yet; raises OSError where that is another one now."""
+        if self.pid == os.getpid():
+            return nullcontext()
+        return held(Path(os.path.abspath(self.path)), only=self.folder if self.host == platform.node() else None)
 
     def place(self, number: int, overrides: Sequence[str]) -> Place:
         """Where a job stands when it begins.

@@ -23,11 +23,12 @@ _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW | getattr(os, "O_BINAR
 
 
 @contextmanager
-def held(root: Path, above: Path | None = None) -> Iterator[None]:
+def held(root: Path, above: Path | None = None, only: tuple[int, int] | None = None) -> Iterator[None]:
     """Hold a folder open: below this root, all is read and written in this very folder, whatever takes its name later.
 
     Args:
         above: the folder from which on no link is followed on the way to it; None: the way is the caller's own.
+        only: what `identity` says of the folder that it must be; None: any.
 
     Raises:
         OSError: naming `root`.
@@ -37,6 +38,8 @@ def held(root: Path, above: Path | None = None) -> Iterator[None]:
         return
     with _naming(root), _folder(root / "x", root if above is None else above) as (opened, _):
         assert opened is not None
+        if only not in (None, _identity(os.fstat(opened))):
+            raise OSError(errno.ENOENT, "another folder has taken its name")
         folder = os.dup(opened)
     name = os.path.abspath(root)
     _held[name] = folder
@@ -45,6 +48,15 @@ def held(root: Path, above: Path | None = None) -> Iterator[None]:
     finally:
         del _held[name]
         os.close(folder)
+
+
+def identity(root: Path) -> tuple[int, int]:
+    """By what a folder, if it is held, is told from another of its name, on one machine."""
+    return _identity(os.stat(_held.get(os.path.abspath(root), root)))
+
+
+def _identity(found: os.stat_result) -> tuple[int, int]:
+    return found.st_dev, found.st_ino
 
 
 def open_regular(path: Path, most: int, root: Path | None = None) -> BufferedReader:

@@ -1,8 +1,7 @@
 """The checks of several runs: a sweep's record by its command, its names by their configs, and no run is a copy."""
 
-import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -33,9 +32,9 @@ def contradictions(path: Path) -> Iterator[str]:
     except Damaged:
         return
     yield from _planned(expected, jobs, command or "")
-    runs = list(_runs(path))
+    runs, listed = list(_runs(path)), frozenset(jobs)
     for name, run in runs:
-        if name in jobs and not _HASHED.fullmatch(name):
+        if name in listed and not _HASHED.fullmatch(name):
             said = parse(_parts(name))
             for one, there in disagree(said, run.config, run.record.get("choices", {})):
                 yield f"{name}: the folder is called {one[:80]}, {there[:80]}"
@@ -81,14 +80,30 @@ def _planned(expected: int | None, jobs: Sequence[str], command: str) -> Iterato
             return
     if expected != count:
         yield f"{names.SWEEP}: {str(expected)[:40]} jobs expected, its command asks for {count}"
+        return
     if not jobs or not swept or count > _MOST_JOBS or any(map(_HASHED.fullmatch, jobs)):
         return
-    listed = [[_plain(str(value)) for value in values] for values in swept.values()]
-    wanted = {frozenset(zip(swept, values, strict=True)) for values in itertools.product(*listed)}
-    there = {frozenset((key, _plain(text)) for key, text in map(_split, _parts(name))) for name in jobs}
-    if len(jobs) != count or wanted != there:
-        other = min((",".join(map("=".join, sorted(job))) for job in wanted ^ there), default="one that is there twice")
-        yield f"{names.SWEEP}: its jobs are not those of its command, such as {other[:80]}"
+    if len(jobs) != count:
+        yield f"{names.SWEEP}: {len(jobs):,} jobs named, its command asks for {count:,}"
+        return
+    yield from _named(jobs, {key: {_plain(str(value)) for value in values} for key, values in swept.items()})
+
+
+def _named(jobs: Sequence[str], swept: Mapping[str, set[str]]) -> Iterator[str]:
+    """A job that is none of a command's, or is there twice; as many as it has are all of them where there is none.
+
+    So the command's own, of which a short one may have gigabytes, are never listed.
+    """
+    there = set[frozenset[tuple[str, str]]]()
+    for name in jobs:
+        parts = [_split(part) for part in _parts(name)]
+        job = {key: _plain(text) for key, text in parts}
+        same = frozenset(job.items())
+        fits = len(parts) == len(swept) and all(job.get(key) in values for key, values in swept.items())
+        if not fits or same in there:
+            yield f"{names.SWEEP}: its jobs are not those of its command, such as {name[:80]}"
+            return
+        there.add(same)
 
 
 def _swept(command: str) -> dict[str, Sequence[object]] | None:
