@@ -12,10 +12,11 @@ from lth_cli.results.checks.copies import dense_curve
 from lth_cli.results.overrides import disagree, lookup, parse
 from lth_cli.rundir import names
 from lth_cli.rundir.command import take_apart
+from lth_cli.rundir.damaged import UNREADABLE
 from lth_cli.rundir.find import find
 from lth_cli.rundir.read import Damaged, Run, read
 from lth_cli.rundir.restore import read_state
-from lth_cli.rundir.sweep import read_sweep
+from lth_cli.rundir.sweep import hydras_overrides, read_sweep
 from lth_cli.rundir.tables import read_table
 
 _MOST_JOBS, _MOST_COUNTED = 10_000, 1_000_000
@@ -32,7 +33,9 @@ def contradictions(path: Path) -> Iterator[str]:
         expected, jobs, command = read_sweep(path)
     except Damaged:
         return
-    yield from _planned(expected, jobs, command or "")
+    yield from _planned(expected, jobs, _words(command or ""), "its command")
+    with suppress(*UNREADABLE):  # where Hydra has recorded nothing, nothing contradicts
+        yield from _planned(expected, jobs, ["lth", "run", *hydras_overrides(path)], names.HYDRA_SWEEP)
     runs = list(_runs(path))
     for name, run in runs:
         if name in jobs and not _HASHED.fullmatch(name):
@@ -68,35 +71,41 @@ def _runs(path: Path) -> Iterator[tuple[str, Run]]:
             yield str(folder.relative_to(path)), read(folder)
 
 
-def _planned(expected: int | None, jobs: Sequence[str], command: str) -> Iterator[str]:
-    """How many jobs the command asks for, and which; where it sweeps over plain lists and ranges only."""
-    swept = _swept(command)
+def _planned(expected: int | None, jobs: Sequence[str], words: Sequence[str], who: str) -> Iterator[str]:
+    """How many jobs a command asks for, and which; where it sweeps over plain lists and ranges only.
+
+    A sweep that went on with others, or in part, has more than that, but never fewer.
+    """
+    swept = _swept(words)
     if expected is None or swept is None:
         return
     count = 1
     for values in swept.values():
         count *= len(values)
         if count > _MOST_COUNTED:  # a short command may ask for numbers of thousands of digits
-            yield f"{names.SWEEP}: {str(expected)[:40]} jobs expected, its command asks for more than {_MOST_COUNTED:,}"
+            yield f"{names.SWEEP}: {str(expected)[:40]} jobs expected, {who} asks for more than {_MOST_COUNTED:,}"
             return
-    if expected != count:
-        yield f"{names.SWEEP}: {str(expected)[:40]} jobs expected, its command asks for {count}"
+    if expected < count:
+        yield f"{names.SWEEP}: {str(expected)[:40]} jobs expected, {who} asks for {count}"
     if not jobs or not swept or count > _MOST_JOBS or any(map(_HASHED.fullmatch, jobs)):
         return
     listed = [[_plain(str(value)) for value in values] for values in swept.values()]
     wanted = {frozenset(zip(swept, values, strict=True)) for values in itertools.product(*listed)}
     there = {frozenset((key, _plain(text)) for key, text in map(_split, _parts(name))) for name in jobs}
-    if len(jobs) != count or wanted != there:
-        other = min((",".join(map("=".join, sorted(job))) for job in wanted ^ there), default="one that is there twice")
-        yield f"{names.SWEEP}: its jobs are not those of its command, such as {other[:80]}"
+    if lost := wanted - there:
+        other = min(",".join(map("=".join, sorted(job))) for job in lost)
+        yield f"{names.SWEEP}: its jobs are not those of {who}, such as {other[:80]}"
 
 
-def _swept(command: str) -> dict[str, Sequence[object]] | None:
-    """The values of each key that has several, in a command; None where only Hydra, or a sweeper, knows them."""
+def _words(command: str) -> list[str]:
     try:
-        words = take_apart(command)
+        return take_apart(command)
     except ValueError:
-        words = []
+        return []
+
+
+def _swept(words: Sequence[str]) -> dict[str, Sequence[object]] | None:
+    """The values of each key that has several, in a command; None where only Hydra, or a sweeper, knows them."""
     if words[:2] != ["lth", "run"]:
         return None
     found, seen = dict[str, Sequence[object]](), set[str]()
