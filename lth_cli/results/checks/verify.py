@@ -54,7 +54,7 @@ _CHECKS: tuple[tuple[str, str, Callable[[Files], Iterator[str]]], ...] = (
 _MOST_LINES = 10_000  # of a check; a short file may be wrong in millions of places
 _LONGEST = 1000  # characters of a line
 BROKEN = (
-    *(ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError),
+    *(ArithmeticError, AssertionError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError),
     *(csv.Error, yaml.YAMLError),
 )
 """What a check may raise of files that are nothing it expects; it ends that check only."""
