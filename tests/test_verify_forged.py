@@ -230,7 +230,7 @@ def test_an_arm_that_is_said_to_have_diverged_and_is_there_is_found(run: Path) -
 
 def test_a_config_that_hydra_has_otherwise_is_found(lth: Lth, tmp_path: Path) -> None:
     """What a run may go on with may differ, and a try to go on with what it may not leaves nothing."""
-    options = ("rounds=1", "controls=[]", "train.iterations=2it", "model.hidden=[8]", "train.lr=5e-5")
+    options = ("rounds=1", "controls=[]", "train.iterations=2it", "eval_every=1it", "model.hidden=[8]", "train.lr=5e-5")
     assert lth("run", *options, "hydra.run.dir=run").returncode == 0
     run = tmp_path / "run"
     assert {line for check in verify(run) for line in (*check.wrong, *check.not_known)} == set()

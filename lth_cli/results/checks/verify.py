@@ -9,7 +9,19 @@ from pathlib import Path
 import yaml
 
 from lth_cli.core.spelling import brief
-from lth_cli.results.checks import arms, chosen, claims, composed, copies, counted, lengths, pruned, rounds, tickets
+from lth_cli.results.checks import (
+    arms,
+    chosen,
+    claims,
+    composed,
+    copies,
+    counted,
+    curves,
+    lengths,
+    pruned,
+    rounds,
+    tickets,
+)
 from lth_cli.results.checks.files import Files, NotKnown
 from lth_cli.rundir.read import Damaged, read
 
@@ -39,7 +51,7 @@ _CHECKS: tuple[tuple[str, str, Callable[[Files], Iterator[str]]], ...] = (
     ("composed", "config.yaml as Hydra and lth's own defaults have it", composed.composed),
     ("arms", "each that config.yaml asks for, in every table", arms.arms),
     ("counts", "weights kept: history and layers as the masks on disk", rounds.counts),
-    ("curves", "accuracies of history as the learning curves", rounds.curves),
+    ("curves", "accuracies of history as the learning curves", curves.curves),
     ("images", "accuracies are whole numbers of the images", counted.counted),
     ("nested", "no weight revived, round by round", rounds.nested),
     ("pruned", "tickets keep what magnitude, or lamp, likes best", pruned.pruned),
