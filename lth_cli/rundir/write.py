@@ -26,6 +26,8 @@ _IN_TICKET = (
     *("round", "seed", "density", "remaining", "total"),
     *("test_accuracy", "val_accuracy", "early_stop_iteration", "early_stop_test_accuracy"),
 )
+OF_TICKET = {*_IN_TICKET, "tied", "transient", "schedule_position", "order_position", "iterations", "sha256", "config"}
+"""What the metadata of a ticket say."""
 _COMES_FROM = ("format", "git", "code", "versions", "host", "device", "executor", "threads")
 _MOST_NOTES, _LONGEST = 1000, 10_000  # characters of an error: run.json stays of a size that is read again
 

@@ -27,6 +27,9 @@ def files(files: Files) -> Iterator[str]:
     manifest = Manifest.load(path)
     for place, what in damage(path, manifest):
         yield f"{place}: {what}"
+    if names.CONFIG not in manifest.files:
+        wrong = f"{names.CONFIG} is not in {names.MANIFEST}"
+        yield (wrong if files.run.status == "done" else NotKnown(f"{wrong}, as after a kill when it began to go on"))
     if files.run.status == "done":
         written = {int(key[0]) for table in TABLES for key in files.table(table)}
         for round in sorted({*range(len(files.run.record.get("keep", []))), *written} - manifest.rows.keys()):

@@ -9,14 +9,18 @@ from typing import Any
 import torch
 
 from lth_cli.core import masks
+from lth_cli.core.files import open_regular
 from lth_cli.core.state import Params, Start
-from lth_cli.core.tensors import sha256
-from lth_cli.core.ticket import Ticket
+from lth_cli.core.tensors import load, sha256
+from lth_cli.core.ticket import MOST, Ticket
 from lth_cli.lottery.invariants import unchanged
 from lth_cli.results.checks.files import Files, NotKnown, where
 from lth_cli.rundir import names, within
 from lth_cli.rundir.manifest import Manifest
 from lth_cli.rundir.names import Key
+from lth_cli.rundir.write import OF_TICKET
+
+_TENSORS = ("mask/", "weights/", "buffers/", "pruned_to/")
 
 
 def tickets(files: Files) -> Iterator[str]:
@@ -25,7 +29,8 @@ def tickets(files: Files) -> Iterator[str]:
     listed = {seed for name in Manifest.load(path).files if (seed := names.ticket_seed(name)) is not None}
     for seed in sorted(listed.difference(files.seeds)):
         yield f"{names.ticket(seed)}: of a seed that is not in history"
-    for seed in sorted(_there(path) - listed):
+    due = files.seeds if files.run.status == "done" else ()
+    for seed in sorted(_there(path) - listed.union(due)):
         yield NotKnown(f"{names.ticket(seed)}: not in manifest.json, as one that this run had before it went on")
     rows = dict(zip(files.keys, files.run.history, strict=True))
     for seed in files.seeds:
@@ -33,7 +38,9 @@ def tickets(files: Files) -> Iterator[str]:
         if key[0] < last:  # it is under way, or diverged, as run.json says
             if seed in listed:
                 yield f"{names.ticket(seed)}: of round {last}, but history ends at {where(key)}"
-        elif seed in listed or files.run.status == "done":
+        elif seed in listed or seed in due:
+            if seed not in listed:
+                yield f"{names.ticket(seed)} is not in {names.MANIFEST}"
             for line in _of_seed(files, key, rows[key]):
                 yield line if isinstance(line, NotKnown) else f"{names.ticket(seed)}: {line}"
 
@@ -59,10 +66,23 @@ def _of_seed(files: Files, key: Key, row: Mapping[str, Any]) -> Iterator[str]:
         yield "its metadata names other hashes"
     if ticket.metadata.get("config") != within.read(files.run.path, names.CONFIG).decode():
         yield "its metadata holds another config"
+    yield from _beside(file, files.run.path, ticket)
     for name in sorted(_wrong(ticket, row, files)):
         yield f"its metadata says {name} is {str(ticket.metadata[name])[:40]}"
     for _, start in deque(files.starts(key[2]), maxlen=1):
         yield from (start,) if isinstance(start, NotKnown) else _start(ticket, start, files)
+
+
+def _beside(file: Path, root: Path, ticket: Ticket) -> Iterator[str]:
+    """What no run writes into a ticket; and of what it writes, what is lacking."""
+    with open_regular(file, MOST, root) as opened:
+        texts, tensors = load(opened)
+    if more := [name for name in tensors if not name.startswith(_TENSORS)]:
+        yield f"no run writes its tensor {more[0][:40]}"
+    if more := [*texts.keys() - {"ticket"}, *ticket.metadata.keys() - OF_TICKET]:
+        yield f"no run writes its metadata {min(more)[:40]}"
+    if lacking := sorted(OF_TICKET - ticket.metadata.keys() - {"tied", "transient"}):
+        yield NotKnown(f"{file.name}: its metadata does not say {', '.join(lacking)}")
 
 
 def _wrong(ticket: Ticket, row: Mapping[str, Any], files: Files) -> Iterator[str]:
