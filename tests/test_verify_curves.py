@@ -10,8 +10,9 @@ import pytest
 from lth_cli.results.checks.verify import verify
 from lth_cli.rundir.columns import FORMAT
 from lth_cli.rundir.tables import header, lines, parse_table
+from tests.command import Lth
 from tests.interrupted import start
-from tests.lies import believed, wrong
+from tests.lies import believed, swap, wrong
 
 Row = Mapping[str, Any]
 
@@ -106,3 +107,15 @@ def test_evaluations_that_are_left_out_of_every_arm_are_found_where_epochs_are_t
 def test_curves_of_any_kind_are_in_order(changes: tuple[str, ...], tmp_path: Path) -> None:
     start(tmp_path / "run", *changes)
     assert wrong(tmp_path / "run") == {}
+
+
+def test_a_curve_that_would_be_endless_costs_nothing(run: Path, limited: Lth) -> None:
+    """Few rows say that a training took very long, and config.yaml that it was evaluated all the time."""
+    for table, column in (("curves.csv", "iteration"), ("history.csv", "iterations")):
+        *others, last = parse_table((run / table).read_text(), table, FORMAT)
+        (run / table).write_bytes(header(table) + lines(table, [*others, {**last, column: 10**12}]))
+    swap("config.yaml", "eval_every: 2it", "eval_every: 1it")(run)
+    believed(run)
+    done = limited("verify", str(run), cwd=run.parent)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "evaluated when config.yaml says" in done.stdout

@@ -33,7 +33,8 @@ def curves(files: Files) -> Iterator[str]:
         at = [point["iteration"] for point in _trained(curve)]
         start, begins = at[-1] - row["iterations"], len(at) < len(curve)
         due = range(start // every * every + every, at[-1], every) if every else at[:-1]
-        if start < 0 or (begins and curve[0]["iteration"] != start) or at[:-1] != list(due):
+        other = begins and curve[0]["iteration"] != start
+        if start < 0 or other or len(at) != len(due) + 1 or at[:-1] != list(due):  # which may be of any length
             yield f"{where(key)}: its curve is not of {row['iterations']:,} iterations, evaluated when config.yaml says"
         if not begins and key[0] < older:
             if files.run.record["format"] >= _BEGINS:
