@@ -153,7 +153,8 @@ class Filters:
         return fitted
 
     def select(self, scores: Mapping[str, Tensor], mask: Mask, keep: Counts) -> Mask:
-        assert keep.by_layer is not None
+        if keep.by_layer is None:
+            raise ValueError("whole filters are counted layer by layer")
         means = {name: scores[name].double().flatten(1).mean(dim=1) for name in mask}
         alive = {name: m.flatten(1).any(dim=1) for name, m in mask.items()}
         filters = {name: _filters(keep.by_layer[name], m.shape) for name, m in mask.items()}

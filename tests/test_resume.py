@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import shlex
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from lth_cli.core.files import TEMPORARY
 from lth_cli.results.compare import compare
 from lth_cli.rundir.columns import FORMAT, HISTORY
 from lth_cli.rundir.intact import reopen
-from lth_cli.rundir.read import Run, read
+from lth_cli.rundir.read import Damaged, Run, read
 from lth_cli.rundir.sameness import ROLES, Role
 from lth_cli.rundir.write import Writer
 from lth_cli.setup.conf import conf_dir
@@ -24,7 +25,7 @@ from lth_cli.setup.schema import ConfigError
 from tests.command import Lth, history, only_run
 from tests.formats import write_mnist
 from tests.interrupted import config, cut_after, results, start
-from tests.lies import believed, claim
+from tests.lies import believed, claim, wrong
 
 
 @pytest.mark.parametrize("rounds", [0, 1, 2, 3])
@@ -379,6 +380,29 @@ def test_a_run_does_not_go_on_with_what_cannot_be_recorded(run: Path, lth: Lth) 
 OPTIONS = ("train.iterations=10it", "model.hidden=[16]")
 
 
+def test_where_the_rounds_that_stay_come_from_is_kept(finished: Callable[..., Path], tmp_path: Path) -> None:
+    """They were computed at another commit, with other code of one's own, elsewhere."""
+    run = Path(shutil.copytree(finished(), tmp_path / "run"))
+    now = json.loads((run / "run.json").read_text())
+    was = {"git": {"commit": "a" * 40, "dirty": False}, "code": {"mine.py": "b" * 64}, "host": "elsewhere"}
+    was |= {"versions": {**now["versions"], "torch": "1.0"}, "threads": now["threads"] + 1}
+    for key, value in was.items():
+        claim(key, value)(run)
+    claim("resumed", [{"at": "2026-01-01T00:00:00+00:00", "round": 1}])(run)  # by an older version
+    believed(run)
+    for round, expected in (("03", was), ("03", {})):
+        shutil.rmtree(run / "rounds" / round)
+        start(run, resume=True)
+        record = json.loads((run / "run.json").read_text())
+        assert (record["resumed"][-1]["round"], record["resumed"][-1]["was"]) == (3, expected)
+        assert {key: record[key] for key in was} == {key: now[key] for key in was}
+    assert wrong(run) == {}
+    assert [row.arm for row in compare([read(run)])][:2] == ["dense", "winning"]
+    claim("resumed", [{"at": "now", "round": 1, "was": "a"}])(run)
+    with pytest.raises(Damaged, match="resumed holds"):
+        read(run)
+
+
 def test_resume_on_the_command_line(lth: Lth, tmp_path: Path) -> None:
     assert lth("run", "rounds=2", *OPTIONS).returncode == 0
     run = only_run(tmp_path)
@@ -403,10 +427,10 @@ def test_resume_on_the_command_line(lth: Lth, tmp_path: Path) -> None:
     refused = lth("run", f"resume={run}", "train.lr=0.5")
     assert (refused.returncode, refused.stdout) == (2, "")
     assert "train.lr (was 0.0012, not 0.5): a run goes on with the config" in refused.stderr
-    for wrong in ("nowhere", str(tmp_path), ""):
-        missing = lth("run", f"resume={wrong}")
+    for nowhere in ("nowhere", str(tmp_path), ""):
+        missing = lth("run", f"resume={nowhere}")
         assert (missing.returncode, len(missing.stderr.splitlines())) == (2, 1)
-        assert f"resume={wrong}" in missing.stderr
+        assert f"resume={nowhere}" in missing.stderr
 
 
 def test_a_resumed_sweep_skips_what_is_done_and_makes_what_is_not(lth: Lth, lth_process: Lth, tmp_path: Path) -> None:

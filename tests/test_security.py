@@ -198,6 +198,7 @@ def ticket(metadata: object = None, **tensors: object) -> bytes:
         ticket(pruned_to__a=ABSENT),
         ticket({"transient": [1]}, weights__1=ABSENT),
         ticket({"tied": {"b": 1}}, weights__1=ABSENT),
+        *(ticket(weights__b={**ABSENT, "data_offsets": [0, end]}) for end in ("x", None, [1], 1e999, 0.0, True)),
     ],
 )
 def test_what_is_no_ticket_is_refused_with_its_name(data: bytes, lth: Lth, tmp_path: Path) -> None:

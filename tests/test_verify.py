@@ -128,7 +128,8 @@ def repeated(table: str, row: str, old: str, new: str) -> Lie:
 
 def unlisted(path: Path) -> None:
     manifest = Manifest.load(path)
-    manifest.files.clear()
+    for name in manifest.files.keys() - {"config.yaml"}:
+        del manifest.files[name]
     manifest.save(path)
 
 

@@ -13,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from lth_cli.results.checks import pruned
 from lth_cli.results.checks.verify import verify
 from lth_cli.rundir.columns import FORMAT
 from lth_cli.rundir.damaged import Damaged
@@ -229,7 +230,7 @@ def test_an_arm_that_is_said_to_have_diverged_and_is_there_is_found(run: Path) -
 
 def test_a_config_that_hydra_has_otherwise_is_found(lth: Lth, tmp_path: Path) -> None:
     """What a run may go on with may differ, and a try to go on with what it may not leaves nothing."""
-    options = ("rounds=1", "controls=[]", "train.iterations=2it", "model.hidden=[8]", "train.lr=5e-5")
+    options = ("rounds=1", "controls=[]", "train.iterations=2it", "eval_every=1it", "model.hidden=[8]", "train.lr=5e-5")
     assert lth("run", *options, "hydra.run.dir=run").returncode == 0
     run = tmp_path / "run"
     assert {line for check in verify(run) for line in (*check.wrong, *check.not_known)} == set()
@@ -245,3 +246,18 @@ def test_a_config_that_hydra_has_otherwise_is_found(lth: Lth, tmp_path: Path) ->
     assert ".hydra/config.yaml: order is per_round, config.yaml has fixed" in wrong(run)["composed"]
     (found,) = (check for check in verify(run) if check.name == "composed")
     assert "order: config.yaml has fixed, conf/config.yaml per_round, the command nothing" in found.not_known
+
+
+def test_a_pattern_that_the_scope_does_not_allow_is_named(run: Path, lth: Lth) -> None:
+    swap("config.yaml", "lth_cli.patterns.Unstructured", "lth_cli.patterns.Filters")(run)
+    believed(run)
+    assert "ValueError: whole filters are counted layer by layer" in wrong(run)["pruned"]
+    assert lth("verify", str(run)).returncode == 1
+
+
+def test_a_check_that_asserts_something_ends_no_other(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def asserts(files: object) -> None:
+        raise AssertionError("no such thing")
+
+    monkeypatch.setattr(pruned, "Pruner", lambda *_, **__: asserts(None))
+    assert wrong(run) == {"pruned": ["AssertionError: no such thing"]}

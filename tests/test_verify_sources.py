@@ -95,6 +95,11 @@ LIES = [
         ".hydra/overrides.yaml: it says rewind=none",
     ),
     ("command", swap(".hydra/overrides.yaml", "lr=1e-3", "lr=1e-2"), ".hydra/overrides.yaml: it says train.lr=1e-2"),
+    (
+        "choices",
+        swap(".hydra/hydra.yaml", "dataset: digits", "dataset: mnist"),
+        ".hydra/hydra.yaml: it chose dataset=mnist, choices of run.json has digits",
+    ),
     ("choices", chosen(model="conv4"), "choices has model=conv4, config.yaml is as of model=lenet_300_100"),
     ("choices", chosen(rewind="learning_rate"), "choices has rewind=learning_rate, config.yaml is as of rewind=late"),
     ("choices", chosen(pruner="snip"), "choices has pruner=snip, config.yaml is as of pruner=magnitude"),

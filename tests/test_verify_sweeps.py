@@ -104,10 +104,10 @@ def test_a_folder_that_is_not_what_its_name_says_is_found(sweep: Path, lth: Lth)
     ("other", "words"),
     [
         ({"expected": 2}, "sweep.json: 2 jobs expected, its command asks for 4"),
-        ({"jobs": ["rewind=init,seed=0"]}, "1 jobs named, its command asks for 4"),
-        ({"jobs": [f"rewind=init,seed={i}" for i in range(4)]}, "not those of its command, such as rewind=init,seed=2"),
-        ({"jobs": ["rewind=init,seed=0"] * 4}, "not those of its command, such as rewind=init,seed=0"),
-        ({"jobs": ["seed=0,seed=1"] * 4}, "not those of its command, such as seed=0,seed=1"),
+        ({"jobs": ["rewind=init,seed=0"]}, "not those of its command: it names 1 of 4"),
+        ({"jobs": [f"rewind=init,seed={i}" for i in range(4)]}, "not those of its command: it names 2 of 4"),
+        ({"jobs": ["rewind=init,seed=0"] * 4}, "not those of its command: it names 1 of 4"),
+        ({"jobs": ["seed=0,seed=1"] * 4}, "not those of its command: it names 0 of 4"),
         ({"command": "lth run -m seed=0,1,2 rewind=init,none"}, "4 jobs expected, its command asks for 6"),
         ({"command": "lth run -m seed=1,2 rewind=init,none"}, "its jobs are not those of its command"),
     ],
@@ -115,6 +115,36 @@ def test_a_folder_that_is_not_what_its_name_says_is_found(sweep: Path, lth: Lth)
 def test_a_record_that_its_command_contradicts_is_found(other: dict[str, object], words: str, sweep: Path) -> None:
     said(sweep, **other)
     assert any(words in line for line in contradictions(sweep))
+
+
+def test_jobs_that_are_taken_out_of_a_sweep_are_found_by_hydras_record(sweep: Path, lth: Lth) -> None:
+    for name in ("rewind=init,seed=1", "rewind=none,seed=1"):
+        shutil.rmtree(sweep / name)
+    command = json.loads((sweep / "sweep.json").read_text())["command"].replace("range(2)", "range(1)")
+    said(sweep, command=command, expected=2, jobs=["rewind=init,seed=0", "rewind=none,seed=0"])
+    assert list(contradictions(sweep)) == ["sweep.json: 2 jobs expected, multirun.yaml asks for 4"]
+    assert lth("verify", str(sweep)).returncode == 1
+    for text in ("hydra: [", "- 1", "hydra: &a {overrides: *a}"):  # which Hydra never wrote
+        (sweep / "multirun.yaml").write_text(text)
+        assert list(contradictions(sweep)) == []
+    (sweep / "multirun.yaml").unlink()
+    assert list(contradictions(sweep)) == []
+
+
+@pytest.mark.parametrize("part", ["seed=0,1", "seed=0,3", "seed=3,4"])
+def test_a_sweep_that_goes_on_in_part_forgets_none_of_its_jobs(part: str, lth: Lth, tmp_path: Path) -> None:
+    assert lth("run", "-m", "seed=0,1,2", *SHORT, "hydra.sweep.dir=sweep").returncode == 0
+    sweep = tmp_path / "sweep"
+    shutil.rmtree(sweep / "seed=2")
+    assert lth("run", "resume=sweep", part).returncode == 0
+    record = json.loads((sweep / "sweep.json").read_text())
+    assert set(record["jobs"]) == {f"seed={seed}" for seed in (0, 1, 2, *map(int, part[5:].split(",")))}
+    verified = lth("verify", "sweep")
+    assert verified.returncode == 1
+    assert "missing: seed=2 (FAILED)" in verified.stdout
+    assert "sweep.json:" not in verified.stdout
+    assert lth("run", "resume=sweep").returncode == 0
+    assert lth("verify", "sweep").returncode == 0
 
 
 def test_a_command_of_a_sweep_is_checked_where_it_could_go_on(sweep: Path) -> None:

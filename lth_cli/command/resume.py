@@ -21,6 +21,7 @@ from lth_cli.rundir.intact import Intact
 from lth_cli.rundir.manifest import Manifest, sha256
 from lth_cli.rundir.record import read_in_part
 from lth_cli.rundir.sameness import BEFORE, may_change, may_grow
+from lth_cli.rundir.sweep import hydras_overrides, read_sweep
 from lth_cli.setup.own import own
 from lth_cli.setup.schema import ConfigError
 
@@ -105,6 +106,8 @@ def _named(text: str) -> str:
 def record_sweep(path: Path, arguments: Sequence[str], expected: int, jobs: Sequence[str]) -> None:
     """Write what `command` reads of a sweep, and what its jobs are.
 
+    Where it goes on without some of its jobs, these are expected still, and its command stays the one that has them.
+
     Args:
         expected: how many jobs there must be, at least.
         jobs: their names, as far as they are known.
@@ -112,6 +115,11 @@ def record_sweep(path: Path, arguments: Sequence[str], expected: int, jobs: Sequ
     started = datetime.now(UTC).isoformat(timespec="seconds")
     words = join(["lth", "run", *arguments])
     document = {"format": 1, "command": words, "started": started, "expected": expected, "jobs": list(jobs)}
+    with suppress(Damaged):
+        before, (was, others, _) = _sweep_record(path), read_sweep(path)
+        if not set(others) <= set(jobs) or expected < (was or 0):
+            every = list(dict.fromkeys((*others, *jobs))) if others else []
+            document = {**before, "expected": len(every) or max(expected, was or 0), "jobs": every}
     within.write(path, names.SWEEP, json.dumps(document, indent=2).encode() + b"\n")
 
 
@@ -210,9 +218,7 @@ def _sweep_record(path: Path) -> dict[str, Any]:
 def _overrides(path: Path, sweep: bool, damaged: Damaged) -> list[str]:
     """The arguments of a run or sweep as Hydra recorded them; raises `damaged` where it did not."""
     try:
-        found = parse_yaml(within.read(path, names.HYDRA_SWEEP if sweep else names.HYDRA_RUN).decode())
-        if sweep:
-            found = found["hydra"]["overrides"]["task"]
+        found = hydras_overrides(path) if sweep else parse_yaml(within.read(path, names.HYDRA_RUN).decode())
         if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
             raise damaged
         take_apart(join(found))

@@ -31,7 +31,7 @@ from lth_cli.rundir.checkpoints import Checkpoints
 from lth_cli.rundir.intact import Intact
 from lth_cli.rundir.pictures import clear
 from lth_cli.rundir.read import read
-from lth_cli.rundir.restore import answer_from_disk
+from lth_cli.rundir.restore import answer_from_disk, with_moments
 from lth_cli.rundir.write import Writer
 from lth_cli.setup.build import Experiment, build
 from lth_cli.training.convergence import Curves, curves, unconverged
@@ -74,6 +74,8 @@ def run(
     text = OmegaConf.to_yaml(config, resolve=True)
     record = record_of(config, experiment, source)
     if intact is not None:
+        if experiment.way.trains:
+            intact = with_moments(intact, experiment.way.moments, experiment.recipe)
         check_config(path, text)
         check_rounds(intact, experiment.way.search.keep, record["data_sha256"])
     writer = Writer(path, text, record, intact)

@@ -63,9 +63,12 @@ def load(file: BufferedReader) -> tuple[dict[str, str], Params]:
 def _length_of_body(header: bytes) -> int:
     try:
         found = json.loads(header)
-        return max((tensor["data_offsets"][1] for name, tensor in found.items() if name != "__metadata__"), default=0)
+        ends = [tensor["data_offsets"][1] for name, tensor in found.items() if name != "__metadata__"]
+        if all(type(end) is int for end in ends):
+            return max(ends, default=0)
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
-        raise ValueError("not the header of a safetensors file") from None
+        pass
+    raise ValueError("not the header of a safetensors file")
 
 
 def parse(data: bytes) -> tuple[dict[str, str], Params]:

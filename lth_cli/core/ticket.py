@@ -13,7 +13,7 @@ from lth_cli.core.masks import apply as apply_mask
 from lth_cli.core.state import Mask, Params
 from lth_cli.core.tensors import load, misfit, part, under
 
-_MOST = 2**32  # bytes
+MOST = 2**32  # bytes
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Ticket:
             OSError: there is no such file, it is no regular one, has holes, or is larger than 4 GiB.
         """
         try:
-            with open_regular(Path(path), _MOST, root) as file:
+            with open_regular(Path(path), MOST, root) as file:
                 texts, tensors = load(file)
             metadata = json.loads(texts["ticket"])
         except (KeyError, ValueError, RecursionError) as error:

@@ -24,9 +24,10 @@ def digests(record: Mapping[str, Any]) -> dict[str, str]:
 
 
 def changed(record: Mapping[str, Any], manifest: Manifest) -> list[str]:
-    """The keys of run.json that are not as they were written; none of an older run, whose manifest lacks them."""
+    """The keys of run.json that are not as they were written; none of an older run, whose manifest lacks them all."""
     found = digests(record)
-    return [key for key, digest in manifest.claims.items() if found.get(key) != digest]
+    keys = dict.fromkeys((*manifest.claims, *found)) if manifest.claims else ()
+    return [key for key in keys if found.get(key) != manifest.claims.get(key)]
 
 
 def changed_in(path: Path, record: Mapping[str, Any], texts: Mapping[str, bytes]) -> str | None:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lth_cli.rundir import names, within
@@ -44,6 +44,13 @@ class Intact:
         """Whether the run is done, and all of it is as it was written."""
         complete = self.rounds == len(self.record.get("keep", []))
         return self.record.get("status") == "done" and complete and not self.broken
+
+    def upto(self, rounds: int, why: str) -> "Intact":
+        """The first `rounds` rounds of it, as what comes after is to be made again, and why."""
+        rows = {table: rows_by_round(header(table) + text) for table, text in self.tables.items()}
+        tables = {table: b"".join(found[b"%d" % round] for round in range(rounds)) for table, found in rows.items()}
+        broken = [*self.broken, why]
+        return replace(self, rounds=rounds, manifest=self.manifest.upto(rounds), tables=tables, broken=broken)
 
 
 def reopen(path: Path) -> Intact:

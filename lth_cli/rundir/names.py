@@ -6,6 +6,7 @@ RECORD, CONFIG, MANIFEST = "run.json", "config.yaml", "manifest.json"
 SWEEP = "sweep.json"  # of a sweep, beside its runs
 HYDRA = ".hydra"  # the folder of what Hydra writes of a run
 HYDRA_SWEEP, HYDRA_RUN, HYDRA_CONFIG = "multirun.yaml", f"{HYDRA}/overrides.yaml", f"{HYDRA}/config.yaml"
+HYDRA_ITSELF = f"{HYDRA}/hydra.yaml"  # what Hydra was told, and which options it took
 HISTORY, LAYERS, CURVES = "history.csv", "layers.csv", "curves.csv"
 ROUNDS, TICKETS, PARTIAL, PICTURES = "rounds", "tickets", "partial", "pictures"  # folders
 

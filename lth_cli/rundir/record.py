@@ -138,7 +138,7 @@ def _odd_diverged(diverged: list[Any]) -> str | None:
 
 def _odd_resumed(resumed: list[Any]) -> str | None:
     for one in resumed:
-        if not isinstance(one, dict) or not isinstance(one.get("at"), str):
+        if not isinstance(one, dict) or not isinstance(one.get("at"), str) or not isinstance(one.get("was", {}), dict):
             return f"resumed holds {str(one)[:40]}"
     return None
 

@@ -6,10 +6,11 @@ from pathlib import Path
 import torch
 
 from lth_cli.core import masks
-from lth_cli.core.arms import DENSE, WINNING
+from lth_cli.core.arms import DENSE, OWN, WINNING
 from lth_cli.core.state import Mask, State
 from lth_cli.core.tensors import load, misfit, unpack
 from lth_cli.lottery.invariants import InvariantError
+from lth_cli.rewind import Moments
 from lth_cli.rundir import names, within
 from lth_cli.rundir.columns import FORMAT
 from lth_cli.rundir.damaged import UNREADABLE, Damaged, why
@@ -17,7 +18,9 @@ from lth_cli.rundir.intact import Intact
 from lth_cli.rundir.names import Key
 from lth_cli.rundir.rows import restored_curve, restored_times
 from lth_cli.rundir.tables import Row, by_key, header
+from lth_cli.training import moments
 from lth_cli.training.jobs import Fit, Fitted, Job
+from lth_cli.training.optimizers import Recipe
 
 
 def answer_from_disk(intact: Intact, fit: Fit) -> Fit:
@@ -54,6 +57,24 @@ def answer_from_disk(intact: Intact, fit: Fit) -> Fit:
         return [next(trained) if lost(job) else restored(job) if _key(job) in history else None for job in jobs]
 
     return answer
+
+
+def with_moments(intact: Intact, which: Moments, recipe: Recipe) -> Intact:
+    """What is intact before the first state that lacks what the optimizer remembers, where tickets restart with that.
+
+    Args:
+        which: the states that they restart from.
+
+    Raises:
+        Damaged: a state cannot be read.
+    """
+    for name in sorted(name for files in intact.manifest.states().values() for name in files if which is not None):
+        key = names.key_of(name)
+        if key is not None and (names.is_rewind(name) if which == "saved" else key[1] in OWN):
+            _, state = read_state(intact.path, name)
+            if text := moments.wrong(state.moments, state.params, recipe.optimizer, recipe.momentum):
+                return intact.upto(key[0], f"{name}: {text}")
+    return intact
 
 
 def read_state(root: Path, name: str) -> tuple[Mask, State]:

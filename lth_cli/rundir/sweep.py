@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lth_cli.core.spelling import brief, clean
-from lth_cli.rundir import names
+from lth_cli.rundir import names, within
+from lth_cli.rundir.config import parse_yaml
 from lth_cli.rundir.damaged import Damaged, parsed
 from lth_cli.rundir.find import find, walk
 from lth_cli.rundir.record import read_record
@@ -71,6 +72,14 @@ def ended(path: Path, since: str) -> tuple[int, int]:
 def read_sweep(path: Path) -> tuple[int | None, list[str], str | None]:
     """How many jobs a sweep has, their names, and its command, as far as it says so; raises Damaged."""
     return parsed(path, names.SWEEP, _parse)
+
+
+def hydras_overrides(path: Path) -> list[str]:
+    """What Hydra recorded that a sweep was last run with; raises what is in `UNREADABLE` where it is no such record."""
+    found = parse_yaml(within.read(path, names.HYDRA_SWEEP).decode())["hydra"]["overrides"]["task"]
+    if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
+        raise ValueError("no list of overrides")
+    return found
 
 
 def _folders(path: Path) -> list[Path]:

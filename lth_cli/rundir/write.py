@@ -26,6 +26,9 @@ _IN_TICKET = (
     *("round", "seed", "density", "remaining", "total"),
     *("test_accuracy", "val_accuracy", "early_stop_iteration", "early_stop_test_accuracy"),
 )
+OF_TICKET = {*_IN_TICKET, "tied", "transient", "schedule_position", "order_position", "iterations", "sha256", "config"}
+"""What the metadata of a ticket say."""
+_COMES_FROM = ("format", "git", "code", "versions", "host", "device", "executor", "threads")
 _MOST_NOTES, _LONGEST = 1000, 10_000  # characters of an error: run.json stays of a size that is read again
 
 
@@ -72,7 +75,9 @@ class Writer:
         before = intact.record.get("resumed", [])
         times = (intact.record.get("started"), intact.record.get("ended"), *(one["at"] for one in before))
         self._latest = max(filter(None, times), default="")
-        resumed = [*before, {"at": self._time(), "round": intact.rounds}]
+        was = {key: intact.record[key] for key in _COMES_FROM if key in intact.record}
+        was = {key: value for key, value in was.items() if value != self.record.get(key)}
+        resumed = [*before, {"at": self._time(), "round": intact.rounds, "was": was}]
         old = {key: value for key, value in intact.record.items() if key in ("started", "notes", "diverged")}
         self.record |= {**old, "resumed": resumed}
 

@@ -30,6 +30,25 @@ def put(network: Network, optimizer: Optimizer, jobs: Sequence[Job]) -> None:
             tensor.mul_(mask)
 
 
+def wrong(moments: Params, params: Params, optimizer: str, momentum: float) -> str | None:
+    """What of them an optimizer, adam or sgd with that momentum, cannot remember of a network, or None."""
+    kinds = ("first", "second", "steps") if optimizer == "adam" else ("velocity",) if momentum else ()
+    wants = {f"{kind}/{name}": _like(kind, p) for kind in kinds for name, p in params.items()}
+    there = {name: (t.shape, t.dtype) for name, t in moments.items()}
+    if lacking := sorted(wants.keys() - there.keys()):
+        return f"moments/{lacking[0]}, of what the optimizer remembers, is missing"
+    for name, t in sorted(moments.items()):
+        if there[name] != wants.get(name):
+            return f"moments/{name} is nothing that the optimizer remembers of this network"
+        if bool(t.isnan().any()) or (not name.startswith(("first/", "velocity/")) and bool((t < 0).any())):
+            return f"moments/{name} is not a number, or a square below zero"
+    return None
+
+
+def _like(kind: str, p: Tensor) -> tuple[torch.Size, torch.dtype]:
+    return (torch.Size(), torch.float32) if kind == "steps" else (p.shape, p.dtype)
+
+
 def _named(network: Network, optimizer: Optimizer) -> dict[str, Tensor]:
     return {
         f"{what}/{name}": tensor

@@ -23,6 +23,11 @@ def arms(files: Files) -> Iterator[str]:
     states = {key for name in manifest.files if (key := names.key_of(name)) is not None and not names.is_rewind(name)}
     yield from (f"{where(key)}: its state is not in manifest.json" for key in sorted(keys - states))
     yield from (f"{where(key)}: a state, but not in history" for key in sorted(states - keys))
+    rewinds = {key[2] for name in manifest.files if names.is_rewind(name) and (key := names.key_of(name)) is not None}
+    dense = {seed for _, arm, seed in keys if arm == DENSE}
+    for seed in sorted(rewinds ^ dense):
+        wrong = f"is not in {names.MANIFEST}" if seed in dense else "is of a seed that is not in history"
+        yield f"{names.rewind(seed)} {wrong}"
     yield from (f"{where(key)}: no arm of this round" for key in sorted(keys) if (key[1] == DENSE) != (key[0] == 0))
     for one in files.run.record.get("diverged", []):
         name = names.state(key := (one["round"], one["arm"], one["seed"]))

@@ -41,6 +41,7 @@ def command(files: Files) -> Iterator[str]:
 def choices(files: Files) -> Iterator[str]:
     """That config.yaml has the values of each option that was chosen, but for those that the command gives."""
     chosen: dict[str, str] = files.run.record.get("choices", {})
+    yield from _by_hydra(files, chosen)
     words = words_of(files)
     if isinstance(words, NotKnown):
         yield words
@@ -61,6 +62,23 @@ def choices(files: Files) -> Iterator[str]:
         if group != "experiment":
             others = [leaves(*other) for other in ours if other != (group, option)]
             yield from _chosen(files.run.config, group, option, said, {key for one in others for key in one})
+
+
+def _by_hydra(files: Files, chosen: Mapping[str, str]) -> Iterator[str]:
+    """Those that Hydra recorded when the run last went on, or tried; it does not name the options of a list."""
+    path = files.run.path
+    if not (path / names.HYDRA_ITSELF).exists():
+        return
+    try:
+        found = parse_yaml(within.read(path, names.HYDRA_ITSELF).decode())["hydra"]["runtime"]["choices"]
+        theirs = {str(group): option for group, option in found.items()}
+    except UNREADABLE:
+        yield NotKnown(f"{names.HYDRA_ITSELF}: it cannot be read")
+        return
+    for group in theirs.keys() & chosen.keys() - {"controls"}:
+        if theirs[group] != chosen[group] and not may_grow(group):
+            says = f"{group}={str(theirs[group])[:40]}, choices of run.json has {chosen[group][:40]}"
+            yield f"{names.HYDRA_ITSELF}: it chose {says}"
 
 
 def _chosen(config: Mapping[str, Any], group: str, option: str, said: Said, elsewhere: set[str]) -> Iterator[str]:

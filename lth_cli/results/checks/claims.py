@@ -27,6 +27,7 @@ def claims(files: Files) -> Iterator[str]:
     yield from _lacking(files)
     yield from _kinds(files)
     yield from _network(files)
+    yield from _layers(files)
     yield from _keep(files)
     yield from _seeds(files)
     yield from _iterations(files)
@@ -75,6 +76,18 @@ def _network(files: Files) -> Iterator[str]:
             says, has = claimed.get(name), layers.get(name)
             if says != has:
                 yield f"run.json: layers says {says} of {name}, the mask of {where(key)} {has}"
+
+
+def _layers(files: Files) -> Iterator[str]:
+    """Kinds, which rates go by: those of convolutions, and of the linear layers the last one."""
+    layers = files.run.record.get("layers", {})
+    mask = files.mask(files.keys[0]) if layers else {}
+    for name in layers.keys() & mask.keys():
+        if (kind := layers[name].get("kind")) not in (("conv",) if mask[name].dim() > 2 else ("fc", "output")):
+            yield f"run.json: {name} is of kind {str(kind)[:40]}, of shape {tuple(mask[name].shape)}"
+    kinds = [one.get("kind") for one in layers.values()]
+    if kinds.count("output") != (1 if {"fc", "output"} & {*kinds} else 0):
+        yield f"run.json: {kinds.count('output')} layers are of kind output"
 
 
 def _keep(files: Files) -> Iterator[str]:

@@ -1,11 +1,10 @@
-"""The checks of each round: its files, counts, curves, masks and weights.
+"""The checks of each round: its files, counts, masks and weights.
 
 Each gives a line for what is wrong, and a `NotKnown` for what it cannot tell.
 """
 
 import itertools
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 
 import torch
 
@@ -18,10 +17,9 @@ from lth_cli.lottery.invariants import pruned_are, pruned_are_zero, unchanged
 from lth_cli.pruners.learner import Learner
 from lth_cli.results.checks.files import Files, NotKnown, where
 from lth_cli.rundir import names
-from lth_cli.rundir.columns import MEASURED, TABLES
+from lth_cli.rundir.columns import TABLES
 from lth_cli.rundir.manifest import Manifest, damage
 from lth_cli.rundir.names import Key
-from lth_cli.rundir.tables import Row
 
 
 def files(files: Files) -> Iterator[str]:
@@ -29,6 +27,9 @@ def files(files: Files) -> Iterator[str]:
     manifest = Manifest.load(path)
     for place, what in damage(path, manifest):
         yield f"{place}: {what}"
+    if names.CONFIG not in manifest.files:
+        wrong = f"{names.CONFIG} is not in {names.MANIFEST}"
+        yield (wrong if files.run.status == "done" else NotKnown(f"{wrong}, as after a kill when it began to go on"))
     if files.run.status == "done":
         written = {int(key[0]) for table in TABLES for key in files.table(table)}
         for round in sorted({*range(len(files.run.record.get("keep", []))), *written} - manifest.rows.keys()):
@@ -51,56 +52,6 @@ def counts(files: Files) -> Iterator[str]:
         for name in sorted(listed.keys() | counted.keys()):
             if listed.get(name) != counted.get(name):
                 yield f"{where(key)}: layers says {listed.get(name)} of {name}, the mask {counted.get(name)}"
-
-
-def curves(files: Files) -> Iterator[str]:
-    curves = files.table(names.CURVES)
-    every = _eval_every(files, [curves[key] for key in files.keys if key[1] == DENSE])
-    for key, row in zip(files.keys, files.run.history, strict=True):
-        curve = curves[key]
-        if not curve:
-            yield f"{where(key)}: no curve"
-            continue
-        last, early = curve[-1], _early(curve)
-        same = all(row[name] == last[name] for name in MEASURED)
-        stop = (early["iteration"], early["test_accuracy"])
-        if not same or (row["early_stop_iteration"], row["early_stop_test_accuracy"]) != stop:
-            yield f"{where(key)}: history is not the end and the minimum of its curve"
-        at = [point["iteration"] for point in _trained(curve)]
-        start = at[-1] - row["iterations"]
-        due = range(start // every * every + every, at[-1], every) if every else at[:-1]
-        begins = len(at) == len(curve) or curve[0]["iteration"] == start
-        if start < 0 or not begins or len(at) != len(due) + 1 or at[:-1] != list(due):
-            yield f"{where(key)}: its curve is not of {row['iterations']:,} iterations, evaluated when config.yaml says"
-        dense = curves.get((0, DENSE, key[2]))
-        if dense and len(at) < len(curve):  # an older run does not say
-            says, reached = row["reaches_dense_at"], _reaches(curve, _early(dense)["val_loss"])
-            if says != reached:
-                yield f"{where(key)}: history says that it reaches dense at {says}, its curve at {reached}"
-
-
-def _trained(curve: Sequence[Row]) -> Sequence[Row]:
-    """A learning curve without the point where training starts, which older runs do not have."""
-    return curve[1:] if len(curve) > 1 and curve[0]["train_loss"] is None else curve
-
-
-def _early(curve: Sequence[Row]) -> Row:
-    """As `Fitted.early_stop`."""
-    return min(_trained(curve), key=lambda point: float(point["val_loss"]))
-
-
-def _reaches(curve: Sequence[Row], val_loss: float) -> int | None:
-    """As `Fitted.reaches`."""
-    return next((point["iteration"] for point in curve if point["val_loss"] <= val_loss), None)
-
-
-def _eval_every(files: Files, dense: Iterable[Sequence[Row]]) -> int:
-    """How many iterations lie between evaluations; 0 where they are epochs, and no dense network shows how long."""
-    text = str(files.run.config.get("eval_every"))
-    if re.fullmatch(r"[1-9][0-9]{0,12}it", text):
-        return int(text[:-2])
-    trained = map(_trained, dense)
-    return next((int(curve[0]["iteration"]) for curve in trained if len(curve) > 1), 0)
 
 
 def nested(files: Files) -> Iterator[str]:

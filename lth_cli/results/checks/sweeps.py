@@ -11,10 +11,11 @@ from lth_cli.results.checks.copies import dense_curve
 from lth_cli.results.overrides import disagree, lookup, parse
 from lth_cli.rundir import names
 from lth_cli.rundir.command import take_apart
+from lth_cli.rundir.damaged import UNREADABLE
 from lth_cli.rundir.find import find
 from lth_cli.rundir.read import Damaged, Run, read
 from lth_cli.rundir.restore import read_state
-from lth_cli.rundir.sweep import read_sweep
+from lth_cli.rundir.sweep import hydras_overrides, read_sweep
 from lth_cli.rundir.tables import read_table
 
 _MOST_JOBS, _MOST_COUNTED = 10_000, 1_000_000
@@ -31,7 +32,9 @@ def contradictions(path: Path) -> Iterator[str]:
         expected, jobs, command = read_sweep(path)
     except Damaged:
         return
-    yield from _planned(expected, jobs, command or "")
+    yield from _planned(expected, jobs, _words(command or ""), "its command")
+    with suppress(*UNREADABLE):  # where Hydra has recorded nothing, nothing contradicts
+        yield from _planned(expected, jobs, ["lth", "run", *hydras_overrides(path)], names.HYDRA_SWEEP)
     runs, listed = list(_runs(path)), frozenset(jobs)
     for name, run in runs:
         if name in listed and not _HASHED.fullmatch(name):
@@ -67,51 +70,50 @@ def _runs(path: Path) -> Iterator[tuple[str, Run]]:
             yield str(folder.relative_to(path)), read(folder)
 
 
-def _planned(expected: int | None, jobs: Sequence[str], command: str) -> Iterator[str]:
-    """How many jobs the command asks for, and which; where it sweeps over plain lists and ranges only."""
-    swept = _swept(command)
+def _planned(expected: int | None, jobs: Sequence[str], words: Sequence[str], who: str) -> Iterator[str]:
+    """How many jobs a command asks for, and which; where it sweeps over plain lists and ranges only.
+
+    A sweep that went on with others, or in part, has more than that, but never fewer.
+    """
+    swept = _swept(words)
     if expected is None or swept is None:
         return
     count = 1
     for values in swept.values():
         count *= len(values)
         if count > _MOST_COUNTED:  # a short command may ask for numbers of thousands of digits
-            yield f"{names.SWEEP}: {str(expected)[:40]} jobs expected, its command asks for more than {_MOST_COUNTED:,}"
+            yield f"{names.SWEEP}: {str(expected)[:40]} jobs expected, {who} asks for more than {_MOST_COUNTED:,}"
             return
-    if expected != count:
-        yield f"{names.SWEEP}: {str(expected)[:40]} jobs expected, its command asks for {count}"
+    if expected < count:
+        yield f"{names.SWEEP}: {str(expected)[:40]} jobs expected, {who} asks for {count}"
         return
     if not jobs or not swept or count > _MOST_JOBS or any(map(_HASHED.fullmatch, jobs)):
         return
-    if len(jobs) != count:
-        yield f"{names.SWEEP}: {len(jobs):,} jobs named, its command asks for {count:,}"
-        return
-    yield from _named(jobs, {key: {_plain(str(value)) for value in values} for key, values in swept.items()})
+    there = _named(jobs, {key: {_plain(str(value)) for value in values} for key, values in swept.items()})
+    if there < count:
+        yield f"{names.SWEEP}: its jobs are not those of {who}: it names {there:,} of {count:,}"
 
 
-def _named(jobs: Sequence[str], swept: Mapping[str, set[str]]) -> Iterator[str]:
-    """A job that is none of a command's, or is there twice; as many as it has are all of them where there is none.
-
-    So the command's own, of which a short one may have gigabytes, are never listed.
-    """
+def _named(jobs: Sequence[str], swept: Mapping[str, set[str]]) -> int:
+    """How many jobs of a command are named, of which a short one may have gigabytes: they are not listed."""
     there = set[frozenset[tuple[str, str]]]()
     for name in jobs:
         parts = [_split(part) for part in _parts(name)]
         job = {key: _plain(text) for key, text in parts}
-        same = frozenset(job.items())
-        fits = len(parts) == len(swept) and all(job.get(key) in values for key, values in swept.items())
-        if not fits or same in there:
-            yield f"{names.SWEEP}: its jobs are not those of its command, such as {name[:80]}"
-            return
-        there.add(same)
+        if len(parts) == len(swept) and all(job.get(key) in values for key, values in swept.items()):
+            there.add(frozenset(job.items()))
+    return len(there)
 
 
-def _swept(command: str) -> dict[str, Sequence[object]] | None:
-    """The values of each key that has several, in a command; None where only Hydra, or a sweeper, knows them."""
+def _words(command: str) -> list[str]:
     try:
-        words = take_apart(command)
+        return take_apart(command)
     except ValueError:
-        words = []
+        return []
+
+
+def _swept(words: Sequence[str]) -> dict[str, Sequence[object]] | None:
+    """The values of each key that has several, in a command; None where only Hydra, or a sweeper, knows them."""
     if words[:2] != ["lth", "run"]:
         return None
     found, seen = dict[str, Sequence[object]](), set[str]()

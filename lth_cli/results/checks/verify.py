@@ -9,7 +9,20 @@ from pathlib import Path
 import yaml
 
 from lth_cli.core.spelling import brief
-from lth_cli.results.checks import arms, chosen, claims, composed, copies, counted, lengths, pruned, rounds, tickets
+from lth_cli.results.checks import (
+    arms,
+    chosen,
+    claims,
+    composed,
+    copies,
+    counted,
+    curves,
+    lengths,
+    moments,
+    pruned,
+    rounds,
+    tickets,
+)
 from lth_cli.results.checks.files import Files, NotKnown
 from lth_cli.rundir.read import Damaged, read
 
@@ -39,13 +52,14 @@ _CHECKS: tuple[tuple[str, str, Callable[[Files], Iterator[str]]], ...] = (
     ("composed", "config.yaml as Hydra and lth's own defaults have it", composed.composed),
     ("arms", "each that config.yaml asks for, in every table", arms.arms),
     ("counts", "weights kept: history and layers as the masks on disk", rounds.counts),
-    ("curves", "accuracies of history as the learning curves", rounds.curves),
+    ("curves", "accuracies of history as the learning curves", curves.curves),
     ("images", "accuracies are whole numbers of the images", counted.counted),
     ("nested", "no weight revived, round by round", rounds.nested),
     ("pruned", "tickets keep what magnitude, or lamp, likes best", pruned.pruned),
     ("pattern", "the masks of tickets are of the config's pattern", rounds.pattern),
     ("zeros", "pruned weights exactly zero, or what they are pruned to", rounds.zeros),
     ("weights", "weights unchanged where only masks are learned", rounds.weights),
+    ("moments", "what optimizers remember, where tickets restart with it", moments.moments),
     ("controls", "each control beside its ticket", rounds.controls),
     ("lengths", "iterations as rewinding and each control ask", lengths.lengths),
     ("copies", "no seed and no control is another's copy", copies.copies),
@@ -54,7 +68,7 @@ _CHECKS: tuple[tuple[str, str, Callable[[Files], Iterator[str]]], ...] = (
 _MOST_LINES = 10_000  # of a check; a short file may be wrong in millions of places
 _LONGEST = 1000  # characters of a line
 BROKEN = (
-    *(ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError),
+    *(ArithmeticError, AssertionError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError),
     *(csv.Error, yaml.YAMLError),
 )
 """What a check may raise of files that are nothing it expects; it ends that check only."""
