@@ -11,7 +11,9 @@ import sys
 import tracemalloc
 from collections import Counter
 from collections.abc import Callable, ItemsView
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import safetensors.torch
@@ -33,6 +35,8 @@ from lth_cli.results import experiments
 from lth_cli.results.checks import claims, files
 from lth_cli.results.checks.arms import arms
 from lth_cli.results.checks.verify import verify
+from lth_cli.results.compare import compare
+from lth_cli.results.experiment import every
 from lth_cli.rundir.config import parse_config, read_config
 from lth_cli.rundir.damaged import Damaged
 from lth_cli.rundir.glance import glance
@@ -41,6 +45,7 @@ from lth_cli.rundir.read import Run
 from lth_cli.rundir.read import read as read_run
 from lth_cli.rundir.record import _OF_RESULTS
 from lth_cli.rundir.restore import read_state
+from tests import records
 from tests.command import Lth
 from tests.lies import believed, wrong
 
@@ -343,3 +348,28 @@ def test_tensors_that_do_not_fit_into_memory_are_a_lack_of_it(first: str) -> Non
     )
     assert (done.returncode, done.stdout) == (0, "MemoryError\n")
     assert first or done.stderr == ""
+
+
+class Asked(dict[str, Any]):
+    """A row that counts how often it is asked for a number."""
+
+    times = 0
+
+    def __getitem__(self, key: str) -> Any:
+        Asked.times += 1
+        return super().__getitem__(key)
+
+
+def test_of_each_round_all_that_came_before_is_not_summed_up_anew() -> None:
+    """At first a round cost as much as all rounds before it."""
+
+    def asked(rounds: int) -> int:
+        arms = ("winning", "dense_retrained", "random_mask")
+        one = records.run({(k, arm, 0): 0.5 for k in range(1, rounds + 1) for arm in arms} | {(0, "dense", 0): 0.5})
+        one = replace(one, history=[Asked(row) for row in one.history])
+        before = Asked.times
+        rows = compare([one], rounds=every)
+        assert [row.search_iterations for row in rows if row.arm == "random_mask"][-1] == 100 * (rounds + 1)
+        return Asked.times - before
+
+    assert asked(400) < 5 * asked(100)

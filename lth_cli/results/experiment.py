@@ -10,7 +10,7 @@ from statistics import fmean
 from typing import Any
 
 from lth_cli.core.arms import DENSE, DENSE_RETRAINED, OWN, WINNING, drawn_by, go_on
-from lth_cli.results.cost import Cell, Cells, Cost, cost
+from lth_cli.results.cost import Cell, Cells, Cost, Spent, cost, spent
 from lth_cli.results.experiments import experiments, identity
 from lth_cli.results.overrides import is_missing, lookup
 from lth_cli.results.statistics import Paired
@@ -98,6 +98,10 @@ class Experiment:
                 found[arm][round] = next(iter(by_seed.values()))["density"]
         return found
 
+    @cached_property
+    def _spent(self) -> Spent:
+        return spent(self.cells)
+
     @property
     def arms(self) -> list[str]:
         """Those that have a seed with a dense network, in the order of history."""
@@ -150,8 +154,8 @@ class Experiment:
 
     def of(self, arm: str, round: int) -> Cell:
         """Rows by seed, of the seeds that have a dense network."""
-        dense = self.cells.get((DENSE, 0), {})
-        return {seed: row for seed, row in self.cells.get((arm, round), {}).items() if seed in dense}
+        dense, there = (self.cells.get(place, {}) for place in ((DENSE, 0), (arm, round)))
+        return there if there is dense else {seed: row for seed, row in there.items() if seed in dense}
 
     def value(self, key: str) -> str | None:
         """The choice of a config group, with what else of the group tells experiments apart; or the value of a key.
@@ -175,7 +179,7 @@ class Experiment:
 
     def search(self, arm: str, round: int) -> Cost:
         """What its training took, and all that came before it."""
-        return cost(self.cells, arm, round, list(self.of(arm, round)), self.batch, self.flops)
+        return cost(self.cells, self._spent, arm, round, self.of(arm, round).keys(), self.batch, self.flops)
 
     def against(self, arm: str, round: int, other: str) -> Paired | None:
         """An arm minus another of the same round and seed, or minus dense; None where no seed has both."""
