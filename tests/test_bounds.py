@@ -35,8 +35,9 @@ from lth_cli.results import experiments
 from lth_cli.results.checks import claims, files
 from lth_cli.results.checks.arms import arms
 from lth_cli.results.checks.verify import verify
-from lth_cli.results.compare import compare
-from lth_cli.results.experiment import every
+from lth_cli.results.compare import compare, rows_of
+from lth_cli.results.experiment import every, gathered
+from lth_cli.results.rivals import beaten
 from lth_cli.rundir.config import parse_config, read_config
 from lth_cli.rundir.damaged import Damaged
 from lth_cli.rundir.glance import glance
@@ -350,13 +351,13 @@ def test_tensors_that_do_not_fit_into_memory_are_a_lack_of_it(first: str) -> Non
     assert first or done.stderr == ""
 
 
-class Asked(dict[str, Any]):
+class Row(dict[str, Any]):
     """A row that counts how often it is asked for a number."""
 
     times = 0
 
     def __getitem__(self, key: str) -> Any:
-        Asked.times += 1
+        Row.times += 1
         return super().__getitem__(key)
 
 
@@ -366,10 +367,33 @@ def test_of_each_round_all_that_came_before_is_not_summed_up_anew() -> None:
     def asked(rounds: int) -> int:
         arms = ("winning", "dense_retrained", "random_mask")
         one = records.run({(k, arm, 0): 0.5 for k in range(1, rounds + 1) for arm in arms} | {(0, "dense", 0): 0.5})
-        one = replace(one, history=[Asked(row) for row in one.history])
-        before = Asked.times
+        one = replace(one, history=[Row(row) for row in one.history])
+        before = Row.times
         rows = compare([one], rounds=every)
         assert [row.search_iterations for row in rows if row.arm == "random_mask"][-1] == 100 * (rounds + 1)
-        return Asked.times - before
+        return Row.times - before
 
     assert asked(400) < 5 * asked(100)
+
+
+def test_nor_is_each_row_held_against_the_controls_and_losses_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Listed(dict[Any, Any]):
+        """Which counts how often all of it is gone through."""
+
+        times = 0
+
+        def items(self) -> ItemsView[Any, Any]:
+            Listed.times += 1
+            return super().items()
+
+    monkeypatch.setattr("lth_cli.results.compare.beaten", lambda *_: Listed(beaten(*_)))
+    arms = ("winning", "random_mask")
+    one = records.run(
+        {(k, arm, seed): 0.5 for k in range(1, 31) for arm in arms for seed in (0, 1)} | {(0, "dense", 0): 0.5},
+        record={"diverged": [{"arm": "winning", "round": 7, "seed": 2, "what": "winning diverged"}]},
+    )
+    experiment = gathered([one])[0].showing(every)
+    rows = rows_of(replace(experiment, diverged=Listed(experiment.diverged)), 1.0)
+    assert Listed.times <= 1 + len(experiment.arms)
+    assert [row.diverged for row in rows if row.arm == "random_mask"] == [0] * 6 + [1] * 24
+    assert [row.controls for row in rows if row.arm == "winning"] == [1] * 30

@@ -94,6 +94,4 @@ def cost(
     iterations = (sum(row["iterations"] for row in rows) + sum(taken for taken, _ in before)) / len(seeds)
     seconds = (sum(row["train_seconds"] for row in rows) + sum(taken for _, taken in before)) / len(seeds)
     examples = None if batch is None else iterations * batch
-    return Cost(
-        iterations, examples, None if flops is None or examples is None else 3 * flops * examples, seconds
-    )
+    return Cost(iterations, examples, None if flops is None or examples is None else 3 * flops * examples, seconds)

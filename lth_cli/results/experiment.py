@@ -12,6 +12,7 @@ from typing import Any
 from lth_cli.core.arms import DENSE, DENSE_RETRAINED, OWN, WINNING, drawn_by, go_on
 from lth_cli.results.cost import Cell, Cells, Cost, Spent, cost, spent
 from lth_cli.results.experiments import experiments, identity
+from lth_cli.results.lost import Lost
 from lth_cli.results.overrides import is_missing, lookup
 from lth_cli.results.statistics import Paired
 from lth_cli.rundir.read import Run
@@ -127,10 +128,11 @@ class Experiment:
 
     def lost(self, arm: str, round: int) -> int:
         """How many seeds an arm lacks, as it, its ticket or its dense network diverged."""
-        gone = {
-            seed for (one, k), seeds in self.diverged.items() if one in (arm, *OWN[:2]) and k <= round for seed in seeds
-        }
-        return len(gone - self.of(arm, round).keys())
+        return self._lost[arm].beside(self.of(arm, round), round)
+
+    @cached_property
+    def _lost(self) -> Mapping[str, Lost]:
+        return {arm: Lost.of(arm, self.diverged) for arm in self.arms}
 
     @property
     def resolution(self) -> float:
