@@ -397,3 +397,9 @@ def test_nor_is_each_row_held_against_the_controls_and_losses_of_all(monkeypatch
     assert Listed.times <= 1 + len(experiment.arms)
     assert [row.diverged for row in rows if row.arm == "random_mask"] == [0] * 6 + [1] * 24
     assert [row.controls for row in rows if row.arm == "winning"] == [1] * 30
+
+
+def test_a_value_of_megabytes_does_not_fill_every_row() -> None:
+    runs = [records.run({(0, "dense", 0): 0.5}, note=f"{'x' * 200_000}\n{i}") for i in range(2)]
+    rows = [row for one in gathered(runs) for row in rows_of(one.showing(every), 1.0, ["note"])]
+    assert [row.keys["note"] for row in rows] == [f"{'x' * 50}…{'x' * 47}�{i}" for i in range(2)]

@@ -10,6 +10,7 @@ from statistics import fmean
 from typing import Any
 
 from lth_cli.core.arms import DENSE, DENSE_RETRAINED, OWN, WINNING, drawn_by, go_on
+from lth_cli.core.spelling import brief, clean
 from lth_cli.results.cost import Cell, Cells, Cost, Spent, cost, spent
 from lth_cli.results.experiments import experiments, identity
 from lth_cli.results.lost import Lost
@@ -19,6 +20,7 @@ from lth_cli.rundir.read import Run
 from lth_cli.rundir.sameness import BEFORE
 
 _FRESH = ("lth_cli.controls.Reinit", "lth_cli.controls.Constant")
+_LONGEST = 100  # characters of a value, as each row has it
 _MEANS = ("early_stop_iteration", "reaches_dense_at")  # of whole numbers; a count of weights is the same in each draw
 
 Place = tuple[str, int]
@@ -162,8 +164,12 @@ class Experiment:
     def value(self, key: str) -> str | None:
         """The choice of a config group, with what else of the group tells experiments apart; or the value of a key.
 
-        None where its config has no such key, as that of an option that was not chosen.
+        None where its config has no such key, as that of an option that was not chosen. A long one loses its middle.
         """
+        found = self._value(key)
+        return None if found is None else brief(clean(found), width=_LONGEST)
+
+    def _value(self, key: str) -> str | None:
         choices = self.record.get("choices", {})
         if key in choices:
             more = re.findall(rf"(?<!\S){re.escape(key)}\.(\S+=\S+)", self.name)
