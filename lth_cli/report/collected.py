@@ -74,8 +74,8 @@ def _examined(found: Found) -> Run | str:
             lost = changed_in(folder, run.record, texts)
     except Damaged as damaged:
         return f"damaged: {damaged}"
-    except OSError as error:
-        return f"damaged: {folder}: {error.strerror}"
+    except OSError as lost_folder:
+        return f"damaged: {folder}: {lost_folder.strerror}"
     if lost is not None:
         return f"damaged: {lost}"
     if run.status == "done":
