@@ -11,7 +11,9 @@ import sys
 import tracemalloc
 from collections import Counter
 from collections.abc import Callable, ItemsView
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import safetensors.torch
@@ -34,6 +36,9 @@ from lth_cli.results import experiments
 from lth_cli.results.checks import claims, files
 from lth_cli.results.checks.arms import arms
 from lth_cli.results.checks.verify import verify
+from lth_cli.results.compare import compare, rows_of
+from lth_cli.results.experiment import every, gathered
+from lth_cli.results.rivals import beaten
 from lth_cli.rundir.config import parse_config, read_config
 from lth_cli.rundir.damaged import Damaged
 from lth_cli.rundir.glance import glance
@@ -43,6 +48,7 @@ from lth_cli.rundir.read import read as read_run
 from lth_cli.rundir.record import _OF_RESULTS
 from lth_cli.rundir.restore import read_state
 from lth_cli.setup.schema import ConfigError
+from tests import records
 from tests.command import Lth
 from tests.lies import believed, wrong
 
@@ -384,3 +390,57 @@ def test_jobs_and_their_overrides_are_bounded_together() -> None:
     with pytest.raises(ConfigError, match="200,400 overrides in all jobs of the sweep together: at most 200,000"):
         jobs([*keys, "seed=range(501)"])
     assert sum(1 for _ in jobs([*keys[:19], "seed=range(10000)"])) == 10_000
+
+
+class Row(dict[str, Any]):
+    """A row that counts how often it is asked for a number."""
+
+    times = 0
+
+    def __getitem__(self, key: str) -> Any:
+        Row.times += 1
+        return super().__getitem__(key)
+
+
+def test_of_each_round_all_that_came_before_is_not_summed_up_anew() -> None:
+    """At first a round cost as much as all rounds before it."""
+
+    def asked(rounds: int) -> int:
+        arms = ("winning", "dense_retrained", "random_mask")
+        one = records.run({(k, arm, 0): 0.5 for k in range(1, rounds + 1) for arm in arms} | {(0, "dense", 0): 0.5})
+        one = replace(one, history=[Row(row) for row in one.history])
+        before = Row.times
+        rows = compare([one], rounds=every)
+        assert [row.search_iterations for row in rows if row.arm == "random_mask"][-1] == 100 * (rounds + 1)
+        return Row.times - before
+
+    assert asked(400) < 5 * asked(100)
+
+
+def test_nor_is_each_row_held_against_the_controls_and_losses_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Listed(dict[Any, Any]):
+        """Which counts how often all of it is gone through."""
+
+        times = 0
+
+        def items(self) -> ItemsView[Any, Any]:
+            Listed.times += 1
+            return super().items()
+
+    monkeypatch.setattr("lth_cli.results.compare.beaten", lambda *_: Listed(beaten(*_)))
+    arms = ("winning", "random_mask")
+    one = records.run(
+        {(k, arm, seed): 0.5 for k in range(1, 31) for arm in arms for seed in (0, 1)} | {(0, "dense", 0): 0.5},
+        record={"diverged": [{"arm": "winning", "round": 7, "seed": 2, "what": "winning diverged"}]},
+    )
+    experiment = gathered([one])[0].showing(every)
+    rows = rows_of(replace(experiment, diverged=Listed(experiment.diverged)), 1.0)
+    assert Listed.times <= 1 + len(experiment.arms)
+    assert [row.diverged for row in rows if row.arm == "random_mask"] == [0] * 6 + [1] * 24
+    assert [row.controls for row in rows if row.arm == "winning"] == [1] * 30
+
+
+def test_a_value_of_megabytes_does_not_fill_every_row() -> None:
+    runs = [records.run({(0, "dense", 0): 0.5}, note=f"{'x' * 200_000}\n{i}") for i in range(2)]
+    rows = [row for one in gathered(runs) for row in rows_of(one.showing(every), 1.0, ["note"])]
+    assert [row.keys["note"] for row in rows] == [f"{'x' * 50}…{'x' * 47}�{i}" for i in range(2)]

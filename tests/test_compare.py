@@ -18,6 +18,9 @@ from lth_cli.report.terminal import Terminal
 from lth_cli.results.compare import Row, compare
 from lth_cli.results.experiment import every
 from lth_cli.results.statistics import Paired
+from lth_cli.rundir.columns import MOST_COUNTED
+from lth_cli.rundir.damaged import Damaged
+from lth_cli.rundir.read import read
 from lth_cli.rundir.sameness import ROLES, Role
 from tests.command import Lth
 from tests.records import run
@@ -125,6 +128,15 @@ def test_what_is_not_trained_has_no_early_stop() -> None:
     assert (early["random_reinit"], early["winning"]) == ("", "50 (≤ 0.50x)")
 
 
+def test_a_seed_in_which_nothing_is_trained_has_no_ratio() -> None:
+    untrained = run(PAIR)
+    for row in untrained.history:
+        if row["arm"] == "winning" and row["seed"] == 1:
+            row.update(iterations=0, early_stop_iteration=0)
+    winning = by_arm(compare([untrained]))["winning"]
+    assert (winning.early_stop, winning.early_stop_ratio, winning.early_stop_ratio_low) == (25, 0.5, None)
+
+
 def test_the_table_of_a_run_says_how_many_seeds() -> None:
     for run_of, seeds in ((run(PAIR), "2"), (run({(0, "dense", 3): 0.9}), "1")):
         cells = {column.title: column.cell for column in columns.SUMMARY}
@@ -168,6 +180,39 @@ def test_a_number_that_cannot_be_in_one_run_hides_no_other(seconds: str, run: Pa
     assert compared.returncode == 0
     assert compared.stderr.startswith("lth: damaged: other/history.csv: ")
     assert {row["seeds"] for row in json.loads(compared.stdout)["rows"]} == {1}
+
+
+@pytest.mark.parametrize("form", ["json", "parquet"])
+def test_of_the_largest_numbers_all_is_computed(form: str) -> None:
+    """By what is made of them, as ratios and work, and by what they are written to."""
+    large = run(
+        PAIR | {(2, arm, seed): 0.9 for arm in ("winning", "random_reinit") for seed in (0, 1)},
+        train={"batch_size": MOST_COUNTED},
+        record={"flops_per_example": MOST_COUNTED, "parameters": MOST_COUNTED},
+    )
+    for row in large.history:
+        row |= {"iterations": MOST_COUNTED, "remaining": MOST_COUNTED, "total": MOST_COUNTED}
+        row["early_stop_iteration"] = 1 if (row["arm"] == "dense") == row["seed"] else MOST_COUNTED - 10_000
+    rows = compare([large], rounds=every)
+    assert formats.to_json(rows) if form == "json" else formats.to_parquet(rows)
+    assert (by_arm(rows)["winning"].early_stop_ratio_high or 0) > 1e200
+
+
+@pytest.mark.parametrize("name", ["round", "remaining", "total", "iterations", "early_stop_iteration"])
+def test_larger_ones_are_damage(name: str, run: Path) -> None:
+    lines = (run / "history.csv").read_text().splitlines()
+    rows = [line.split(",") for line in lines]
+    rows[-1][rows[0].index(name)] = str(MOST_COUNTED + 1)
+    (run / "history.csv").write_text("".join(",".join(cells) + "\n" for cells in rows))
+    with pytest.raises(Damaged, match=rf"history.csv: line {len(rows)}: {name} is 9223372036854775808"):
+        read(run)
+
+
+def test_so_they_are_in_a_record(run: Path) -> None:
+    record = json.loads((run / "run.json").read_text()) | {"parameters": MOST_COUNTED + 1}
+    (run / "run.json").write_text(json.dumps(record))
+    with pytest.raises(Damaged, match=r"run.json: parameters is 9223372036854775808"):
+        read(run)
 
 
 def test_json_never_holds_nan() -> None:

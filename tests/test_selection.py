@@ -1,11 +1,18 @@
 """What of many runs a comparison shows: by conditions, arms, density, order."""
 
+import csv
+import io
 import json
+from dataclasses import replace
 
+import polars
 import pytest
 
-from lth_cli.results.compare import compare
-from lth_cli.results.experiment import nearest_to
+from lth_cli.report.formats import latex, to_csv, to_json, to_parquet
+from lth_cli.report.table import compared
+from lth_cli.report.terminal import Terminal
+from lth_cli.results.compare import Row, compare, rows_of
+from lth_cli.results.experiment import gathered, last, nearest_to
 from lth_cli.results.selection import conditions, in_order, rows_where, runs_where
 from lth_cli.rundir.read import Run
 from tests.command import Lth
@@ -90,3 +97,30 @@ def test_all_of_it_on_the_command_line(lth: Lth, run: object) -> None:
     rows = json.loads(lth("compare", "run", *options, "--format", "json").stdout)["rows"]
     assert [row["arm"] for row in rows] == ["dense", "winning"]
     assert rows[1]["round"] in (1, 2)
+
+
+KEYS = {"accuracy": "0.99", "run": "mine", "a[/b]": "[/x]", "evil": "\ud800\x1b[31m"}
+
+
+def of_keys(*keys: str) -> list[Row]:
+    return rows_of(gathered([run({(0, "dense", 0): 0.5}, **KEYS)])[0].showing(last), 1.0, keys)
+
+
+def test_a_key_with_the_name_of_a_field_takes_its_place_in_no_file() -> None:
+    rows = of_keys(*KEYS)
+    document = json.loads(to_json(rows))["rows"][0]
+    of_csv = next(csv.DictReader(io.StringIO(to_csv(rows))))
+    of_parquet = polars.read_parquet(io.BytesIO(to_parquet(rows))).row(0, named=True)
+    for row in (document, of_csv, of_parquet):
+        assert (float(row["accuracy"]), row["by.accuracy"]) == (0.5, "0.99")
+        assert (row["run"], row["a[/b]"], row["evil"].lstrip("'")) == ("m d", "[/x]", "��[31m")
+
+
+def test_keys_and_values_are_text_in_a_table_of_the_terminal_and_of_tex() -> None:
+    rows = of_keys("a[/b]")
+    text = io.StringIO()
+    compared(Terminal(file=text, width=200), rows)
+    assert "a[/b]" in text.getvalue()
+    assert "[/x]" in text.getvalue()
+    lines = latex([replace(row, run=name, group=name) for row in rows for name in ("[1pt]", "*")]).splitlines()
+    assert [line.partition(" & ")[0] for line in lines if "dense" in line][:2] == ["{[}1pt]", "{*}"]

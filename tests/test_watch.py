@@ -277,6 +277,19 @@ def test_the_time_left_counts_networks(working: Path) -> None:
     assert pace.of_run(again, [1, 2, 2, 5], [began, resumed + 8], resumed + 8) == pytest.approx(28)
 
 
+def test_not_each_round_is_looked_for_among_all_that_a_config_lists() -> None:
+    class Long(list[object]):
+        looked_through = 0
+
+        def __contains__(self, one: object) -> bool:
+            self.looked_through += 1
+            return super().__contains__(one)
+
+    at = Long([{}, "x", 3])
+    assert pace.networks({"controls": {"a": {}}, "controls_at": at}, 4) == [1, 1, 1, 2, 1]
+    assert at.looked_through == 0
+
+
 def test_a_sweep_goes_on_between_two_jobs_and_ends(tmp_path: Path) -> None:
     sweep = tmp_path / "sweep"
     shutil.copytree(STORED / "done", sweep / "a")

@@ -14,10 +14,15 @@ import pytest
 
 import lth_cli
 from lth_cli.core.files import TEMPORARY
+from lth_cli.report import collected
 from lth_cli.report.collected import collect
+from lth_cli.rundir import names
 from lth_cli.rundir.damaged import Damaged
+from lth_cli.rundir.find import find, latest
+from lth_cli.rundir.glance import Glance, glance
 from lth_cli.rundir.manifest import Manifest
 from lth_cli.rundir.read import read
+from lth_cli.rundir.shelf import groups, newest
 from lth_cli.rundir.within import make_dir, write
 from tests.command import Lth
 from tests.interrupted import SHORT, start
@@ -60,11 +65,76 @@ def test_an_odd_file_is_refused_in_a_line(odd: Callable[[Path, Path], None], nam
     verified = lth("verify", str(run))
     assert verified.returncode == 1
     assert "Traceback" not in verified.stderr + verified.stdout
-    assert len(collect([run])[1]) == (1 if name in FILES[:3] else 0)
+    assert len(collect([run])[1]) == (1 if name in (*FILES[:3], names.MANIFEST) else 0)
     resumed = lth("run", f"resume={run}", "safe=true")
     assert (resumed.returncode, resumed.stdout) == (2, "")
     assert resumed.stderr == f"lth: {run / name}: a link, a pipe or a device: a run that goes on has none\n"
     assert elsewhere.read_bytes() == before
+
+
+def planted(folder: Path) -> Path:
+    """A folder with copies of a run, of which one may become a link to another one that is elsewhere."""
+    runs, elsewhere = folder.parent / "runs", folder.parent / "elsewhere"
+    shutil.copytree(folder, elsewhere)
+    for name in "abc":
+        shutil.copytree(folder, runs / name)
+    return runs
+
+
+def swap(run: Path) -> None:
+    run.rename(run.parent.parent / "before")
+    run.symlink_to(run.parent.parent / "elsewhere")
+
+
+def test_a_run_that_becomes_a_link_once_it_was_found_is_not_compared(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = planted(run)
+
+    def swapping(path: Path) -> list[Path]:
+        found = find(path)
+        swap(runs / "b")
+        return found
+
+    monkeypatch.setattr(collected, "find", swapping)
+    compared, skipped = collect([runs])
+    assert [one.path.name for one in compared] == ["a", "c"]
+    assert skipped == [f"damaged: {runs / 'b'}: a link, which is not followed here"]
+
+
+def test_nor_is_it_listed(run: Path) -> None:
+    runs = planted(run)
+
+    def swapping(path: Path) -> Glance:
+        if path.name == "a":
+            swap(runs / "b")
+        return glance(path)
+
+    found = {
+        one.path.name: (one.status, one.what, bool(one.record)) for g in groups([runs], swapping) for one in g.runs
+    }
+    done = ("done", "", True)
+    assert found == {"a": done, "b": ("damaged", "a link, which is not followed here", False), "c": done}
+
+
+def test_a_link_that_is_named_is_followed(run: Path) -> None:
+    runs = planted(run)
+    swap(runs / "b")
+    assert [one.path.name for one in collect([runs / "b"])[0]] == ["b"]
+    assert [one.status for g in groups([runs / "b"]) for one in g.runs] == ["done"]
+    (runs.parent / "linked").symlink_to(runs)
+    assert [one.path.name for one in collect([runs.parent / "linked"])[0]] == ["a", "c"]
+
+
+def test_neither_links_nor_files_are_the_latest_run(run: Path, lth: Lth) -> None:
+    day, elsewhere = run.parent / "outputs" / "2026-01-01", run.parent / "elsewhere"
+    shutil.copytree(run, day / "12-00-00")
+    shutil.copytree(run, elsewhere / "13-00-00")
+    (day / "13-00-00").symlink_to(elsewhere / "13-00-00")
+    (day.parent / "2027-01-01").symlink_to(elsewhere)
+    (day.parent / "2027-01-02").write_text("no day")
+    assert latest(day.parent) == newest(day.parent) == day / "12-00-00"
+    assert lth("compare").returncode == 0
 
 
 @pytest.mark.parametrize(

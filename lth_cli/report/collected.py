@@ -10,6 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 
+from lth_cli.core.files import held
 from lth_cli.rundir.claims import changed_in
 from lth_cli.rundir.find import find, latest
 from lth_cli.rundir.read import Damaged, Run, read
@@ -19,6 +20,9 @@ _MOST = 4 * 2**30  # bytes that all runs together take, or about
 _MANY, _AT_ONCE = 500, 8  # runs that are worth several processes, and those that one is given at a time
 _OF_A_ROW, _OF_A_CHARACTER = 1200, 20  # of history, and of what else is kept of a run
 
+Found = tuple[Path, Path]
+"""The folder of a run, and the one that was named, at or above it."""
+
 
 class NothingToCompare(Exception):
     """No finished run was found."""
@@ -27,13 +31,13 @@ class NothingToCompare(Exception):
 def collect(paths: Sequence[Path]) -> tuple[list[Run], list[str]]:
     """The finished runs, as far as there is room, and a line for each that is missing, damaged or not finished."""
     runs: dict[Path, Run] = {}
-    folders, skipped, room = list[Path](), list[str](), _MOST
+    folders, skipped, room = list[Found](), list[str](), _MOST
     for path in paths:
         found = find(path)
-        folders += found
+        folders += [(folder, path) for folder in found]
         if not found:
             skipped.append(f"no run directory: {path}" if path.exists() else f"missing: {path}")
-    for folder, run in zip(folders, _read(folders), strict=True):
+    for (folder, _), run in zip(folders, _read(folders), strict=True):
         if isinstance(run, str):
             skipped.append(run)
         elif (size := _size(run)) > room:
@@ -45,7 +49,7 @@ def collect(paths: Sequence[Path]) -> tuple[list[Run], list[str]]:
     return list(runs.values()), skipped
 
 
-def _read(folders: Sequence[Path]) -> Iterator[Run | str]:
+def _read(folders: Sequence[Found]) -> Iterator[Run | str]:
     """What each is, as `_examined` says; of many on all cores."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if len(folders) < _MANY or cores == 1:
@@ -60,14 +64,19 @@ def _read(folders: Sequence[Path]) -> Iterator[Run | str]:
         pool.shutdown(cancel_futures=True)
 
 
-def _examined(folder: Path) -> Run | str:
-    """What results need of a finished run, or a line of what else it is."""
+def _examined(found: Found) -> Run | str:
+    """What results need of a finished run, or a line of what else it is; all is read in the folder that was found."""
+    folder, above = found
     texts = dict[str, bytes]()
     try:
-        run = read(folder, texts)
+        with held(folder, above):
+            run = read(folder, texts)
+            lost = changed_in(folder, run.record, texts)
     except Damaged as damaged:
         return f"damaged: {damaged}"
-    if lost := changed_in(folder, run.record, texts):
+    except OSError as lost_folder:
+        return f"damaged: {folder}: {lost_folder.strerror}"
+    if lost is not None:
         return f"damaged: {lost}"
     if run.status == "done":
         return replace(run, record=of_results(run.record))

@@ -16,10 +16,12 @@ from lth_cli.results.compare import Row
 
 _RUN = Column("run", lambda row: row.run)
 _NESTED = ("further", "keys")  # fields of a row that hold several
+_OWN = [field.name for field in fields(Row) if field.name not in _NESTED]
 _TEX = {
     **{c: rf"\{c}" for c in "&%$#_{}"},
     **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", '"': r"\textquotedbl{}"},
     **{"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "…": r"\ldots{}"},
+    **{"[": "{[}", "*": "{*}"},  # which after the end of a line are its options
     **{"±": r"$\pm$", "≥": r"$\geq$", "≤": r"$\leq$", "−": "$-$", "×": r"$\times$"},
 }
 
@@ -70,10 +72,9 @@ def to_parquet(rows: Sequence[Row]) -> bytes:
 
     data = io.BytesIO()
     kinds = {str: polars.String, int: polars.Int64, float: polars.Float64, bool: polars.Boolean}
-    schema = {one.name: kinds[(get_args(one.type) or (one.type,))[0]] for one in fields(Row) if one.name not in _NESTED}
-    schema |= {metric.column("test"): polars.Float64 for metric in further()} | dict.fromkeys(
-        _keys(rows), polars.String
-    )
+    schema = {one.name: kinds[(get_args(one.type) or (one.type,))[0]] for one in fields(Row) if one.name in _OWN}
+    schema |= dict.fromkeys(_further(), polars.Float64)
+    schema |= {name: polars.String for name in _names(rows) if name not in schema}
     polars.DataFrame([_flat(row) for row in rows], schema=schema).write_parquet(data)
     return data.getvalue()
 
@@ -97,23 +98,28 @@ def _in_csv(value: object) -> str:
     """A cell that no spreadsheet takes for a formula; texts are quoted, as for some a semicolon ends a cell."""
     if not isinstance(value, str):
         return "" if value is None else str(value).lower()
-    text = clean(value)
-    text = f"'{text}" if text.startswith(("=", "+", "-", "@", "＝", "＋", "－", "＠", "�")) else text
+    text = f"'{value}" if value.startswith(("=", "+", "-", "@", "＝", "＋", "－", "＠", "�")) else value
     return '"' + text.replace('"', '""') + '"'
 
 
 def _names(rows: Sequence[Row]) -> list[str]:
-    own = [field.name for field in fields(Row) if field.name not in _NESTED]
-    return [*own, *(metric.column("test") for metric in further()), *_keys(rows)]
+    """Of all fields, with the further metrics and the keys that experiments are laid side by side by."""
+    return [*_OWN, *_further(), *map(_key, rows[0].keys if rows else ())]
 
 
-def _keys(rows: Sequence[Row]) -> list[str]:
-    return list(rows[0].keys) if rows else []
+def _further() -> list[str]:
+    return [metric.column("test") for metric in further()]
+
+
+def _key(key: str) -> str:
+    """A key of a config, which may have the name of another field."""
+    return clean(f"by.{key}" if key in (*_OWN, *_further()) else key)
 
 
 def _flat(row: Row) -> dict[str, object]:
-    """Every field, with the further metrics and the keys among them."""
+    """Every field, with the further metrics and the keys among them; texts do nothing to what shows them."""
     values: dict[str, object] = asdict(row)
     for name in _NESTED:
         del values[name]
-    return values | row.further | row.keys
+    values |= row.further | {_key(key): value for key, value in row.keys.items()}
+    return {name: clean(value) if isinstance(value, str) else value for name, value in values.items()}

@@ -12,11 +12,12 @@ from lth_cli.rundir.shelf import Group
 def networks(config: Mapping[str, Any], rounds: int) -> list[int]:
     """How many networks of a seed each round trains, from round 0 on; 1 where the config does not say more."""
     at = config.get("controls_at")
+    listed = {one for one in at if isinstance(one, int)} if isinstance(at, list) else set[int]()
     beside = len(drawn_by(config))
     again = 1 + (config.get("dense_retrained") is True)
 
     def has_controls(round: int) -> bool:
-        return at == "all" or (at == "last" and round == rounds) or (isinstance(at, list) and round in at)
+        return at == "all" or (at == "last" and round == rounds) or round in listed
 
     return [1, *(again + beside * has_controls(round) for round in range(1, rounds + 1))]
 

@@ -37,7 +37,7 @@ def compared(console: Terminal, rows: Sequence[Row]) -> list[Column]:
             console.say(name, style="bold")
         table = Table(header_style="dim", box=None, pad_edge=False, padding=(0, gap, 0, 0))
         for column, width in zip(columns, widths, strict=True):
-            table.add_column(column.title, justify=_justify(column), no_wrap=True, min_width=width)
+            table.add_column(escape(clean(column.title)), justify=_justify(column), no_wrap=True, min_width=width)
         for row in members:
             style = _STYLE.get(row.verdict, "") if row.arm == "winning" else ""
             table.add_row(*(escape(clean(column.cell(row))) for column in columns), style=style)

@@ -1,5 +1,6 @@
 """Run records -> groups -> rows with statistics over seeds. Pure: no disk, no terminal."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -163,6 +164,15 @@ class _Claims:
     def beaten(self) -> Mapping[Place, Held]:
         return beaten(self.experiment, self.tolerance)
 
+    @cached_property
+    def fair(self) -> Mapping[int, Sequence[str]]:
+        """What is said of the controls of each round that were trained as long as its ticket."""
+        found = defaultdict[int, list[str]](list)
+        for (_, round), held in self.beaten.items():
+            if held.said != Beats.less_trained:
+                found[round].append(held.said)
+        return found
+
 
 def _row(claims: _Claims, arm: str, round: int) -> Row:
     experiment, place = claims.experiment, (arm, round)
@@ -177,8 +187,7 @@ def _row(claims: _Claims, arm: str, round: int) -> Row:
     search = experiment.search(arm, round)
     difference, retrained = claims.dense.get(place), claims.retrained.get(place)
     verdict, gap, versus_it = (held.get(place) for held in (claims.judged, claims.beaten, claims.versus))
-    fair = [held.said for (_, k), held in claims.beaten.items() if k == round and held.said != Beats.less_trained]
-    controls = fair if arm == WINNING else []
+    controls = claims.fair.get(round, []) if arm == WINNING else []
     to_tell = next((held.seeds_to_tell for held in (gap, verdict) if held is not None), None)
     return Row(
         run=experiment.name,

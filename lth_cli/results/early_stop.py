@@ -36,18 +36,17 @@ class EarlyStop:
 
 
 def early_stop(rows: Cell, dense: Cell) -> EarlyStop:
-    """Of the rows of an arm, whose seeds `dense` has all."""
-    ours = {seed: censored(row, dense[seed]) for seed, row in rows.items()}
-    theirs = {seed: censored(dense[seed], dense[seed]) for seed in rows}
-    iteration = fmean(row["early_stop_iteration"] for row in rows.values())
-    bounds = {"≥" for one in ours.values() if one} | {"≤" for one in theirs.values() if one}
-    if iteration == 0 or len(bounds) > 1:
-        return EarlyStop(iteration, any(ours.values()), None, None, None, "")
-    stops = ((row["early_stop_iteration"], dense[seed]["early_stop_iteration"]) for seed, row in rows.items())
-    ratio = Paired.of([math.log(ours / theirs) for ours, theirs in stops])
+    """Of the rows of an arm, whose seeds `dense` has all; a seed in which nothing is trained has no ratio."""
+    stops = {seed: row["early_stop_iteration"] for seed, row in rows.items()}
+    iteration, trained = fmean(stops.values()), [seed for seed, stop in stops.items() if stop > 0]
+    ours, theirs = ([censored(of[seed], dense[seed]) for seed in trained] for of in (rows, dense))
+    bounds = {"≥" for one in ours if one} | {"≤" for one in theirs if one}
+    if not trained or len(bounds) > 1:
+        return EarlyStop(iteration, any(ours), None, None, None, "")
+    ratio = Paired.of([math.log(stops[seed] / dense[seed]["early_stop_iteration"]) for seed in trained])
     margin = None if bounds else ratio.margin
     low, high = (None if margin is None else math.exp(ratio.mean + side * margin) for side in (-1, 1))
-    return EarlyStop(iteration, any(ours.values()), math.exp(ratio.mean), low, high, "".join(bounds))
+    return EarlyStop(iteration, any(ours), math.exp(ratio.mean), low, high, "".join(bounds))
 
 
 def censored(row: Mapping[str, Any], dense: Mapping[str, Any]) -> bool:

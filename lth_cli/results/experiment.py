@@ -9,14 +9,17 @@ from statistics import fmean
 from typing import Any
 
 from lth_cli.core.arms import DENSE, DENSE_RETRAINED, OWN, WINNING, drawn_by, go_on
-from lth_cli.results.cost import Cell, Cells, Cost, cost
+from lth_cli.core.spelling import brief, clean
+from lth_cli.results.cost import Cell, Cells, Cost, Spent, cost, spent
 from lth_cli.results.experiments import Said, experiments, identity, named
+from lth_cli.results.lost import Lost
 from lth_cli.results.overrides import is_missing, lookup
 from lth_cli.results.statistics import Paired
 from lth_cli.rundir.read import Run
 from lth_cli.rundir.sameness import BEFORE
 
 _FRESH = ("lth_cli.controls.Reinit", "lth_cli.controls.Constant")
+_LONGEST = 100  # characters of a value, as each row has it
 _MEANS = ("early_stop_iteration", "reaches_dense_at")  # of whole numbers; a count of weights is the same in each draw
 
 Place = tuple[str, int]
@@ -111,6 +114,10 @@ class Experiment:
                 found[arm][round] = next(iter(by_seed.values()))["density"]
         return found
 
+    @cached_property
+    def _spent(self) -> Spent:
+        return spent(self.cells)
+
     @property
     def arms(self) -> list[str]:
         """Those that have a seed with a dense network, in the order of history."""
@@ -136,10 +143,11 @@ class Experiment:
 
     def lost(self, arm: str, round: int) -> int:
         """How many seeds an arm lacks, as it, its ticket or its dense network diverged."""
-        gone = {
-            seed for (one, k), seeds in self.diverged.items() if one in (arm, *OWN[:2]) and k <= round for seed in seeds
-        }
-        return len(gone - self.of(arm, round).keys())
+        return self._lost[arm].beside(self.of(arm, round), round)
+
+    @cached_property
+    def _lost(self) -> Mapping[str, Lost]:
+        return {arm: Lost.of(arm, self.diverged) for arm in self.arms}
 
     @property
     def resolution(self) -> float:
@@ -163,14 +171,18 @@ class Experiment:
 
     def of(self, arm: str, round: int) -> Cell:
         """Rows by seed, of the seeds that have a dense network."""
-        dense = self.cells.get((DENSE, 0), {})
-        return {seed: row for seed, row in self.cells.get((arm, round), {}).items() if seed in dense}
+        dense, there = (self.cells.get(place, {}) for place in ((DENSE, 0), (arm, round)))
+        return there if there is dense else {seed: row for seed, row in there.items() if seed in dense}
 
     def value(self, key: str) -> str | None:
         """The choice of a config group, with what else of the group tells experiments apart; or the value of a key.
 
-        None where its config has no such key, as that of an option that was not chosen.
+        None where its config has no such key, as that of an option that was not chosen. A long one loses its middle.
         """
+        found = self._value(key)
+        return None if found is None else brief(clean(found), width=_LONGEST)
+
+    def _value(self, key: str) -> str | None:
         choices = self.record.get("choices", {})
         if key in choices:
             inner = f"{key}."
@@ -189,7 +201,7 @@ class Experiment:
 
     def search(self, arm: str, round: int) -> Cost:
         """What its training took, and all that came before it."""
-        return cost(self.cells, arm, round, list(self.of(arm, round)), self.batch, self.flops)
+        return cost(self.cells, self._spent, arm, round, self.of(arm, round).keys(), self.batch, self.flops)
 
     def against(self, arm: str, round: int, other: str) -> Paired | None:
         """An arm minus another of the same round and seed, or minus dense; None where no seed has both."""

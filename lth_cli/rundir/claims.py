@@ -1,6 +1,8 @@
 """What run.json claims, such as the hash of the data: the manifest has the SHA-256 of each claim."""
 
 import json
+import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -33,7 +35,7 @@ def changed(record: Mapping[str, Any], manifest: Manifest) -> list[str]:
 def changed_in(path: Path, record: Mapping[str, Any], texts: Mapping[str, bytes]) -> str | None:
     """What a comparison would show of a run directory that is not as it was written, of its tables only history.csv.
 
-    None where its manifest cannot be read.
+    None where its manifest is missing, or is no manifest; a link, a pipe or a device in its place is named.
 
     Args:
         record: run.json.
@@ -54,6 +56,14 @@ def changed_in(path: Path, record: Mapping[str, Any], texts: Mapping[str, bytes]
             return f"{path / names.HISTORY}: round {min(more).decode()} is not in {names.MANIFEST}"
     except OutOfReach as out:
         return str(out)
-    except Damaged:
-        pass
+    except Damaged as damaged:
+        return str(damaged) if _is_odd(path / names.MANIFEST) else None
     return None
+
+
+def _is_odd(file: Path) -> bool:
+    """Whether there is something else than a file."""
+    try:
+        return not stat.S_ISREG(os.lstat(file).st_mode)
+    except OSError:
+        return False

@@ -10,6 +10,7 @@ from lth_cli.core.metrics import METRICS, SPLITS, Metric
 from lth_cli.rundir import names
 
 _MOST = 1e300  # of any number, so that sums over seeds are finite
+MOST_COUNTED = 2**63 - 1  # of a whole number, as files of tables hold it; so ratios and products are finite, too
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Column:
 
     @cached_property
     def _most(self) -> float:
-        return min(self.top, _MOST)
+        return min(self.top, MOST_COUNTED if self.kind is int else _MOST)
 
     @cached_property
     def _may_be_empty(self) -> bool:

@@ -33,8 +33,18 @@ def walk(path: Path) -> Iterator[tuple[str, list[str], list[str]]]:
 
 def latest(output: Path) -> Path | None:
     """The newest run or sweep of an output folder, by date and time in its name."""
-    started = [path for day in output.glob("????-??-??") for path in day.iterdir() if path.is_dir()]
+    started = [path for day in days(output) for path in _folders(day, "*")]
     return max(started, key=lambda path: (path.parent.name, _natural(path.name)), default=None)
+
+
+def days(output: Path) -> list[Path]:
+    """The folders of an output folder that are called as days are."""
+    return _folders(output, "????-??-??")
+
+
+def _folders(path: Path, pattern: str) -> list[Path]:
+    """In a folder; links are none."""
+    return [one for one in path.glob(pattern) if one.is_dir() and not one.is_symlink()]
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from lth_cli.core.counts import Counts
 from lth_cli.rundir import names
-from lth_cli.rundir.columns import FORMAT
+from lth_cli.rundir.columns import FORMAT, MOST_COUNTED
 from lth_cli.rundir.damaged import OutOfReach, parsed
 
 Record = dict[str, Any]
@@ -99,7 +99,7 @@ def _faults(record: Record) -> Iterator[tuple[str, str]]:
     """What is no claim of a run, by key, and what is wrong with it."""
     for key, kind in _KINDS.items():
         value = record.get(key)
-        if key in record and (type(value) is not kind or (kind is int and record[key] < 1)):
+        if key in record and (type(value) is not kind or (kind is int and not 1 <= record[key] <= MOST_COUNTED)):
             yield key, f"{key} is {str(value)[:40]}"
         elif key in record and (wrong := _ODD.get(key, lambda value: None)(value)) is not None:
             yield key, wrong

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from lth_cli.core.files import held
 from lth_cli.rundir import names
 from lth_cli.rundir.damaged import Damaged
+from lth_cli.rundir.find import days
 from lth_cli.rundir.glance import Glance, changed, glance
 from lth_cli.rundir.record import status
 from lth_cli.rundir.sweep import read_sweep
@@ -67,30 +69,30 @@ class Group:
 def groups(paths: Iterable[Path], look: Look = glance) -> list[Group]:
     """All that is at or below some folders, newest first; a folder without a run is one, too, whatever is below it.
 
-    Hidden folders are left out, and links are not followed.
+    Hidden folders are left out, and links below these folders are not followed.
 
     Args:
         look: what says how a run is.
     """
-    found = {one.path or one.runs[0].path: one for path in paths for one in _scan(path, look, 0)}
+    found = {one.path or one.runs[0].path: one for path in paths for one in _scan(path, path, look)}
     return sorted(found.values(), key=lambda group: group.when, reverse=True)
 
 
 def newest(output: Path) -> Path | None:
     """The run or sweep of an output folder that began last, or whose job did."""
-    for day in sorted(output.glob("????-??-??"), reverse=True):
+    for day in sorted(days(output), reverse=True):
         for group in groups([day]):
             if group.path is not None or group.runs[0].status != "foreign":
                 return group.path or group.runs[0].path
     return None
 
 
-def _scan(path: Path, look: Look, depth: int) -> Iterator[Group]:
+def _scan(path: Path, above: Path, look: Look, depth: int = 0) -> Iterator[Group]:
     there, folders = _listed(path)
     if names.RECORD in there or ".hydra" in there:
-        yield Group(None, None, (look(path),))
+        yield Group(None, None, (_looked(path, above, look),))
         return
-    below = [one for name in folders if depth < _DEEPEST for one in _scan(path / name, look, depth + 1)]
+    below = [one for name in folders if depth < _DEEPEST for one in _scan(path / name, above, look, depth + 1)]
     if names.SWEEP in there or names.HYDRA_SWEEP in there:
         runs = sorted((run for one in below for run in one.runs), key=lambda run: run.when, reverse=True)
         yield Group(path, _expected(path), tuple(runs))
@@ -99,6 +101,15 @@ def _scan(path: Path, look: Look, depth: int) -> Iterator[Group]:
             yield Group(None, None, (_foreign(path, there),))
     else:
         yield from below
+
+
+def _looked(path: Path, above: Path, look: Look) -> Glance:
+    """How the run in a folder is that was found, and in nothing that took its name since."""
+    try:
+        with held(path, above):
+            return look(path)
+    except OSError as error:
+        return Glance(path, "damaged", changed(path), error.strerror or "")
 
 
 def _listed(path: Path) -> tuple[set[str], list[str]]:
