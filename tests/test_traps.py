@@ -42,6 +42,35 @@ def test_nor_do_lines_that_nest(step: str, run: Path, lth: Lth) -> None:
     assert "lth: damaged: run/config.yaml" in done.stderr
 
 
+def test_blank_lines_are_not_looked_at_again_for_each_other(run: Path, lth: Lth) -> None:
+    """A quarter of a megabyte took minutes."""
+    with open(run / "config.yaml", "a") as file:
+        file.write("\n" * 250_000)
+    believed(run)
+    assert lth("compare", "run").returncode == 0
+
+
+def test_numbers_that_have_one_hash_are_refused(run: Path, lth: Lth) -> None:
+    """A hundred thousand of them in a set took minutes."""
+    alike = [(2**61 - 1) * i for i in range(100_000)]
+    record = json.loads((run / "run.json").read_text())
+    lost = [{"round": 1, "seed": seed, "arm": "winning", "what": "nan"} for seed in alike[:40_000]]
+    for key, value in (("seeds", alike), ("diverged", lost)):
+        (run / "run.json").write_text(json.dumps({**record, key: value}))
+        assert f"damaged: run/run.json: {key}" in lth("compare", "run").stderr
+    (run / "run.json").write_text(json.dumps(record))
+    manifest = json.loads((run / "manifest.json").read_text())
+    (run / "manifest.json").write_text(json.dumps({**manifest, "rows": {str(one): {} for one in alike}}))
+    assert lth("verify", "run").returncode == 1
+
+
+def test_a_glob_follows_no_link(run: Path, lth: Lth) -> None:
+    (run.parent / "some").mkdir()
+    (run.parent / "some" / "link").symlink_to(run)
+    assert lth("compare", "some/*").returncode == 2
+    assert lth("compare", "some/link").returncode == 0
+
+
 def test_a_config_as_runs_write_it_is_read_by_the_fast_library(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(config, "_Plain", None)
     for path in (run, *Path(__file__).parent.glob("stored/*/*")):

@@ -1,6 +1,7 @@
 """Names of lth's own arms; a control is an arm by its own name."""
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 DENSE = "dense"
@@ -44,7 +45,7 @@ def drawn(controls: Mapping[str, Any]) -> dict[str, tuple[str, int]]:
 def drawn_by(config: Mapping[str, Any]) -> dict[str, tuple[str, int]]:
     """The same of a config that somebody else may have written: none where it has no controls."""
     controls = config.get("controls")
-    return drawn(controls) if isinstance(controls, Mapping) else {}
+    return drawn(dict(islice(controls.items(), MOST))) if isinstance(controls, Mapping) else {}
 
 
 def _target(config: Any, *keys: str) -> str:

@@ -96,5 +96,6 @@ def expand(paths: Sequence[str]) -> list[Path]:
         return [] if newest is None else [newest]
     found = []
     for path in paths:  # a folder may be called a[1]
-        found += [path] if Path(path).exists() else sorted(glob.glob(path)) or [path]
+        matching = sorted(one for one in glob.glob(path) if not Path(one).is_symlink())  # which nobody typed
+        found += [path] if Path(path).exists() else matching or [path]
     return [Path(path) for path in found]

@@ -133,7 +133,7 @@ def _compared(paths: Sequence[str], asked: Asked) -> tuple[list[Run], _Compared]
     runs, skipped = collect(places)
     runs = runs_where(runs, needed)
     against, lost = collect([Path(asked.baseline)] if asked.baseline is not None else [])
-    skipped += [line for line in lost if line not in skipped]
+    skipped = [*dict.fromkeys([*skipped, *lost])]
     there = {run.path.resolve() for run in runs}
     runs += [run for run in against if run.path.resolve() not in there]
     found = sweeps(places)

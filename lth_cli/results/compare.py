@@ -54,13 +54,11 @@ class Row:
         controls: of a ticket, how many it has.
         seeds_to_tell: of a control, how many seeds would tell whether it is beaten; of another arm, how many would
             decide its verdict. None where that is decided, or nobody knows.
-        baseline_difference: to the same arm of another experiment at the same density, seed by seed, as far as there is
-            one; see `rivals.versus`.
+        baseline_difference: to the same arm of another experiment, as far as there is one; see `rivals.versus`.
         baseline_interval: half of its 95% interval.
         baseline_verdict: a `Verdict` of it; empty without one.
         tolerance: points below the baseline up to which an arm is matching.
-        further: the means over seeds of the metrics beside loss and accuracy, on test, by column; None where a run is
-            older than the metric.
+        further: by column, the means on test of metrics beside loss and accuracy; None where a run is older than one.
         keys: the values of the keys by which experiments are laid side by side.
     """
 
@@ -135,7 +133,8 @@ def rows_of(
         baseline: another experiment, to which each arm is held, too.
     """
     versus_it = {} if baseline is None else versus(experiment, baseline, tolerance)
-    claims = _Claims(experiment, tolerance, {key: experiment.value(key) or "" for key in keys}, versus_it)
+    group = experiment.apart_from(keys) if keys else experiment.name
+    claims = _Claims(experiment, group, tolerance, {key: experiment.value(key) or "" for key in keys}, versus_it)
     return [_row(claims, *place) for place in experiment.shown]
 
 
@@ -144,6 +143,7 @@ class _Claims:
     """What is known of all arms of an experiment together."""
 
     experiment: Experiment
+    group: str
     tolerance: float
     keys: dict[str, str]
     versus: Mapping[Place, Held]
@@ -191,7 +191,7 @@ def _row(claims: _Claims, arm: str, round: int) -> Row:
     to_tell = next((held.seeds_to_tell for held in (gap, verdict) if held is not None), None)
     return Row(
         run=experiment.name,
-        group=experiment.apart_from(list(claims.keys)) if claims.keys else experiment.name,
+        group=claims.group,
         round=round,
         arm=arm,
         seeds=len(rows),

@@ -60,7 +60,7 @@ def parse_yaml(text: str) -> Any:
     return yaml.load(text, _Plain if _FOREIGN.search(text) else _Fast)
 
 
-_FOREIGN = re.compile(r"[&*!]|[\[{](?![\]}])|^\s*\?|[-?:][ \t]+[-?](\s|$)", re.M)
+_FOREIGN = re.compile(r"[&*!]|[\[{](?![\]}])|^[ \t]*\?|[-?:][ \t]+[-?](\s|$)", re.M)
 _Fast = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same, in C, where PyYAML has it
 
 

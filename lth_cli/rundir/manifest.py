@@ -18,6 +18,7 @@ from lth_cli.rundir.damaged import UNREADABLE, Damaged, parsed, why
 from lth_cli.rundir.tables import cells, filled, rows_by_round, younger
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_LONGEST_ROUND = 9  # digits: of larger numbers, thousands have one hash
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,8 @@ def _parse(text: str) -> tuple[dict[str, str], dict[int, dict[str, str]], dict[s
     """Files, rows and claims."""
     document = json.loads(text)
     files = {str(name): str(digest) for name, digest in document["files"].items()}
+    if any(len(round) > _LONGEST_ROUND for round in document["rows"]):
+        raise ValueError(f"a round of more than {_LONGEST_ROUND} digits")
     rows = {int(round): dict(digests) for round, digests in document["rows"].items()}
     return files, rows, {str(key): str(digest) for key, digest in document.get("claims", {}).items()}
 

@@ -125,15 +125,22 @@ def _odd_counts(keep: list[Any]) -> None:
 
 
 def _odd_seeds(seeds: list[Any]) -> str | None:
-    return None if all(type(seed) is int for seed in seeds) else "seeds are not whole numbers"
+    return None if all(map(_is_counted, seeds)) else f"seeds are not whole numbers up to {MOST_COUNTED:,}"
 
 
 def _odd_diverged(diverged: list[Any]) -> str | None:
-    kinds = (("round", int), ("seed", int), ("arm", str), ("what", str))
     for one in diverged:
-        if not isinstance(one, dict) or not all(type(one.get(key)) is kind for key, kind in kinds):
+        if not isinstance(one, dict) or not (
+            all(_is_counted(one.get(key)) for key in ("round", "seed"))
+            and all(isinstance(one.get(key), str) for key in ("arm", "what"))
+        ):
             return f"diverged holds {str(one)[:40]}"
     return None
+
+
+def _is_counted(value: object) -> bool:
+    """Whether it is a number of something; of larger ones, a file may name thousands with one hash."""
+    return type(value) is int and 0 <= value <= MOST_COUNTED
 
 
 def _odd_resumed(resumed: list[Any]) -> str | None:

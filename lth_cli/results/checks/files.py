@@ -39,6 +39,10 @@ class Files:
         return [(row["round"], row["arm"], row["seed"]) for row in self.run.history]
 
     @cached_property
+    def _drawn(self) -> dict[str, tuple[str, int]]:
+        return drawn_by(self.run.config)
+
+    @cached_property
     def seeds(self) -> list[int]:
         return list(dict.fromkeys(seed for _, _, seed in self.keys))
 
@@ -120,7 +124,7 @@ class Files:
 
     def control(self, arm: str) -> Any | NotKnown:
         """The control of an arm, whichever draw it is."""
-        name, _ = drawn_by(self.run.config).get(arm, (arm, 0))
+        name, _ = self._drawn.get(arm, (arm, 0))
         return self.choice("controls", name)
 
     def table(self, name: str) -> dict[Key, list[Row]]:
