@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from lth_cli.pictures.accuracy import figure
 from lth_cli.pictures.canvas import rendered
 from lth_cli.pictures.studies import studies
-from lth_cli.report import columns, formats, table
+from lth_cli.report import collected, columns, formats, table
 from lth_cli.report.terminal import Terminal
 from lth_cli.results.compare import Row, compare
 from lth_cli.results.experiment import every
@@ -167,6 +168,22 @@ def test_csv_and_parquet_are_read_back_as_the_same_frame() -> None:
     assert {name for name in frame.columns if frame[name].null_count() > 0} & set(filled) >= {"gap", "interval"}
     assert text[filled].equals(frame[filled])
     assert frame["run"][0] == text["run"][0] == 'a,"b" d'
+
+
+def test_many_runs_are_read_in_several_processes_as_in_one(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In their order, with a line for each that is left out."""
+    for i in range(20):
+        shutil.copytree(run, tmp_path / "many" / f"{i:02}")
+    (tmp_path / "many" / "07" / "run.json").write_text("{")
+    alone = collected.collect([tmp_path / "many"])
+    assert (len(alone[0]), len(alone[1])) == (19, 1)
+    monkeypatch.setattr(collected, "_MANY", 2)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+    here = os.getpid()
+    monkeypatch.setattr(collected, "changed_in", lambda *_: "read here" if os.getpid() == here else None)
+    assert collected.collect([tmp_path / "many"]) == alone
 
 
 @pytest.mark.parametrize("seconds", ["1e308", "inf", "nan", "-1.0", "9" * 400])

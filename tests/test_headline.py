@@ -246,21 +246,6 @@ def last(experiment: Experiment, arm: str) -> set[int]:
     return {max(experiment.densities(arm))}
 
 
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        (("--by", "seed"), "--by seed: runs that differ in it alone are one experiment"),
-        (("--by", "rewnd"), "--by rewnd: no run has that key; did you mean rewind?"),
-        (("--baseline", "nowhere"), "--baseline nowhere: it holds no finished run"),
-        (("--budget", "--rounds"), "not allowed with"),
-    ],
-)
-def test_what_is_not_there_is_said(options: tuple[str, ...], said: str, lth: Lth, run: object) -> None:
-    done = lth("compare", "run", *options)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert said in done.stderr
-
-
 def test_a_run_of_several_seeds_ends_with_its_own(lth: Lth) -> None:
     done = lth("run", "replicates=2", "rounds=1", "model.hidden=[8]", "train.iterations=2it")
     assert done.returncode == 0

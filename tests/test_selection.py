@@ -84,6 +84,10 @@ def test_experiments_in_the_order_of_their_tickets() -> None:
         (("--at", "0.5", "--rounds"), "not allowed with"),
         (("--format", "parquet"), "--format parquet: name a file with -o"),
         (("-o", ""), "-o '': name a file"),
+        (("--by", "seed"), "--by seed: runs that differ in it alone are one experiment"),
+        (("--by", "rewnd"), "--by rewnd: no run has that key; did you mean rewind?"),
+        (("--baseline", "nowhere"), "--baseline nowhere: it holds no finished run"),
+        (("--budget", "--rounds"), "not allowed with"),
     ],
 )
 def test_what_is_not_there_is_said(options: tuple[str, ...], said: str, lth: Lth, run: object) -> None:

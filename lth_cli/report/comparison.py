@@ -44,7 +44,7 @@ class Asked:
 
     Args:
         rounds: of each arm.
-        budget: show instead the last round of each arm for which the whole search of the cheapest experiment is enough.
+        budget: show instead the last ticket for which the whole search of the cheapest experiment is enough.
         tolerance: points below dense up to which a ticket is matching.
         where: conditions that runs and rows must meet, as `selection.conditions` reads them.
         arms: those that are shown; all, where none is named.
